@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * systemd over D-Bus (org.freedesktop.systemd1(5)), through libdbus: the system
+ * bus, or systemd's private socket where the bus is down, hung or being upgraded.
+ */
+#include <stdarg.h>
+
+#include <dbus/dbus.h>
+
+#include "../internal.h"
+
+/* A bus that does not answer within this is taken for dead; systemd answers in 1 ms. */
+#define SYSTEMD_CALL_MS 3000
+
+#define SYSTEMD_NAME "org.freedesktop.systemd1"
+#define SYSTEMD_PATH "/org/freedesktop/systemd1"
+#define SYSTEMD_MANAGER SYSTEMD_NAME ".Manager"
+#define SYSTEMD_UNIT SYSTEMD_NAME ".Unit"
+#define SYSTEMD_SERVICE SYSTEMD_NAME ".Service"
+
+struct systemd {
+	DBusConnection *bus;
+	bool is_private; /* straight to PID 1: no names, no Subscribe, no match rules */
+	int64_t deadline_ms;
+};
+
+static void systemd_unref(DBusMessage **message)
+{
+	if (*message)
+		dbus_message_unref(*message);
+}
+#define _cleanup_message_ _cleanup_(systemd_unref)
+
+static void systemd_close(void *handle)
+{
+	struct systemd *systemd = handle;
+
+	if (systemd->bus) {
+		dbus_connection_close(systemd->bus);
+		dbus_connection_unref(systemd->bus);
+	}
+	free(systemd);
+}
+
+static void systemd_closep(struct systemd **systemd)
+{
+	if (*systemd)
+		systemd_close(*systemd);
+}
+
+/* Maps D-Bus's error names to errno; the message keeps the peer's words. */
+static int systemd_error(DBusError *dbus_error, const char *what, struct heal_error *error)
+{
+	static const struct {
+		const char *name;
+		int code;
+	} codes[] = {
+		{SYSTEMD_NAME ".NoUnitForPID", ENOENT},
+		{SYSTEMD_NAME ".NoSuchUnit", ENOENT},
+		{DBUS_ERROR_NO_REPLY, ETIMEDOUT},
+		{DBUS_ERROR_TIMEOUT, ETIMEDOUT},
+		{DBUS_ERROR_ACCESS_DENIED, EACCES},
+		{DBUS_ERROR_NO_MEMORY, ENOMEM},
+	};
+	int code = EIO;
+
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
+		if (dbus_error_has_name(dbus_error, codes[i].name))
+			code = codes[i].code;
+	(void)heal_error_set(error, code, "%s: %s", what,
+			     dbus_error->message ? dbus_error->message : dbus_error->name);
+	dbus_error_free(dbus_error);
+	return -code;
+}
+
+/* Sends a method call and waits for the reply. Takes the request over. */
+static int systemd_call(struct systemd *systemd, DBusMessage *request, const char *what,
+			DBusMessage **ret, struct heal_error *error)
+{
+	_cleanup_message_ DBusMessage *owned = request;
+	DBusError dbus_error = DBUS_ERROR_INIT;
+	DBusMessage *reply;
+
+	if (!request)
+		return heal_error_set(error, ENOMEM, "%s: out of memory", what);
+	reply = dbus_connection_send_with_reply_and_block(
+		systemd->bus, request, heal_left_ms(systemd->deadline_ms, SYSTEMD_CALL_MS),
+		&dbus_error);
+	if (!reply)
+		return systemd_error(&dbus_error, what, error);
+	*ret = reply;
+	return 0;
+}
+
+static DBusMessage *systemd_request(const struct systemd *systemd, const char *path,
+				    const char *interface, const char *method)
+{
+	return dbus_message_new_method_call(systemd->is_private ? NULL : SYSTEMD_NAME, path,
+					    interface, method);
+}
+
+/* Appends arguments as dbus_message_append_args() does; NULL when out of memory. */
+static DBusMessage *systemd_append(DBusMessage *request, int first_type, ...)
+{
+	va_list args;
+	bool is_done;
+
+	if (!request)
+		return NULL;
+	va_start(args, first_type);
+	is_done = dbus_message_append_args_valist(request, first_type, args);
+	va_end(args);
+	if (is_done)
+		return request;
+	dbus_message_unref(request);
+	return NULL;
+}
+
+/* One property of an object; the iterator stands on its value. */
+static int systemd_get(struct systemd *systemd, const char *path, const char *interface,
+		       const char *property, int type, DBusMessage **ret, DBusMessageIter *value,
+		       struct heal_error *error)
+{
+	_cleanup_message_ DBusMessage *reply = NULL;
+	DBusMessage *request =
+		systemd_request(systemd, path, "org.freedesktop.DBus.Properties", "Get");
+	DBusMessageIter variant;
+	char what[96];
+	int r;
+
+	(void)snprintf(what, sizeof(what), "asking systemd for %s", property);
+	request = systemd_append(request, DBUS_TYPE_STRING, &interface, DBUS_TYPE_STRING, &property, DBUS_TYPE_INVALID);
+	r = systemd_call(systemd, request, what, &reply, error);
+	if (r < 0)
+		return r;
+	if (!dbus_message_iter_init(reply, &variant) ||
+	    dbus_message_iter_get_arg_type(&variant) != DBUS_TYPE_VARIANT)
+		return heal_error_set(error, EBADMSG, "%s: unexpected reply", what);
+	dbus_message_iter_recurse(&variant, value);
+	if (dbus_message_iter_get_arg_type(value) != type)
+		return heal_error_set(error, EBADMSG, "%s: unexpected type", what);
+	*ret = heal_take(reply);
+	return 0;
+}
+
+/* A property of a basic type, copied to ret; strings are copied by the caller. */
+static int systemd_get_basic(struct systemd *systemd, const char *path, const char *interface,
+			     const char *property, int type, void *ret, struct heal_error *error)
+{
+	_cleanup_message_ DBusMessage *reply = NULL;
+	DBusMessageIter value;
+	int r = systemd_get(systemd, path, interface, property, type, &reply, &value, error);
+
+	if (r == 0)
+		dbus_message_iter_get_basic(&value, ret);
+	return r;
+}
+
+static int systemd_get_string(struct systemd *systemd, const char *path, const char *interface,
+			      const char *property, char **ret, struct heal_error *error)
+{
+	_cleanup_message_ DBusMessage *reply = NULL;
+	DBusMessageIter value;
+	const char *borrowed;
+	char *copy;
+	int r = systemd_get(systemd, path, interface, property, DBUS_TYPE_STRING, &reply, &value,
+			    error);
+
+	if (r < 0)
+		return r;
+	dbus_message_iter_get_basic(&value, &borrowed);
+	copy = strdup(borrowed);
+	if (!copy)
+		return heal_error_set(error, ENOMEM, "asking systemd for %s: out of memory", property);
+	*ret = copy;
+	return 0;
+}
+
+/* Hello by hand: dbus_bus_get() would wait 25 s for a bus that hangs. */
+static int systemd_hello(struct systemd *systemd, struct heal_error *error)
+{
+	_cleanup_message_ DBusMessage *reply = NULL;
+	DBusMessage *request = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS,
+							    DBUS_INTERFACE_DBUS, "Hello");
+
+	return systemd_call(systemd, request, "greeting the system bus", &reply, error);
+}
+
+/* Connects, and proves that systemd answers there. */
+static int systemd_connect(struct systemd *systemd, const char *address, bool is_private,
+			   struct heal_error *error)
+{
+	DBusError dbus_error = DBUS_ERROR_INIT;
+	_cleanup_free_ char *version = NULL;
+	int r = 0;
+
+	systemd->bus = dbus_connection_open_private(address, &dbus_error);
+	if (!systemd->bus)
+		return systemd_error(&dbus_error, "connecting to systemd", error);
+	systemd->is_private = is_private;
+	if (!is_private)
+		r = systemd_hello(systemd, error);
+	if (r == 0)
+		r = systemd_get_string(systemd, SYSTEMD_PATH, SYSTEMD_MANAGER, "Version", &version,
+				       error);
+	if (r < 0) {
+		dbus_connection_close(systemd->bus);
+		dbus_connection_unref(systemd->bus);
+		systemd->bus = NULL;
+	}
+	return r;
+}
+
+static int systemd_open(int64_t deadline_ms, void **ret, struct heal_error *error)
+{
+	_cleanup_(systemd_closep) struct systemd *systemd = calloc(1, sizeof(*systemd));
+
+	if (!systemd)
+		return heal_error_set(error, ENOMEM, "connecting to systemd: out of memory");
+	systemd->deadline_ms = deadline_ms;
+	if (systemd_connect(systemd, "unix:path=/run/dbus/system_bus_socket", false, error) < 0) {
+		struct heal_error private_error;
+		int r = systemd_connect(systemd, "unix:path=/run/systemd/private", true,
+					&private_error);
+
+		/* The bus's own error is the one that an administrator can act on. */
+		if (r < 0)
+			return r;
+	}
+	*ret = heal_take(systemd);
+	return 0;
+}
+
+static int systemd_is_stopping(void *handle, bool *ret, struct heal_error *error)
+{
+	_cleanup_free_ char *state = NULL;
+	int r = systemd_get_string(handle, SYSTEMD_PATH, SYSTEMD_MANAGER, "SystemState", &state,
+				   error);
+
+	if (r == 0)
+		*ret = strcmp(state, "stopping") == 0;
+	return r;
+}
+
+/* The object path in a reply that holds nothing else. */
+static int systemd_reply_path(DBusMessage *reply, const char *what, const char **ret,
+			      struct heal_error *error)
+{
+	DBusError dbus_error = DBUS_ERROR_INIT;
+
+	if (!dbus_message_get_args(reply, &dbus_error, DBUS_TYPE_OBJECT_PATH, ret,
+				   DBUS_TYPE_INVALID))
+		return systemd_error(&dbus_error, what, error);
+	return 0;
+}
+
+/* Whether a list of units (TriggeredBy) names a socket. */
+static int systemd_is_socket_activated(struct systemd *systemd, const char *path, bool *ret,
+				       struct heal_error *error)
+{
+	_cleanup_message_ DBusMessage *reply = NULL;
+	DBusMessageIter value;
+	DBusMessageIter item;
+	bool found = false;
+	int r = systemd_get(systemd, path, SYSTEMD_UNIT, "TriggeredBy", DBUS_TYPE_ARRAY, &reply,
+			    &value, error);
+
+	if (r < 0)
+		return r;
+	dbus_message_iter_recurse(&value, &item);
+	for (; dbus_message_iter_get_arg_type(&item) == DBUS_TYPE_STRING;
+	     dbus_message_iter_next(&item)) {
+		const char *unit;
+		size_t len;
+
+		dbus_message_iter_get_basic(&item, &unit);
+		len = strlen(unit);
+		found |= len > 7 && strcmp(unit + len - 7, ".socket") == 0;
+	}
+	*ret = found;
+	return 0;
+}
+
+/*
+ * Whether the unit's cgroup holds more than the main process: sessions that
+ * pam_systemd did not move into a scope of their own.
+ */
+static int systemd_has_others(struct systemd *systemd, const struct heal_unit *unit, bool *ret,
+			      struct heal_error *error)
+{
+	static const char what[] = "asking systemd for the processes of a unit";
+	_cleanup_message_ DBusMessage *reply = NULL;
+	DBusMessageIter list;
+	DBusMessageIter entry;
+	DBusMessageIter field;
+	bool found = false;
+	int r = systemd_call(systemd,
+			     systemd_append(systemd_request(systemd, SYSTEMD_PATH, SYSTEMD_MANAGER,
+							    "GetUnitProcesses"),
+					    DBUS_TYPE_STRING, &unit->id, DBUS_TYPE_INVALID),
+			     what, &reply, error);
+
+	if (r < 0)
+		return r;
+	/* a(sus): control group, PID, command line */
+	if (!dbus_message_has_signature(reply, "a(sus)") || !dbus_message_iter_init(reply, &list))
+		return heal_error_set(error, EBADMSG, "%s: unexpected reply", what);
+	dbus_message_iter_recurse(&list, &entry);
+	for (; dbus_message_iter_get_arg_type(&entry) == DBUS_TYPE_STRUCT;
+	     dbus_message_iter_next(&entry)) {
+		dbus_uint32_t pid;
+
+		dbus_message_iter_recurse(&entry, &field);
+		(void)dbus_message_iter_next(&field);
+		dbus_message_iter_get_basic(&field, &pid);
+		found |= (pid_t)pid != unit->main_pid;
+	}
+	*ret = found;
+	return 0;
+}
+
+static int systemd_fill_service(struct systemd *systemd, const char *path, struct heal_unit *unit,
+				struct heal_error *error)
+{
+	_cleanup_free_ char *kill_mode = NULL;
+	dbus_bool_t can_reload = FALSE;
+	dbus_bool_t refuses_stop = FALSE;
+	dbus_uint32_t main_pid = 0;
+	int r = systemd_get_basic(systemd, path, SYSTEMD_SERVICE, "MainPID", DBUS_TYPE_UINT32,
+				  &main_pid, error);
+
+	if (r == 0)
+		r = systemd_get_basic(systemd, path, SYSTEMD_UNIT, "CanReload", DBUS_TYPE_BOOLEAN,
+				      &can_reload, error);
+	if (r == 0)
+		r = systemd_get_basic(systemd, path, SYSTEMD_UNIT, "RefuseManualStop",
+				      DBUS_TYPE_BOOLEAN, &refuses_stop, error);
+	if (r == 0)
+		r = systemd_get_string(systemd, path, SYSTEMD_SERVICE, "KillMode", &kill_mode, error);
+	if (r == 0)
+		r = systemd_is_socket_activated(systemd, path, &unit->is_socket_activated, error);
+	if (r < 0)
+		return r;
+	unit->main_pid = (pid_t)main_pid;
+	unit->can_reload = can_reload;
+	unit->refuses_stop = refuses_stop;
+	/* KillMode=process and none leave everything but the main process alone, systemd.kill(5). */
+	if (strcmp(kill_mode, "process") == 0 || strcmp(kill_mode, "none") == 0)
+		return 0;
+	return systemd_has_others(systemd, unit, &unit->kills_sessions, error);
+}
+
+static int systemd_unit_of(void *handle, pid_t pid, struct heal_unit *ret, struct heal_error *error)
+{
+	static const char what[] = "asking systemd for the unit of a process";
+	_cleanup_message_ DBusMessage *reply = NULL;
+	DBusMessage *request =
+		systemd_request(handle, SYSTEMD_PATH, SYSTEMD_MANAGER, "GetUnitByPID");
+	struct heal_unit unit = {0};
+	dbus_uint32_t number = (dbus_uint32_t)pid;
+	const char *path;
+	const char *dot;
+	int r;
+
+	request = systemd_append(request, DBUS_TYPE_UINT32, &number, DBUS_TYPE_INVALID);
+	r = systemd_call(handle, request, what, &reply, error);
+	if (r == 0)
+		r = systemd_reply_path(reply, what, &path, error);
+	if (r == 0)
+		r = systemd_get_string(handle, path, SYSTEMD_UNIT, "Id", &unit.id, error);
+	if (r < 0)
+		return r;
+	dot = strrchr(unit.id, '.');
+	unit.is_service = dot && strcmp(dot, ".service") == 0;
+	if (unit.is_service)
+		r = systemd_fill_service(handle, path, &unit, error);
+	if (r < 0) {
+		free(unit.id);
+		return r;
+	}
+	*ret = unit;
+	return 0;
+}
+
+static int systemd_main_pid(void *handle, const char *unit, pid_t *ret, struct heal_error *error)
+{
+	_cleanup_message_ DBusMessage *reply = NULL;
+	DBusMessage *request = systemd_request(handle, SYSTEMD_PATH, SYSTEMD_MANAGER, "GetUnit");
+	const char *path;
+	dbus_uint32_t main_pid = 0;
+	int r;
+
+	request = systemd_append(request, DBUS_TYPE_STRING, &unit, DBUS_TYPE_INVALID);
+	r = systemd_call(handle, request, "asking systemd for a unit", &reply, error);
+	if (r == 0)
+		r = systemd_reply_path(reply, "asking systemd for a unit", &path, error);
+	if (r == 0)
+		r = systemd_get_basic(handle, path, SYSTEMD_SERVICE, "MainPID", DBUS_TYPE_UINT32,
+				      &main_pid, error);
+	if (r == 0)
+		*ret = (pid_t)main_pid;
+	return r;
+}
+
+/* Asks for signals; on the private socket PID 1 sends them unasked. */
+static int systemd_subscribe(struct systemd *systemd, struct heal_error *error)
+{
+	static const char rule[] = "type='signal',sender='" SYSTEMD_NAME "',path='" SYSTEMD_PATH
+				   "',interface='" SYSTEMD_MANAGER "',member='JobRemoved'";
+	_cleanup_message_ DBusMessage *reply = NULL;
+	const char *text = rule;
+	DBusMessage *request;
+	int r;
+
+	if (systemd->is_private)
+		return 0;
+	/* By hand, for dbus_bus_add_match() has no deadline. */
+	request = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS,
+					       DBUS_INTERFACE_DBUS, "AddMatch");
+	request = systemd_append(request, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID);
+	r = systemd_call(systemd, request, "listening for systemd's jobs", &reply, error);
+	if (r < 0)
+		return r;
+	systemd_unref(&reply);
+	reply = NULL;
+	return systemd_call(systemd,
+			    systemd_request(systemd, SYSTEMD_PATH, SYSTEMD_MANAGER, "Subscribe"),
+			    "subscribing to systemd's jobs", &reply, error);
+}
+
+/* Whether a message says that the job is done; result then points into it. */
+static bool systemd_is_result(DBusMessage *message, const char *job, const char **result)
+{
+	dbus_uint32_t id;
+	const char *path;
+	const char *unit;
+
+	return dbus_message_is_signal(message, SYSTEMD_MANAGER, "JobRemoved") &&
+	       dbus_message_get_args(message, NULL, DBUS_TYPE_UINT32, &id, DBUS_TYPE_OBJECT_PATH,
+				     &path, DBUS_TYPE_STRING, &unit, DBUS_TYPE_STRING, result,
+				     DBUS_TYPE_INVALID) &&
+	       strcmp(path, job) == 0;
+}
+
+static int systemd_await(struct systemd *systemd, const char *job, const char *what,
+			 struct heal_error *error)
+{
+	for (;;) {
+		_cleanup_message_ DBusMessage *message = dbus_connection_pop_message(systemd->bus);
+		const char *result;
+		int left;
+
+		if (message && systemd_is_result(message, job, &result)) {
+			if (strcmp(result, "done") == 0)
+				return 0;
+			return heal_error_set(error, ECANCELED, "%s: systemd's job ended with %s",
+					      what, result);
+		}
+		if (message)
+			continue;
+		left = heal_left_ms(systemd->deadline_ms, 60000);
+		if (left == 0)
+			return heal_error_set(error, ETIMEDOUT, "%s: not done in time", what);
+		if (!dbus_connection_read_write(systemd->bus, left))
+			return heal_error_set(error, EPIPE, "%s: the connection to systemd broke",
+					      what);
+	}
+}
+
+static int systemd_run_job(struct systemd *systemd, const char *method, const char *verb,
+			   const char *unit, struct heal_error *error)
+{
+	_cleanup_message_ DBusMessage *reply = NULL;
+	DBusMessage *request;
+	/* Never pushes somebody else's queued job aside. */
+	const char *mode = "fail";
+	const char *job;
+	char what[192];
+	int r = systemd_subscribe(systemd, error);
+
+	if (r < 0)
+		return r;
+	(void)snprintf(what, sizeof(what), "%s %s", verb, unit);
+	request = systemd_request(systemd, SYSTEMD_PATH, SYSTEMD_MANAGER, method);
+	request = systemd_append(request, DBUS_TYPE_STRING, &unit, DBUS_TYPE_STRING, &mode, DBUS_TYPE_INVALID);
+	r = systemd_call(systemd, request, what, &reply, error);
+	if (r == 0)
+		r = systemd_reply_path(reply, what, &job, error);
+	return r < 0 ? r : systemd_await(systemd, job, what, error);
+}
+
+static int systemd_reload(void *handle, const char *unit, struct heal_error *error)
+{
+	return systemd_run_job(handle, "ReloadUnit", "reloading", unit, error);
+}
+
+static int systemd_try_restart(void *handle, const char *unit, struct heal_error *error)
+{
+	return systemd_run_job(handle, "TryRestartUnit", "restarting", unit, error);
+}
+
+_export_ extern const struct service_ops heal_service_ops;
+const struct service_ops heal_service_ops = {
+	.open = systemd_open,
+	.is_stopping = systemd_is_stopping,
+	.unit_of = systemd_unit_of,
+	.main_pid = systemd_main_pid,
+	.reload = systemd_reload,
+	.try_restart = systemd_try_restart,
+	.close = systemd_close,
+};

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What everything is read through: the root and /proc, and the backends once loaded. */
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+
+#include "internal.h"
+
+/* The databases that a host may have, in the order in which they are looked for. */
+static const struct {
+	const char *path;
+	const char *module;
+} context_databases[] = {
+	{"var/lib/dpkg/status", "package-apt"},
+	{"var/lib/rpm", "package-rpm"},
+	{"usr/lib/sysimage/rpm", "package-rpm"},
+};
+
+static bool context_is_live(int root_fd)
+{
+	struct stat root;
+	struct stat ours;
+
+	return fstat(root_fd, &root) == 0 && stat("/", &ours) == 0 && root.st_dev == ours.st_dev &&
+	       root.st_ino == ours.st_ino;
+}
+
+int heal_context_new(struct heal_context **ret, const char *root, const char *module_dir,
+		     struct heal_error *error)
+{
+	_cleanup_(heal_context_freep) struct heal_context *ctx = calloc(1, sizeof(*ctx));
+
+	if (!ctx)
+		return heal_error_set(error, ENOMEM, "starting: out of memory");
+	ctx->root_fd = ctx->proc_fd = -1;
+	ctx->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (ctx->root_fd < 0)
+		return heal_error_set(error, errno, "opening the root directory %s: %s", root,
+				      strerror(errno));
+	ctx->proc_fd = openat(ctx->root_fd, "proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ctx->is_live = context_is_live(ctx->root_fd);
+	ctx->module_dir = strdup(module_dir);
+	if (!ctx->module_dir || heal_config_init(&ctx->config) < 0)
+		return heal_error_set(error, ENOMEM, "starting: out of memory");
+	ctx->deadline_ms = heal_now_ms() + ctx->config.deadline_ms;
+	*ret = heal_take(ctx);
+	return 0;
+}
+
+struct heal_context *heal_context_free(struct heal_context *ctx)
+{
+	if (!ctx)
+		return NULL;
+	if (ctx->package)
+		ctx->package_ops->close(ctx->package);
+	if (ctx->service)
+		ctx->service_ops->close(ctx->service);
+	heal_config_done(&ctx->config);
+	heal_closep(&ctx->proc_fd);
+	heal_closep(&ctx->root_fd);
+	free(ctx->module_dir);
+	free(ctx);
+	return NULL;
+}
+
+/* Never unloaded: the libraries behind a module keep threads, atexit and TLS of their own. */
+static int context_load(struct heal_context *ctx, const char *name, const char *symbol,
+			const void **ret, struct heal_error *error)
+{
+	char path[PATH_MAX];
+	void *module;
+	void *ops;
+
+	if (snprintf(path, sizeof(path), "%s/%s.so", ctx->module_dir, name) >= (int)sizeof(path))
+		return heal_error_set(error, ENAMETOOLONG, "loading module %s", name);
+	module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (!module)
+		return heal_error_set(error, ELIBACC, "loading module %s: %s", name, dlerror());
+	ops = dlsym(module, symbol);
+	if (!ops)
+		return heal_error_set(error, ELIBBAD, "loading module %s: %s", name, dlerror());
+	*ret = ops;
+	return 0;
+}
+
+int heal_context_package(struct heal_context *ctx, struct heal_error *error)
+{
+	const void *ops;
+	int r;
+
+	if (ctx->package)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(context_databases) && !ctx->package_ops; i++) {
+		if (faccessat(ctx->root_fd, context_databases[i].path, F_OK, 0) < 0)
+			continue;
+		r = context_load(ctx, context_databases[i].module, HEAL_PACKAGE_OPS_SYMBOL, &ops,
+				 error);
+		if (r < 0)
+			return r;
+		ctx->package_ops = ops;
+	}
+	if (!ctx->package_ops)
+		return heal_error_set(error, ENOENT,
+				      "finding out whose files they are: no dpkg or rpm database");
+	return ctx->package_ops->open(ctx->root_fd, &ctx->package, error);
+}
+
+int heal_context_service(struct heal_context *ctx, struct heal_error *error)
+{
+	const void *ops;
+	int r;
+
+	if (ctx->service)
+		return 0;
+	if (!ctx->service_ops) {
+		if (faccessat(ctx->root_fd, "run/systemd/system", F_OK, 0) < 0)
+			return heal_error_set(error, ENOENT,
+					      "asking systemd: it is not running on this system");
+		r = context_load(ctx, "service-systemd", HEAL_SERVICE_OPS_SYMBOL, &ops, error);
+		if (r < 0)
+			return r;
+		ctx->service_ops = ops;
+	}
+	return ctx->service_ops->open(ctx->deadline_ms, &ctx->service, error);
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which packages the transactions since the last heal have changed. */
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "internal.h"
+
+/* apt's stream has its whole configuration and two lines a package: 2,000 give 0.6 MB. */
+#define EVENT_STREAM_MAX (16u << 20)
+#define EVENT_NOTED_MAX (8u << 20)
+
+static const char event_dir[] = "run/sshd-heal";
+static const char event_file[] = "changes";
+
+#define EVENT_FIELDS_MAX 9
+
+struct event_field {
+	const char *text;
+	size_t len;
+};
+
+/* Splits at single blanks (or tabs), the last field taking the rest. Returns how many. */
+static size_t event_split(const char *line, size_t len, char separator,
+			  struct event_field *fields, size_t max)
+{
+	size_t n = 0;
+
+	while (n < max) {
+		const char *end = n + 1 < max ? memchr(line, separator, len) : NULL;
+
+		fields[n].text = line;
+		fields[n++].len = end ? (size_t)(end - line) : len;
+		if (!end)
+			break;
+		len -= (size_t)(end - line) + 1;
+		line = end + 1;
+	}
+	return n;
+}
+
+static bool event_field_is(const struct event_field *field, const char *text)
+{
+	return field->len == strlen(text) && memcmp(field->text, text, field->len) == 0;
+}
+
+/* Names, versions and architectures are printable ASCII without blanks, deb-version(7). */
+static bool event_field_is_plain(const struct event_field *field)
+{
+	for (size_t i = 0; i < field->len; i++)
+		if (field->text[i] <= ' ' || field->text[i] > '~')
+			return false;
+	return field->len > 0;
+}
+
+/* A version field, where "-" says that there is none. */
+static int event_version(const struct event_field *field, char **ret)
+{
+	char *version;
+
+	if (event_field_is(field, "-")) {
+		*ret = NULL;
+		return 0;
+	}
+	version = heal_strndup(field->text, field->len);
+	if (!version)
+		return -ENOMEM;
+	*ret = version;
+	return 0;
+}
+
+static void event_change_done(struct heal_change *change)
+{
+	free(change->package);
+	free(change->arch);
+	free(change->version_before);
+	free(change->version_now);
+	*change = (struct heal_change){0};
+}
+
+static bool event_same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static struct heal_change *event_find(const struct heal_event *event, const char *package,
+				      const char *arch)
+{
+	for (size_t i = 0; i < event->count; i++)
+		if (strcmp(event->changes[i].package, package) == 0 &&
+		    strcmp(event->changes[i].arch, arch) == 0)
+			return &event->changes[i];
+	return NULL;
+}
+
+/* Adds one change; a package that is there already keeps its oldest version before. */
+static int event_add(struct heal_event *event, const struct event_field *package,
+		     const struct event_field *arch, const struct event_field *before,
+		     const struct event_field *now)
+{
+	_cleanup_(event_change_done) struct heal_change change = {0};
+	struct heal_change *known;
+
+	change.package = heal_strndup(package->text, package->len);
+	change.arch = heal_strndup(arch->text, arch->len);
+	if (!change.package || !change.arch || event_version(before, &change.version_before) < 0 ||
+	    event_version(now, &change.version_now) < 0)
+		return -ENOMEM;
+	known = event_find(event, change.package, change.arch);
+	if (known) {
+		free(known->version_now);
+		known->version_now = heal_take(change.version_now);
+		return 0;
+	}
+	if (heal_grow(&event->changes, event->count, sizeof(*event->changes)) < 0)
+		return -ENOMEM;
+	event->changes[event->count++] = change;
+	change = (struct heal_change){0};
+	return 0;
+}
+
+/* name oldversion oldarch oldMA op newversion newarch newMA action, apt.conf(5). */
+static int event_apt_line(const char *line, size_t len, struct heal_event *event)
+{
+	struct event_field f[EVENT_FIELDS_MAX];
+	const struct event_field *arch;
+
+	if (event_split(line, len, ' ', f, EVENT_FIELDS_MAX) != EVENT_FIELDS_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i + 1 < EVENT_FIELDS_MAX; i++)
+		if (!event_field_is_plain(&f[i]))
+			return -EINVAL;
+	if (!event_field_is(&f[4], "<") && !event_field_is(&f[4], ">") &&
+	    !event_field_is(&f[4], "="))
+		return -EINVAL;
+	/* The same package again, once it is unpacked. */
+	if (event_field_is(&f[4], "=") || event_field_is(&f[8], "**CONFIGURE**"))
+		return 0;
+	arch = event_field_is(&f[6], "-") ? &f[2] : &f[6];
+	return event_add(event, &f[0], arch, &f[1], &f[5]);
+}
+
+int heal_event_parse_apt(const char *buf, size_t len, struct heal_event *ret)
+{
+	static const char version[] = "VERSION 3";
+	_cleanup_(heal_event_done) struct heal_event event = {0};
+	const char *cursor = buf;
+	const char *line;
+	size_t line_len = 0;
+	int number = 0;
+	bool is_package = false;
+	int r = 0;
+
+	while (r == 0 && (line = heal_next_line(&cursor, buf + len, &line_len))) {
+		number++;
+		/* A last line without its end: the stream was cut. */
+		if (line + line_len == buf + len)
+			r = -EINVAL;
+		else if (number == 1)
+			r = line_len == strlen(version) && memcmp(line, version, line_len) == 0
+				    ? 0
+				    : -EINVAL;
+		else if (is_package)
+			r = event_apt_line(line, line_len, &event);
+		else
+			is_package = line_len == 0;
+	}
+	if (r == -ENOMEM)
+		return r;
+	/* apt ends the configuration with an empty line, always. */
+	if (r == 0 && !is_package) {
+		r = -EINVAL;
+		number++;
+	}
+	*ret = event;
+	event = (struct heal_event){0};
+	return r < 0 ? number : 0;
+}
+
+void heal_event_done(struct heal_event *event)
+{
+	for (size_t i = 0; i < event->count; i++)
+		event_change_done(&event->changes[i]);
+	free(event->changes);
+	*event = (struct heal_event){0};
+}
+
+struct event_stream {
+	char *buf;
+	size_t len;
+	size_t room;
+};
+
+/* One read into a buffer that stops growing at its limit, so that the pipe is still drained. */
+static ssize_t event_fill(int fd, struct event_stream *stream)
+{
+	char spill[4096];
+	ssize_t n;
+
+	if (stream->len == stream->room && stream->room < EVENT_STREAM_MAX) {
+		size_t room = stream->room ? stream->room * 2 : 16384;
+		char *grown = realloc(stream->buf, room);
+
+		if (grown) {
+			stream->buf = grown;
+			stream->room = room;
+		}
+	}
+	if (stream->len == stream->room)
+		n = read(fd, spill, sizeof(spill));
+	else
+		n = read(fd, stream->buf + stream->len, stream->room - stream->len);
+	if (n > 0 && stream->len < stream->room)
+		stream->len += (size_t)n;
+	return n < 0 ? -errno : n;
+}
+
+/* Reads up to the end of the stream. Returns 0, -ETIMEDOUT or what read gave. */
+static int event_drain(int fd, int64_t deadline_ms, struct event_stream *stream)
+{
+	for (;;) {
+		struct pollfd poller = {.fd = fd, .events = POLLIN};
+		int left = heal_left_ms(deadline_ms, 60000);
+		int r = poll(&poller, 1, left);
+		ssize_t n;
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return -errno;
+		if (r == 0)
+			return -ETIMEDOUT;
+		n = event_fill(fd, stream);
+		if (n == -EINTR || n == -EAGAIN)
+			continue;
+		if (n <= 0)
+			return (int)n;
+	}
+}
+
+int heal_event_read_apt(int fd, int64_t deadline_ms, struct heal_event *ret,
+			struct heal_notes *notes)
+{
+	struct event_stream stream = {0};
+	_cleanup_free_ char *buf = NULL;
+	int r = event_drain(fd, deadline_ms, &stream);
+	int bad_line;
+
+	buf = stream.buf;
+	if (r < 0)
+		(void)heal_notes_add(notes, "reading apt's list of packages: %s", strerror(-r));
+	bad_line = heal_event_parse_apt(buf ? buf : "", stream.len, ret);
+	if (bad_line < 0)
+		return bad_line;
+	if (bad_line > 0)
+		(void)heal_notes_add(notes,
+				     "apt's list of packages is not of its version 3 format from line %d on: "
+				     "versions before the upgrade may be missing from the report",
+				     bad_line);
+	return 0;
+}
+
+/* Opens the state directory, made when create is set. */
+static int event_open_dir(struct heal_context *ctx, bool create)
+{
+	int fd;
+
+	if (create && mkdirat(ctx->root_fd, event_dir, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(ctx->root_fd, event_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int event_write(FILE *out, const struct heal_event *event)
+{
+	for (size_t i = 0; i < event->count; i++) {
+		const struct heal_change *change = &event->changes[i];
+
+		if (fprintf(out, "%s\t%s\t%s\t%s\n", change->package, change->arch,
+			    change->version_before ? change->version_before : "-",
+			    change->version_now ? change->version_now : "-") < 0)
+			return -EIO;
+	}
+	return fflush(out) == 0 ? 0 : -errno;
+}
+
+int heal_event_note(struct heal_context *ctx, const struct heal_event *event,
+		    struct heal_error *error)
+{
+	static const char what[] = "noting the changed packages in /run/sshd-heal/changes";
+	_cleanup_close_ int dir = -1;
+	_cleanup_close_ int fd = -1;
+	_cleanup_fclose_ FILE *out = NULL;
+	int r;
+
+	if (event->count == 0)
+		return 0;
+	dir = event_open_dir(ctx, true);
+	if (dir < 0)
+		return heal_error_set(error, -dir, "%s: %s", what, strerror(-dir));
+	fd = openat(dir, event_file, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return heal_error_set(error, errno, "%s: %s", what, strerror(errno));
+	out = fdopen(fd, "ae");
+	if (!out)
+		return heal_error_set(error, errno, "%s: %s", what, strerror(errno));
+	fd = -1;
+	r = event_write(out, event);
+	return r < 0 ? heal_error_set(error, -r, "%s: %s", what, strerror(-r)) : 0;
+}
+
+/*
+ * The file's lines: package, arch, version before, version now, with tabs.
+ * Returns how many of them are not of that form, or -ENOMEM.
+ */
+static int event_parse_noted(const char *buf, size_t len, struct heal_event *event)
+{
+	const char *cursor = buf;
+	const char *line;
+	size_t line_len = 0;
+	int bad = 0;
+
+	while ((line = heal_next_line(&cursor, buf + len, &line_len))) {
+		struct event_field f[4];
+
+		if (event_split(line, line_len, '\t', f, ARRAY_SIZE(f)) != ARRAY_SIZE(f) ||
+		    !event_field_is_plain(&f[0]) || !event_field_is_plain(&f[3]))
+			bad++;
+		else if (event_add(event, &f[0], &f[1], &f[2], &f[3]) < 0)
+			return -ENOMEM;
+	}
+	return bad;
+}
+
+/* Drops what ends as it began: installed and removed again, or taken back. */
+static void event_drop_unchanged(struct heal_event *event)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < event->count; i++) {
+		struct heal_change *change = &event->changes[i];
+
+		if (event_same_text(change->version_before, change->version_now))
+			event_change_done(change);
+		else
+			event->changes[kept++] = *change;
+	}
+	event->count = kept;
+}
+
+int heal_event_load(struct heal_context *ctx, struct heal_event *ret, struct heal_notes *notes)
+{
+	_cleanup_close_ int dir = event_open_dir(ctx, false);
+	_cleanup_free_ char *buf = NULL;
+	_cleanup_(heal_event_done) struct heal_event event = {0};
+	size_t len = 0;
+	int r = dir;
+
+	if (r >= 0)
+		r = heal_read_at(dir, event_file, EVENT_NOTED_MAX, &buf, &len);
+	if (r == 0)
+		r = event_parse_noted(buf, len, &event);
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0 && r != -ENOENT)
+		(void)heal_notes_add(notes, "reading /run/sshd-heal/changes: %s", strerror(-r));
+	if (r > 0)
+		(void)heal_notes_add(notes, "reading /run/sshd-heal/changes: %d damaged lines", r);
+	event_drop_unchanged(&event);
+	*ret = event;
+	event = (struct heal_event){0};
+	return 0;
+}
+
+int heal_event_clear(struct heal_context *ctx)
+{
+	_cleanup_close_ int dir = event_open_dir(ctx, false);
+
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dir;
+	return unlinkat(dir, event_file, 0) < 0 && errno != ENOENT ? -errno : 0;
+}

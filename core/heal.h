@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * libsshdheal: finds sshd listeners that still run deleted files, and heals
+ * them through the service manager.
+ *
+ * One function per step, each giving back a plain struct:
+ *   event -> listeners -> stale -> packages -> verdict -> plan -> act -> prove -> report
+ * heal_run() walks them in that order.
+ *
+ * Return values: 0, or -errno; positive only for an outcome that is documented
+ * with the function. An output is left untouched on failure. The library does
+ * not print, log, or read the environment.
+ */
+#ifndef SSHD_HEAL_HEAL_H
+#define SSHD_HEAL_HEAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a person is told when something failed: what was being tried, on what. */
+struct heal_error {
+	int code;          /* errno value, positive */
+	char message[512]; /* printable, no newline */
+};
+
+/* Lines about what could not be found out, in the order they came up. */
+struct heal_notes {
+	char **lines;
+	size_t count;
+};
+
+/* One package that a transaction changes. Versions are NULL when absent. */
+struct heal_change {
+	char *package;        /* binary package name */
+	char *arch;           /* Debian or rpm architecture */
+	char *version_before; /* NULL: newly installed */
+	char *version_now;    /* NULL: removed */
+};
+
+struct heal_event {
+	struct heal_change *changes;
+	size_t count;
+};
+
+/* A file that a listener has mapped and that was deleted or replaced since. */
+struct heal_stale_file {
+	char *path;           /* its name on disk, without the kernel's and packagers' suffixes */
+	char *package;        /* owner; NULL when unknown, as are the next three */
+	char *source;         /* source package */
+	char *version_before; /* of the owner, before the noted transactions */
+	char *version_now;    /* of the owner, as installed */
+};
+
+/* A watched package that the noted transactions changed. */
+struct heal_upgrade {
+	char *package;
+	char *source;
+	char *version_before; /* NULL: newly installed */
+	char *version_now;
+};
+
+enum heal_foreign {
+	HEAL_OURS,
+	HEAL_FOREIGN_USER,      /* not owned by root */
+	HEAL_FOREIGN_NAMESPACE, /* other root, mount or PID namespace than PID 1 */
+	HEAL_FOREIGN_PATH,      /* exe is no known sshd path */
+};
+
+/* Ordered by how bad it is, except foreign, which is never judged. */
+enum heal_verdict {
+	HEAL_VERDICT_HEALTHY,
+	HEAL_VERDICT_FOREIGN,
+	HEAL_VERDICT_STALE,
+	HEAL_VERDICT_UNKNOWN,
+	HEAL_VERDICT_REFUSING,
+};
+
+enum heal_plan {
+	HEAL_PLAN_NONE,
+	HEAL_PLAN_RELOAD,
+	HEAL_PLAN_RESTART,
+	HEAL_PLAN_WARN,
+	HEAL_PLAN_HUP, /* SIGHUP to a listener outside systemd, when configured */
+};
+
+enum heal_outcome {
+	HEAL_OUTCOME_NOT_NEEDED,
+	HEAL_OUTCOME_DRY_RUN,
+	HEAL_OUTCOME_HEALED,
+	HEAL_OUTCOME_WARNED,
+	HEAL_OUTCOME_FAILED,
+};
+
+/* What the plan rests on, one bit per fact. */
+enum heal_fact {
+	HEAL_FACT_FOREIGN = 1u << 0,
+	HEAL_FACT_STALE = 1u << 1,
+	HEAL_FACT_TRIAL_FAILED = 1u << 2,
+	HEAL_FACT_KEY_CHANGED = 1u << 3,
+	HEAL_FACT_MODE_WARN = 1u << 4,
+	HEAL_FACT_FORBIDDEN = 1u << 5,       /* policy-rc.d */
+	HEAL_FACT_SHUTTING_DOWN = 1u << 6,
+	HEAL_FACT_NO_MANAGER = 1u << 7,      /* systemd could not be asked */
+	HEAL_FACT_UNMANAGED = 1u << 8,       /* not the main process of a service */
+	HEAL_FACT_HUP_ALLOWED = 1u << 9,
+	HEAL_FACT_SOCKET_ACTIVATED = 1u << 10,
+	HEAL_FACT_CAN_RELOAD = 1u << 11,
+	HEAL_FACT_RELOADED = 1u << 12,       /* was reloaded in this run, and is still stale */
+	HEAL_FACT_KILLS_SESSIONS = 1u << 13,
+	HEAL_FACT_START_LIMIT = 1u << 14,    /* one more start would hit StartLimitBurst */
+	HEAL_FACT_REFUSES_STOP = 1u << 15,
+	HEAL_FACT_PORT_TAKEN = 1u << 16,
+	HEAL_FACT_REFUSING = 1u << 17,       /* clients are turned away now */
+};
+
+struct heal_decision {
+	enum heal_plan plan;
+	const char *reason; /* static text */
+};
+
+/* What systemd says of a listener's unit. */
+struct heal_unit {
+	char *id; /* "ssh.service" */
+	pid_t main_pid;
+	bool is_service;
+	bool is_socket_activated;
+	bool can_reload;
+	bool refuses_stop;
+	bool kills_sessions; /* KillMode would end every process of its cgroup */
+};
+
+struct heal_listener {
+	pid_t pid;
+	int dirfd;             /* /proc/PID; with start_time it names the process for good */
+	uint64_t start_time;   /* clock ticks after boot, proc(5) field 22 */
+	char *exe;             /* without " (deleted)" */
+	bool exe_deleted;
+	enum heal_foreign foreign;
+	char **addresses;      /* "0.0.0.0:22", "[::]:22" */
+	size_t n_addresses;
+	int sessions;          /* -1: not counted */
+	struct heal_stale_file *stale;
+	size_t n_stale;
+	struct heal_unit unit; /* id NULL: not known */
+	enum heal_verdict verdict;
+	enum heal_plan plan;
+	const char *reason;    /* of the plan; static text */
+	enum heal_outcome outcome;
+	char detail[512];      /* what failed or what to type, "" when there is nothing to add */
+	double healed_ms;      /* from the first action to the proof; negative: not healed */
+};
+
+struct heal_listeners {
+	struct heal_listener *items;
+	size_t count;
+	size_t unreadable; /* processes that call themselves sshd and may not be looked at */
+};
+
+/* Everything that one run found out and did. */
+struct heal_report {
+	struct heal_event event;
+	struct heal_listeners listeners;
+	struct heal_upgrade *upgrades; /* of the watched source packages */
+	size_t n_upgrades;
+	struct heal_notes notes;
+	enum heal_verdict verdict;
+};
+
+enum heal_mode {
+	HEAL_MODE_HEAL,
+	HEAL_MODE_WARN,
+};
+
+/* The file sshd-heal.conf, design.md; see heal_config_init() for the defaults. */
+struct heal_config {
+	enum heal_mode mode;
+	char **packages;     /* source packages, NULL-terminated */
+	char **sshd_paths;   /* absolute, NULL-terminated */
+	bool hup_unmanaged;
+	unsigned deadline_ms; /* of a whole run */
+};
+
+struct heal_context;
+
+/*
+ * Opens the directories that everything is read from.
+ * root: the host's root directory, "/" or a recorded tree.
+ * module_dir: absolute directory that holds the backends.
+ * Errors: -ENOENT, -ENOTDIR, -EACCES for the root; a root without /proc is
+ * not an error until it is scanned.
+ */
+int heal_context_new(struct heal_context **ret, const char *root, const char *module_dir,
+		     struct heal_error *error);
+struct heal_context *heal_context_free(struct heal_context *ctx);
+
+/*
+ * Parses apt's DPkg::Pre-Install-Pkgs stream, version 3 (apt.conf(5)).
+ * buf holds len bytes, not terminated. Every change of version is one entry;
+ * configure-only and unchanged lines give none.
+ * Returns the number of the first line that is not of that format (1-based)
+ * with what came before it in ret; 0 when all was understood; -ENOMEM.
+ */
+int heal_event_parse_apt(const char *buf, size_t len, struct heal_event *ret);
+
+/*
+ * Reads an apt stream from fd up to its end (or deadline_ms of CLOCK_MONOTONIC)
+ * and parses it. A stream that is cut, overlong or malformed gives what was
+ * understood, and a note. Errors: -ENOMEM.
+ */
+int heal_event_read_apt(int fd, int64_t deadline_ms, struct heal_event *ret,
+			struct heal_notes *notes);
+
+/*
+ * Adds the changes to those that wait in /run/sshd-heal/changes, where they
+ * stay until nothing is stale any more. Errors: those of open and write.
+ */
+int heal_event_note(struct heal_context *ctx, const struct heal_event *event,
+		    struct heal_error *error);
+
+/*
+ * Gives the changes that wait, the same package folded into one: oldest version
+ * before, newest version now. None waiting is not an error; what cannot be read
+ * becomes a note. Errors: -ENOMEM.
+ */
+int heal_event_load(struct heal_context *ctx, struct heal_event *ret, struct heal_notes *notes);
+
+/* Forgets the changes that wait. */
+int heal_event_clear(struct heal_context *ctx);
+void heal_event_done(struct heal_event *event);
+
+/*
+ * Finds the sshd listeners by their exe (basename sshd) and title, sshd(8).
+ * Sessions are left out. A process that ends meanwhile is passed over; one
+ * that may not be read becomes a note. Errors: -ENOENT and others of /proc
+ * itself, -ENOMEM.
+ */
+int heal_listeners_find(struct heal_context *ctx, struct heal_listeners *ret,
+			struct heal_notes *notes, struct heal_error *error);
+void heal_listeners_done(struct heal_listeners *listeners);
+
+/* Fills in addresses, from the listening TCP sockets that the process holds. */
+int heal_listener_addresses(struct heal_context *ctx, struct heal_listener *listener);
+
+/*
+ * Fills in sessions: those that the listener started and that are past
+ * authentication; sessions of an earlier listener count for the first of ours.
+ */
+int heal_sessions_count(struct heal_context *ctx, struct heal_listeners *listeners);
+
+/*
+ * Fills in the stale files: the exe and every executable file mapping whose
+ * name ends in " (deleted)" (proc_pid_maps(5)), each path once.
+ * Returns 0; -ESRCH when the process has ended; -EACCES, -EPERM when it may
+ * not be read.
+ */
+int heal_listener_stale(struct heal_context *ctx, struct heal_listener *listener);
+
+/*
+ * Names the owners of all stale files, and the watched packages that the event
+ * changed. What cannot be found out stays NULL and becomes a note.
+ */
+int heal_packages_name(struct heal_context *ctx, struct heal_report *report);
+
+/* The judgement of one listener, from its facts alone. */
+enum heal_verdict heal_verdict_of(unsigned facts);
+
+/* The plan for one listener: the first row of the table that its facts match. */
+struct heal_decision heal_plan_of(unsigned facts);
+
+/*
+ * Gives the facts that verdict and plan rest on, and fills in the unit. systemd
+ * is asked for a listener of ours; that it cannot be is a fact, too, and for a
+ * stale one a note.
+ */
+unsigned heal_facts_find(struct heal_context *ctx, struct heal_listener *listener,
+			 struct heal_notes *notes);
+
+/*
+ * Sets plan, reason and outcome without acting: DRY_RUN where there would be
+ * something to do, and for a warning what to type in detail.
+ */
+void heal_plan_show(struct heal_listener *listener, unsigned facts);
+
+/*
+ * Carries out the plan and proves the result: reload, then restart where that
+ * was not enough. Sets plan, reason, outcome, detail and healed_ms.
+ */
+void heal_act(struct heal_context *ctx, struct heal_listener *listener, unsigned facts);
+
+/*
+ * Waits until the listener (or, after a restart, the unit's new main process)
+ * listens on its addresses again and maps no deleted file, at most timeout_ms.
+ * The listener then describes the process as it is now, but for the stale
+ * files, which stay for the report.
+ * Returns 0; 1 when it still is stale; 2 when nothing listens.
+ */
+int heal_prove(struct heal_context *ctx, struct heal_listener *listener, int timeout_ms);
+
+enum heal_verb {
+	HEAL_CHECK, /* reads only */
+	HEAL_DRY_RUN,
+	HEAL_HEAL,
+	HEAL_HOOK, /* heal, and silent when all is well */
+};
+
+/*
+ * The whole way for one verb. Errors: those of the scan; -ETIMEDOUT when another
+ * sshd-heal is at work and does not end before the deadline.
+ */
+int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *ret,
+	     struct heal_error *error);
+void heal_report_done(struct heal_report *report);
+
+/* Writes the report for people. Hooks get nothing when there is nothing to tell. */
+int heal_report_text(FILE *out, const struct heal_report *report, enum heal_verb verb);
+
+/*
+ * Writes the one line that goes to syslog for a stale listener, without a
+ * newline. Returns its priority (LOG_NOTICE, LOG_WARNING or LOG_CRIT).
+ */
+int heal_report_log(FILE *out, const struct heal_report *report,
+		    const struct heal_listener *listener);
+
+/* Exit status: 0 fine or healed, 1 stale, 2 refusing or failed, 3 not found out. */
+int heal_report_status(const struct heal_report *report);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

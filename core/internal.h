@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of the library share: the context, the backends, small tools. */
+#ifndef SSHD_HEAL_INTERNAL_H
+#define SSHD_HEAL_INTERNAL_H
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "heal.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Cleanup at the end of a scope, for memory and descriptors alike. */
+#define _cleanup_(fn) __attribute__((cleanup(fn)))
+#define _cleanup_free_ _cleanup_(heal_freep)
+#define _cleanup_close_ _cleanup_(heal_closep)
+#define _cleanup_fclose_ _cleanup_(heal_fclosep)
+#define _cleanup_closedir_ _cleanup_(heal_closedirp)
+
+/* A module hides everything but its table. */
+#define _export_ __attribute__((visibility("default")))
+
+#define _printf_(fmt, args) __attribute__((format(printf, fmt, args)))
+
+static inline void heal_freep(void *p)
+{
+	free(*(void **)p);
+}
+
+static inline void heal_closep(const int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+}
+
+static inline void heal_fclosep(FILE **f)
+{
+	if (*f)
+		(void)fclose(*f);
+}
+
+static inline void heal_closedirp(DIR **d)
+{
+	if (*d)
+		(void)closedir(*d);
+}
+
+/* Hands a descriptor to the caller, so that the cleanup leaves it alone. */
+static inline int heal_take_fd(int *fd)
+{
+	int taken = *fd;
+
+	*fd = -1;
+	return taken;
+}
+
+/* Likewise for memory. */
+#define heal_take(p)                   \
+	({                             \
+		__typeof__(p) _t = (p); \
+		(p) = NULL;            \
+		_t;                    \
+	})
+
+/* --- backends: one table of functions each, found in a module by name ------ */
+
+struct heal_package {
+	char *name;
+	char *source;
+	char *version;
+	char *arch;
+};
+
+/* The package database. All paths are absolute and inside the context's root. */
+struct package_ops {
+	/* root_fd stays the caller's. Errors: what the database gives, with a message. */
+	int (*open)(int root_fd, void **ret, struct heal_error *error);
+	/*
+	 * Gives the owner of each path in owners[i], zeroed where there is none.
+	 * The array of n is the caller's, each entry to be freed by it.
+	 */
+	int (*owners)(void *handle, const char *const *paths, size_t n,
+		      struct heal_package *owners, struct heal_error *error);
+	/* Gives every installed binary package built from a source package. */
+	int (*of_source)(void *handle, const char *source, struct heal_package **ret,
+			 size_t *n, struct heal_error *error);
+	void (*close)(void *handle);
+};
+
+/* The service manager. Deadlines are CLOCK_MONOTONIC milliseconds. */
+struct service_ops {
+	int (*open)(int64_t deadline_ms, void **ret, struct heal_error *error);
+	/* Whether the machine is going down. */
+	int (*is_stopping)(void *handle, bool *ret, struct heal_error *error);
+	/* The unit that a process belongs to; -ENOENT when it belongs to none. */
+	int (*unit_of)(void *handle, pid_t pid, struct heal_unit *ret, struct heal_error *error);
+	/* The present main process of a unit; 0 when it has none. */
+	int (*main_pid)(void *handle, const char *unit, pid_t *ret, struct heal_error *error);
+	/* Reload or restart; back when the job is done. -ECANCELED: it did not end well. */
+	int (*reload)(void *handle, const char *unit, struct heal_error *error);
+	int (*try_restart)(void *handle, const char *unit, struct heal_error *error);
+	void (*close)(void *handle);
+};
+
+/* The symbols that a module exports. */
+#define HEAL_PACKAGE_OPS_SYMBOL "heal_package_ops"
+#define HEAL_SERVICE_OPS_SYMBOL "heal_service_ops"
+
+struct heal_context {
+	int root_fd;
+	int proc_fd;  /* -1 when the root has no /proc */
+	bool is_live; /* the root is that of this machine, so its processes can be acted on */
+	int64_t deadline_ms;
+	struct heal_config config;
+	char *module_dir;
+	const struct package_ops *package_ops; /* NULL until loaded */
+	void *package;
+	const struct service_ops *service_ops;
+	void *service;
+};
+
+/* --- context.c ------------------------------------------------------------- */
+
+static inline void heal_context_freep(struct heal_context **ctx)
+{
+	(void)heal_context_free(*ctx);
+}
+
+/* Loads the backend when first needed. Errors: -ENOENT and the like, with a message. */
+int heal_context_package(struct heal_context *ctx, struct heal_error *error);
+int heal_context_service(struct heal_context *ctx, struct heal_error *error);
+
+/* --- config.c -------------------------------------------------------------- */
+
+int heal_config_init(struct heal_config *config);
+void heal_config_done(struct heal_config *config);
+
+/* --- maps.c ---------------------------------------------------------------- */
+
+struct heal_mapping {
+	const char *path; /* into the buffer, not terminated */
+	size_t path_len;
+	uint64_t inode;
+	bool is_executable;
+};
+
+/*
+ * Parses one line of /proc/PID/maps (proc_pid_maps(5)), without its newline.
+ * Returns 1 for a mapping of a named file, 0 for any other, -EINVAL for a line
+ * that is none.
+ */
+int maps_parse_line(const char *line, size_t len, struct heal_mapping *ret);
+
+/*
+ * Gives the length of the name of a deleted file: without " (deleted)", rpm's
+ * ";hex" and dpkg's ".dpkg-tmp" and ".dpkg-new". 0 when the name is not that
+ * of a deleted file on disk: not deleted, or memfd, /dev, SysV and POSIX
+ * shared memory, and the like.
+ */
+size_t maps_deleted_name(const char *path, size_t len);
+
+/*
+ * Whether a file is really named so, " (deleted)" included: then it exists,
+ * with the inode that the kernel gives for it.
+ */
+bool maps_is_real_name(struct heal_context *ctx, const char *path, size_t len, uint64_t inode);
+
+void maps_clear_stale(struct heal_listener *listener);
+
+/* --- socket.c -------------------------------------------------------------- */
+
+struct heal_socket {
+	uint64_t inode;
+	char address[64]; /* "127.0.0.1:22", "[::1]:22" */
+};
+
+/*
+ * Parses one line of /proc/net/tcp or tcp6 (proc_pid_net(5)). Returns 1 for a
+ * listening socket, 0 for any other line and the heading, -EINVAL for neither.
+ */
+int socket_parse_line(const char *line, struct heal_socket *ret);
+
+/* --- listener.c ------------------------------------------------------------ */
+
+struct heal_stat {
+	pid_t ppid;
+	char state;
+	uint64_t start_time;
+};
+
+/* Parses /proc/PID/stat (proc_pid_stat(5)); the comm may hold anything. */
+int stat_parse(const char *buf, size_t len, struct heal_stat *ret);
+
+enum heal_title {
+	HEAL_TITLE_LISTENER,
+	HEAL_TITLE_SESSION, /* past authentication, or its privileged monitor */
+	HEAL_TITLE_OTHER,   /* before authentication, -i, -R, -t, -T */
+};
+
+/* Tells what an sshd is by its /proc/PID/cmdline of len bytes, NULs included. */
+enum heal_title title_classify(const char *cmdline, size_t len);
+
+/*
+ * Looks at one process again. Returns 0 with a listener that is the caller's
+ * to free, 1 when it is none, -errno when it may not be read.
+ */
+int heal_listener_load(struct heal_context *ctx, pid_t pid, struct heal_listener *ret);
+void heal_listener_done(struct heal_listener *listener);
+/* /proc's directory from its beginning; NULL with errno. */
+DIR *heal_open_proc(struct heal_context *ctx);
+/* Puts a fresh look into the place of an older one, keeping its stale files. Frees the rest. */
+void heal_listener_replace(struct heal_listener *listener, struct heal_listener *fresh);
+
+/* --- util.c ---------------------------------------------------------------- */
+
+int heal_error_set(struct heal_error *error, int code, const char *fmt, ...) _printf_(3, 4);
+int heal_notes_add(struct heal_notes *notes, const char *fmt, ...) _printf_(2, 3);
+void heal_notes_done(struct heal_notes *notes);
+
+/*
+ * Copies a string so that it can be printed: everything that is not printable
+ * ASCII, and the backslash, becomes \xNN. Always terminated; cut at size.
+ */
+void heal_safe(char *dst, size_t size, const char *src);
+
+/*
+ * Reads a file whole, at most max bytes, and puts a NUL behind it.
+ * Errors: those of openat and read; -EFBIG.
+ */
+int heal_read_at(int dirfd, const char *path, size_t max, char **ret, size_t *ret_len);
+
+/* Reads a symbolic link of up to PATH_MAX bytes. */
+int heal_readlink_at(int dirfd, const char *path, char **ret);
+
+/* Milliseconds of CLOCK_MONOTONIC. */
+int64_t heal_now_ms(void);
+double heal_now_ms_exact(void);
+/* What is left until a deadline, never negative, never above cap. */
+int heal_left_ms(int64_t deadline_ms, int cap);
+void heal_sleep_ms(int ms);
+
+/* Makes room for one more element in an array that is grown by doubling. */
+int heal_grow(void *array, size_t count, size_t size);
+
+void heal_package_done(struct heal_package *package);
+void heal_packages_free(struct heal_package *packages, size_t count);
+
+/* strdup for a piece; NULL when out of memory. */
+char *heal_strndup(const char *s, size_t len);
+
+/* The next line of a buffer, or NULL at its end; the newline is not part of it. */
+const char *heal_next_line(const char **cursor, const char *end, size_t *len);
+
+#endif

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The command line: one table of verbs. */
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <syslog.h>
+
+#include "internal.h"
+
+#ifndef HEAL_VERSION
+#error "HEAL_VERSION comes from the Makefile"
+#endif
+#ifndef HEAL_MODULE_DIR
+#error "HEAL_MODULE_DIR comes from the Makefile"
+#endif
+
+/* A hook that is still there this long after its deadline is ended, whatever holds it. */
+#define MAIN_GRACE_S 5
+
+enum main_status {
+	MAIN_OK = 0,
+	MAIN_UNKNOWN = 3,
+};
+
+struct main_options {
+	const char *root;
+	bool is_dry_run;
+};
+
+struct main_verb {
+	const char *name;
+	int (*run)(const struct main_options *options, int argc, char **argv);
+};
+
+static void main_usage(FILE *out)
+{
+	(void)fputs("usage: sshd-heal [check]             what is stale; reads only\n"
+		    "       sshd-heal heal [--dry-run]    take up the files on disk where sshd is stale\n"
+		    "       sshd-heal hook NAME           for the package managers: apt-pre-install, apt\n"
+		    "\n"
+		    "  --root=DIR   read a recorded tree instead of this host; nothing is acted on\n"
+		    "  --help       this text\n"
+		    "  --version    the version\n"
+		    "\n"
+		    "exit status: 0 fine or healed, 1 stale, 2 healing failed, 3 could not find out;\n"
+		    "a hook always exits 0\n",
+		    out);
+}
+
+static int main_bad_usage(const char *what, const char *word)
+{
+	char safe[128];
+
+	heal_safe(safe, sizeof(safe), word);
+	(void)fprintf(stderr, "sshd-heal: %s: %s (see sshd-heal --help)\n", what, safe);
+	return MAIN_UNKNOWN;
+}
+
+static void main_complain(const char *message)
+{
+	(void)fprintf(stderr, "sshd-heal: %s\n", message);
+}
+
+static void main_log(int priority, const char *line)
+{
+	openlog("sshd-heal", LOG_PID | LOG_NDELAY, LOG_DAEMON);
+	syslog(priority, "%s", line);
+	closelog();
+}
+
+/* Writes one line per stale listener to syslog, where the journal finds it. */
+static void main_log_report(const struct heal_report *report)
+{
+	for (size_t i = 0; i < report->listeners.count; i++) {
+		const struct heal_listener *listener = &report->listeners.items[i];
+		_cleanup_free_ char *line = NULL;
+		size_t len = 0;
+		int priority;
+		FILE *out;
+
+		if (!listener->n_stale)
+			continue;
+		out = open_memstream(&line, &len);
+		if (!out)
+			return;
+		priority = heal_report_log(out, report, listener);
+		if (fclose(out) == 0)
+			main_log(priority, line);
+	}
+}
+
+/* Runs the way and reports. Errors of the way are told and logged here. */
+static int main_run(const struct main_options *options, enum heal_verb verb)
+{
+	_cleanup_(heal_context_freep) struct heal_context *ctx = NULL;
+	_cleanup_(heal_report_done) struct heal_report report = {0};
+	struct heal_error error = {0};
+	bool is_live = strcmp(options->root, "/") == 0;
+
+	if (is_live && geteuid() != 0) {
+		main_complain("it needs root to look at sshd's mappings");
+		return MAIN_UNKNOWN;
+	}
+	if (heal_context_new(&ctx, options->root, HEAL_MODULE_DIR, &error) < 0 ||
+	    heal_run(ctx, verb, &report, &error) < 0) {
+		main_complain(error.message);
+		if (is_live)
+			main_log(LOG_ERR, error.message);
+		return MAIN_UNKNOWN;
+	}
+	if (heal_report_text(stdout, &report, verb) < 0)
+		main_complain("writing the report to standard output failed");
+	if (is_live && (verb == HEAL_HEAL || verb == HEAL_HOOK))
+		main_log_report(&report);
+	return heal_report_status(&report);
+}
+
+static int main_check(const struct main_options *options, int argc, char **argv)
+{
+	if (argc > 0)
+		return main_bad_usage("check takes no argument", argv[0]);
+	return main_run(options, HEAL_CHECK);
+}
+
+static int main_heal(const struct main_options *options, int argc, char **argv)
+{
+	if (argc > 0)
+		return main_bad_usage("heal takes no argument", argv[0]);
+	return main_run(options, options->is_dry_run ? HEAL_DRY_RUN : HEAL_HEAL);
+}
+
+/* DPkg::Pre-Install-Pkgs: notes what apt is about to change. */
+static int main_hook_apt_pre_install(const struct main_options *options)
+{
+	_cleanup_(heal_context_freep) struct heal_context *ctx = NULL;
+	_cleanup_(heal_event_done) struct heal_event event = {0};
+	struct heal_notes notes = {0};
+	struct heal_error error = {0};
+	int64_t deadline = heal_now_ms() + 30000;
+
+	/* The stream is read first of all: apt gives up when nobody takes it. */
+	if (heal_event_read_apt(STDIN_FILENO, deadline, &event, &notes) < 0)
+		main_complain("reading apt's list of packages: out of memory");
+	for (size_t i = 0; i < notes.count; i++)
+		main_complain(notes.lines[i]);
+	heal_notes_done(&notes);
+	if (heal_context_new(&ctx, options->root, HEAL_MODULE_DIR, &error) < 0 ||
+	    heal_event_note(ctx, &event, &error) < 0)
+		main_complain(error.message);
+	return MAIN_OK;
+}
+
+/* DPkg::Post-Invoke: acts. */
+static int main_hook_act(const struct main_options *options)
+{
+	(void)main_run(options, HEAL_HOOK);
+	return MAIN_OK;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(const struct main_options *options);
+} main_hooks[] = {
+	{"apt-pre-install", main_hook_apt_pre_install},
+	{"apt", main_hook_act},
+};
+
+static void main_on_alarm(int signal)
+{
+	static const char line[] = "sshd-heal: gave up, it took too long\n";
+
+	(void)signal;
+	/* Nothing can be done about a failed write here; the hook must end, and well. */
+	if (write(STDERR_FILENO, line, sizeof(line) - 1) < 0)
+		_exit(MAIN_OK);
+	_exit(MAIN_OK);
+}
+
+/* The last resort against anything that hangs inside a library or the kernel. */
+static void main_arm_alarm(unsigned seconds)
+{
+	struct sigaction action = {.sa_handler = main_on_alarm};
+
+	if (sigaction(SIGALRM, &action, NULL) == 0)
+		(void)alarm(seconds);
+}
+
+static int main_hook(const struct main_options *options, int argc, char **argv)
+{
+	main_arm_alarm(30 + MAIN_GRACE_S);
+	for (size_t i = 0; argc == 1 && i < ARRAY_SIZE(main_hooks); i++)
+		if (strcmp(argv[0], main_hooks[i].name) == 0)
+			return main_hooks[i].run(options);
+	/* Still no reason to fail a package manager. */
+	(void)main_bad_usage("unknown hook", argc > 0 ? argv[0] : "(none)");
+	return MAIN_OK;
+}
+
+static const struct main_verb main_verbs[] = {
+	{"check", main_check},
+	{"heal", main_heal},
+	{"hook", main_hook},
+};
+
+/* Descriptors 0 to 2 must be open, or the next open() gets one of them. */
+static bool main_open_stdio(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd < 0)
+		return false;
+	(void)close(fd);
+	return true;
+}
+
+/* Gives the exit status when the options alone decide it, -1 otherwise. */
+static int main_parse(struct main_options *options, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{"dry-run", no_argument, NULL, 'n'},
+		{"root", required_argument, NULL, 'r'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{NULL, 0, NULL, 0},
+	};
+	int c;
+
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) >= 0) {
+		switch (c) {
+		case 'n':
+			options->is_dry_run = true;
+			break;
+		case 'r':
+			options->root = optarg;
+			break;
+		case 'h':
+			main_usage(stdout);
+			return MAIN_OK;
+		case 'V':
+			(void)puts("sshd-heal " HEAL_VERSION);
+			return MAIN_OK;
+		default:
+			return main_bad_usage("unknown or incomplete option", argv[optind - 1]);
+		}
+	}
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	struct main_options options = {.root = "/"};
+	const char *name;
+	int r;
+
+	/* Nothing of the caller's environment is meant for us, or for the libraries behind us. */
+	if (clearenv() != 0 || !main_open_stdio())
+		return MAIN_UNKNOWN;
+	/* A reader of our output that goes away must not end us half-way through an action. */
+	(void)signal(SIGPIPE, SIG_IGN);
+	r = main_parse(&options, argc, argv);
+	if (r >= 0)
+		return r;
+	name = optind < argc ? argv[optind++] : "check";
+	if (options.is_dry_run && strcmp(name, "heal") != 0)
+		return main_bad_usage("--dry-run goes with heal, not with", name);
+	for (size_t i = 0; i < ARRAY_SIZE(main_verbs); i++)
+		if (strcmp(name, main_verbs[i].name) == 0)
+			return main_verbs[i].run(&options, argc - optind, argv + optind);
+	return main_bad_usage("unknown verb", name);
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The report: for people, for syslog, and as an exit status. */
+#include <inttypes.h>
+#include <syslog.h>
+
+#include "internal.h"
+
+#define REPORT_NAME_MAX 1024
+
+/* Prints a string that came from outside; nothing unsafe gets through. */
+static void report_safe(FILE *out, const char *text)
+{
+	char safe[REPORT_NAME_MAX];
+
+	heal_safe(safe, sizeof(safe), text);
+	(void)fputs(safe, out);
+}
+
+static void report_versions(FILE *out, const char *package, const char *before, const char *now,
+			    const char *source)
+{
+	report_safe(out, package);
+	(void)fputc(' ', out);
+	if (before) {
+		report_safe(out, before);
+		(void)fputs(" -> ", out);
+	}
+	report_safe(out, now ? now : "(version unknown)");
+	(void)fputs(" (source ", out);
+	report_safe(out, source ? source : "unknown");
+	(void)fputc(')', out);
+}
+
+static void report_subject(FILE *out, const struct heal_listener *listener)
+{
+	if (listener->unit.id && listener->unit.is_service &&
+	    listener->unit.main_pid == listener->pid)
+		report_safe(out, listener->unit.id);
+	else
+		report_safe(out, listener->exe);
+	(void)fprintf(out, " (pid %d", (int)listener->pid);
+	for (size_t i = 0; i < listener->n_addresses; i++)
+		(void)fprintf(out, "%s%s", i ? " " : ", listens on ", listener->addresses[i]);
+	if (listener->sessions > 0)
+		(void)fprintf(out, ", %d session%s", listener->sessions,
+			      listener->sessions == 1 ? "" : "s");
+	(void)fputc(')', out);
+}
+
+static const char *report_foreign(enum heal_foreign foreign)
+{
+	switch (foreign) {
+	case HEAL_FOREIGN_USER:
+		return "not run by root";
+	case HEAL_FOREIGN_NAMESPACE:
+		return "in a container or chroot";
+	case HEAL_FOREIGN_PATH:
+		return "not a known sshd path";
+	case HEAL_OURS:
+		break;
+	}
+	return "";
+}
+
+/* What was done, or what would be, or what to type. */
+static void report_outcome(FILE *out, const struct heal_listener *listener)
+{
+	static const char *const done[] = {
+		[HEAL_PLAN_RELOAD] = "reloaded",
+		[HEAL_PLAN_RESTART] = "restarted",
+		[HEAL_PLAN_HUP] = "sent SIGHUP",
+	};
+	static const char *const would[] = {
+		[HEAL_PLAN_RELOAD] = "would be reloaded",
+		[HEAL_PLAN_RESTART] = "would be restarted",
+		[HEAL_PLAN_HUP] = "would get SIGHUP",
+	};
+
+	switch (listener->outcome) {
+	case HEAL_OUTCOME_NOT_NEEDED:
+		break;
+	case HEAL_OUTCOME_DRY_RUN:
+		(void)fprintf(out, "%s: %s", would[listener->plan], listener->reason);
+		break;
+	case HEAL_OUTCOME_HEALED:
+		(void)fprintf(out, "healed: %s, no deleted file left after %.0f ms",
+			      done[listener->plan], listener->healed_ms);
+		if (*listener->detail)
+			(void)fprintf(out, "; but %s", listener->detail);
+		break;
+	case HEAL_OUTCOME_WARNED:
+		(void)fprintf(out, "left alone: %s; to heal it by hand: %s", listener->reason,
+			      listener->detail);
+		break;
+	case HEAL_OUTCOME_FAILED:
+		(void)fprintf(out, "NOT healed: %s", listener->detail);
+		break;
+	}
+}
+
+static void report_stale(FILE *out, const struct heal_listener *listener)
+{
+	report_subject(out, listener);
+	(void)fputs(" runs files that were replaced or deleted\n", out);
+	for (size_t i = 0; i < listener->n_stale; i++) {
+		const struct heal_stale_file *file = &listener->stale[i];
+
+		(void)fputs("  ", out);
+		report_safe(out, file->path);
+		(void)fputs(": ", out);
+		if (file->package)
+			report_versions(out, file->package, file->version_before, file->version_now,
+					file->source);
+		else
+			(void)fputs("owner unknown", out);
+		(void)fputc('\n', out);
+	}
+	(void)fputs("  ", out);
+	report_outcome(out, listener);
+	(void)fputc('\n', out);
+}
+
+/* Whether a package is named with a stale file already. */
+static bool report_is_named(const struct heal_report *report, const char *package)
+{
+	for (size_t i = 0; i < report->listeners.count; i++) {
+		const struct heal_listener *listener = &report->listeners.items[i];
+
+		for (size_t j = 0; j < listener->n_stale; j++)
+			if (listener->stale[j].package &&
+			    strcmp(listener->stale[j].package, package) == 0)
+				return true;
+	}
+	return false;
+}
+
+static void report_upgrades(FILE *out, const struct heal_report *report)
+{
+	for (size_t i = 0; i < report->n_upgrades; i++) {
+		const struct heal_upgrade *upgrade = &report->upgrades[i];
+
+		if (report_is_named(report, upgrade->package))
+			continue;
+		(void)fputs("  also changed: ", out);
+		report_versions(out, upgrade->package, upgrade->version_before,
+				upgrade->version_now, upgrade->source);
+		(void)fputc('\n', out);
+	}
+}
+
+static void report_listener(FILE *out, const struct heal_listener *listener)
+{
+	if (listener->n_stale) {
+		report_stale(out, listener);
+		return;
+	}
+	report_subject(out, listener);
+	if (listener->foreign != HEAL_OURS)
+		(void)fprintf(out, ": left alone, %s\n", report_foreign(listener->foreign));
+	else if (listener->verdict == HEAL_VERDICT_UNKNOWN)
+		(void)fputs(": could not be examined\n", out);
+	else
+		(void)fputs(": healthy, runs the files on disk\n", out);
+}
+
+int heal_report_text(FILE *out, const struct heal_report *report, enum heal_verb verb)
+{
+	bool is_stale = false;
+
+	for (size_t i = 0; i < report->notes.count; i++)
+		(void)fprintf(out, "sshd-heal: %s\n", report->notes.lines[i]);
+	for (size_t i = 0; i < report->listeners.count; i++) {
+		const struct heal_listener *listener = &report->listeners.items[i];
+
+		is_stale |= listener->n_stale != 0;
+		if (verb == HEAL_HOOK && !listener->n_stale)
+			continue;
+		(void)fputs("sshd-heal: ", out);
+		report_listener(out, listener);
+	}
+	if (is_stale)
+		report_upgrades(out, report);
+	if (verb != HEAL_HOOK && report->listeners.count == 0 && !report->listeners.unreadable)
+		(void)fputs("sshd-heal: no sshd is running, nothing to heal\n", out);
+	return fflush(out) == 0 && !ferror(out) ? 0 : -EIO;
+}
+
+/* Whether the same package stands with an earlier file of the list. */
+static bool report_is_repeated(const struct heal_listener *listener, size_t index)
+{
+	const char *package = listener->stale[index].package;
+
+	for (size_t i = 0; package && i < index; i++)
+		if (listener->stale[i].package && strcmp(listener->stale[i].package, package) == 0)
+			return true;
+	return false;
+}
+
+int heal_report_log(FILE *out, const struct heal_report *report,
+		    const struct heal_listener *listener)
+{
+	(void)report;
+	report_subject(out, listener);
+	(void)fputs(" ran deleted files of ", out);
+	for (size_t i = 0; i < listener->n_stale; i++) {
+		const struct heal_stale_file *file = &listener->stale[i];
+
+		if (report_is_repeated(listener, i))
+			continue;
+		if (i)
+			(void)fputs(", ", out);
+		if (file->package)
+			report_versions(out, file->package, file->version_before, file->version_now,
+					file->source);
+		else
+			report_safe(out, file->path);
+	}
+	(void)fputs("; ", out);
+	report_outcome(out, listener);
+	switch (listener->outcome) {
+	case HEAL_OUTCOME_FAILED:
+		return LOG_CRIT;
+	case HEAL_OUTCOME_WARNED:
+		return LOG_WARNING;
+	default:
+		return LOG_NOTICE;
+	}
+}
+
+int heal_report_status(const struct heal_report *report)
+{
+	bool is_stale = false;
+
+	for (size_t i = 0; i < report->listeners.count; i++) {
+		const struct heal_listener *listener = &report->listeners.items[i];
+
+		if (listener->outcome == HEAL_OUTCOME_HEALED)
+			continue;
+		if (listener->outcome == HEAL_OUTCOME_FAILED ||
+		    listener->verdict == HEAL_VERDICT_REFUSING)
+			return 2;
+		is_stale |= listener->verdict == HEAL_VERDICT_STALE;
+	}
+	if (is_stale)
+		return 1;
+	return report->listeners.unreadable ? 3 : 0;
+}

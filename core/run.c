@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The whole way, from top to bottom. What is not needed is not done. */
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "internal.h"
+
+#define RUN_LOCK_PAUSE_MS 20
+
+static const char run_lock[] = "run/sshd-heal/lock";
+
+/* Looks at one listener's mappings. It may end, or not want to be read. */
+static void run_look_one(struct heal_context *ctx, struct heal_report *report,
+			 struct heal_listener *listener)
+{
+	int r;
+
+	/* Whose files a foreign sshd runs is nobody's business here. */
+	if (listener->foreign != HEAL_OURS)
+		return;
+	r = heal_listener_stale(ctx, listener);
+	if (r < 0 && r != -ESRCH) {
+		report->listeners.unreadable++;
+		listener->verdict = HEAL_VERDICT_UNKNOWN;
+		(void)heal_notes_add(&report->notes, "reading the mappings of sshd process %d: %s",
+				     (int)listener->pid, strerror(-r));
+	}
+}
+
+static int run_look(struct heal_context *ctx, struct heal_report *report, struct heal_error *error)
+{
+	int r;
+
+	heal_listeners_done(&report->listeners);
+	heal_notes_done(&report->notes);
+	r = heal_listeners_find(ctx, &report->listeners, &report->notes, error);
+	for (size_t i = 0; r == 0 && i < report->listeners.count; i++)
+		run_look_one(ctx, report, &report->listeners.items[i]);
+	return r;
+}
+
+static bool run_is_stale(const struct heal_report *report)
+{
+	for (size_t i = 0; i < report->listeners.count; i++)
+		if (report->listeners.items[i].n_stale)
+			return true;
+	return false;
+}
+
+/* One sshd-heal acts at a time. Returns the lock, or -errno. */
+static int run_take_lock(struct heal_context *ctx, struct heal_error *error)
+{
+	static const char what[] = "locking /run/sshd-heal/lock";
+	_cleanup_close_ int fd = -1;
+
+	if (mkdirat(ctx->root_fd, "run/sshd-heal", 0755) < 0 && errno != EEXIST)
+		return heal_error_set(error, errno, "%s: %s", what, strerror(errno));
+	fd = openat(ctx->root_fd, run_lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return heal_error_set(error, errno, "%s: %s", what, strerror(errno));
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return heal_error_set(error, errno, "%s: %s", what, strerror(errno));
+		if (heal_left_ms(ctx->deadline_ms, 1) == 0)
+			return heal_error_set(error, ETIMEDOUT,
+					      "%s: another sshd-heal is still at work", what);
+		heal_sleep_ms(RUN_LOCK_PAUSE_MS);
+	}
+	return heal_take_fd(&fd);
+}
+
+/* What a report tells beyond the files: addresses, sessions, packages. */
+static int run_describe(struct heal_context *ctx, struct heal_report *report)
+{
+	int r;
+
+	for (size_t i = 0; i < report->listeners.count; i++)
+		/* A listener that ends meanwhile just shows none. */
+		(void)heal_listener_addresses(ctx, &report->listeners.items[i]);
+	if (heal_sessions_count(ctx, &report->listeners) < 0)
+		(void)heal_notes_add(&report->notes, "the sessions could not be counted");
+	if (!run_is_stale(report))
+		return 0;
+	r = heal_event_load(ctx, &report->event, &report->notes);
+	return r < 0 ? r : heal_packages_name(ctx, report);
+}
+
+static void run_judge(struct heal_context *ctx, enum heal_verb verb, struct heal_report *report,
+		      struct heal_listener *listener)
+{
+	unsigned facts = heal_facts_find(ctx, listener, &report->notes);
+
+	if (listener->verdict != HEAL_VERDICT_UNKNOWN)
+		listener->verdict = heal_verdict_of(facts);
+	if (listener->verdict != HEAL_VERDICT_FOREIGN && listener->verdict > report->verdict)
+		report->verdict = listener->verdict;
+	if (verb == HEAL_CHECK || verb == HEAL_DRY_RUN || !ctx->is_live)
+		heal_plan_show(listener, facts);
+	else
+		heal_act(ctx, listener, facts);
+}
+
+static bool run_has_healed_all(const struct heal_report *report)
+{
+	for (size_t i = 0; i < report->listeners.count; i++)
+		if (report->listeners.items[i].n_stale &&
+		    report->listeners.items[i].outcome != HEAL_OUTCOME_HEALED)
+			return false;
+	return true;
+}
+
+int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *ret,
+	     struct heal_error *error)
+{
+	_cleanup_(heal_report_done) struct heal_report report = {0};
+	_cleanup_close_ int lock = -1;
+	bool acts = (verb == HEAL_HEAL || verb == HEAL_HOOK) && ctx->is_live;
+	int r = run_look(ctx, &report, error);
+
+	if (r == 0 && acts && run_is_stale(&report)) {
+		lock = run_take_lock(ctx, error);
+		if (lock < 0)
+			return lock;
+		/* Whoever had the lock may have healed it all. */
+		r = run_look(ctx, &report, error);
+	}
+	if (r == 0 && (verb != HEAL_HOOK || run_is_stale(&report)))
+		r = run_describe(ctx, &report);
+	if (r < 0)
+		return r == -ENOMEM ? heal_error_set(error, ENOMEM, "out of memory") : r;
+	for (size_t i = 0; i < report.listeners.count; i++) {
+		if (verb == HEAL_HOOK && !report.listeners.items[i].n_stale)
+			continue;
+		run_judge(ctx, verb, &report, &report.listeners.items[i]);
+	}
+	if (report.listeners.unreadable && report.verdict < HEAL_VERDICT_UNKNOWN)
+		report.verdict = HEAL_VERDICT_UNKNOWN;
+	r = acts && run_has_healed_all(&report) ? heal_event_clear(ctx) : 0;
+	if (r < 0)
+		(void)heal_notes_add(&report.notes, "removing /run/sshd-heal/changes: %s",
+				     strerror(-r));
+	*ret = report;
+	report = (struct heal_report){0};
+	return 0;
+}
+
+void heal_report_done(struct heal_report *report)
+{
+	heal_event_done(&report->event);
+	heal_listeners_done(&report->listeners);
+	for (size_t i = 0; i < report->n_upgrades; i++) {
+		free(report->upgrades[i].package);
+		free(report->upgrades[i].source);
+		free(report->upgrades[i].version_before);
+		free(report->upgrades[i].version_now);
+	}
+	free(report->upgrades);
+	heal_notes_done(&report->notes);
+	*report = (struct heal_report){0};
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The addresses that a process listens on: /proc/PID/fd and /proc/PID/net/tcp{,6}. */
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <fcntl.h>
+#include <inttypes.h>
+
+#include "internal.h"
+
+/* include/net/tcp_states.h: TCP_LISTEN is 10. */
+#define SOCKET_LISTEN 0x0a
+
+/*
+ * One address in /proc/net/tcp's hexadecimal: 32-bit words in host byte order
+ * (one of them, or four), a colon, the port. Returns the family.
+ */
+static int socket_parse_address(const char *text, char *ret, size_t size)
+{
+	uint32_t words[4];
+	char host[INET6_ADDRSTRLEN];
+	const char *colon = strchr(text, ':');
+	unsigned port;
+	size_t n;
+
+	if (!colon || ((colon - text) != 8 && (colon - text) != 32))
+		return -EINVAL;
+	n = (size_t)(colon - text) / 8;
+	for (size_t i = 0; i < n; i++)
+		if (sscanf(text + i * 8, "%8" SCNx32, &words[i]) != 1)
+			return -EINVAL;
+	if (sscanf(colon + 1, "%4x", &port) != 1)
+		return -EINVAL;
+	if (!inet_ntop(n == 1 ? AF_INET : AF_INET6, words, host, sizeof(host)))
+		return -errno;
+	(void)snprintf(ret, size, n == 1 ? "%s:%u" : "[%s]:%u", host, port);
+	return n == 1 ? AF_INET : AF_INET6;
+}
+
+int socket_parse_line(const char *line, struct heal_socket *ret)
+{
+	struct heal_socket found;
+	char local[48];
+	unsigned state;
+	int r;
+
+	if (strstr(line, "local_address"))
+		return 0;
+	/* sl local rem st tx:rx tr:when retrnsmt uid timeout inode */
+	if (sscanf(line, " %*u: %47s %*s %x %*s %*s %*s %*u %*u %" SCNu64, local, &state,
+		   &found.inode) != 3)
+		return -EINVAL;
+	if (state != SOCKET_LISTEN)
+		return 0;
+	r = socket_parse_address(local, found.address, sizeof(found.address));
+	if (r < 0)
+		return r;
+	*ret = found;
+	return 1;
+}
+
+struct socket_inodes {
+	uint64_t *items;
+	size_t count;
+};
+
+static void socket_inodes_done(struct socket_inodes *inodes)
+{
+	free(inodes->items);
+}
+
+/* The inodes of all sockets that the process has open. */
+static int socket_inodes_load(int process_fd, struct socket_inodes *inodes)
+{
+	_cleanup_close_ int fd = openat(process_fd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *dir = NULL;
+	struct dirent *entry;
+
+	if (fd < 0)
+		return -errno;
+	dir = fdopendir(fd);
+	if (!dir)
+		return -errno;
+	fd = -1;
+	while ((entry = readdir(dir))) {
+		char link[64];
+		uint64_t inode;
+		ssize_t n = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
+
+		if (n < 0)
+			continue;
+		link[n] = '\0';
+		if (sscanf(link, "socket:[%" SCNu64 "]", &inode) != 1)
+			continue;
+		if (heal_grow(&inodes->items, inodes->count, sizeof(*inodes->items)) < 0)
+			return -ENOMEM;
+		inodes->items[inodes->count++] = inode;
+	}
+	return 0;
+}
+
+static int socket_add(struct heal_listener *listener, const char *address)
+{
+	char *copy;
+
+	if (heal_grow(&listener->addresses, listener->n_addresses,
+		      sizeof(*listener->addresses)) < 0)
+		return -ENOMEM;
+	copy = strdup(address);
+	if (!copy)
+		return -ENOMEM;
+	listener->addresses[listener->n_addresses++] = copy;
+	return 0;
+}
+
+/* Adds the listening sockets of one family that are among the inodes. */
+static int socket_scan(struct heal_listener *listener, const char *table,
+		       const struct socket_inodes *inodes)
+{
+	_cleanup_close_ int fd = openat(listener->dirfd, table, O_RDONLY | O_CLOEXEC);
+	_cleanup_fclose_ FILE *in = NULL;
+	char line[512];
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	in = fdopen(fd, "re");
+	if (!in)
+		return -errno;
+	fd = -1;
+	while (fgets(line, sizeof(line), in)) {
+		struct heal_socket found;
+		int r = socket_parse_line(line, &found);
+
+		/* The kernel gives listening sockets first; the rest may be very long. */
+		if (r == 0 && !strstr(line, "local_address"))
+			break;
+		for (size_t i = 0; r == 1 && i < inodes->count; i++) {
+			if (inodes->items[i] != found.inode)
+				continue;
+			r = socket_add(listener, found.address);
+			if (r < 0)
+				return r;
+		}
+	}
+	return ferror(in) ? -EIO : 0;
+}
+
+int heal_listener_addresses(struct heal_context *ctx, struct heal_listener *listener)
+{
+	_cleanup_(socket_inodes_done) struct socket_inodes inodes = {0};
+	int r;
+
+	(void)ctx;
+	for (size_t i = 0; i < listener->n_addresses; i++)
+		free(listener->addresses[i]);
+	listener->n_addresses = 0;
+	r = socket_inodes_load(listener->dirfd, &inodes);
+	if (r == 0)
+		r = socket_scan(listener, "net/tcp", &inodes);
+	if (r == 0)
+		r = socket_scan(listener, "net/tcp6", &inodes);
+	return r;
+}
