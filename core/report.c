@@ -141,7 +141,7 @@ static void report_upgrades(FILE *out, const struct heal_report *report)
 
 		if (report_is_named(report, upgrade->package))
 			continue;
-		(void)fputs("  also changed: ", out);
+		(void)fputs("sshd-heal: also changed: ", out);
 		report_versions(out, upgrade->package, upgrade->version_before,
 				upgrade->version_now, upgrade->source);
 		(void)fputc('\n', out);

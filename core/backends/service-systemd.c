@@ -11,6 +11,7 @@
 
 /* A bus that does not answer within this is taken for dead; systemd answers in 1 ms. */
 #define SYSTEMD_CALL_MS 3000
+#define SYSTEMD_FIRST_CALL_MS 200
 
 #define SYSTEMD_NAME "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
@@ -22,6 +23,9 @@ struct systemd {
 	DBusConnection *bus;
 	bool is_private; /* straight to PID 1: no names, no Subscribe, no match rules */
 	int64_t deadline_ms;
+	int call_ms; /* how long a reply may take */
+	DBusMessage **signals; /* JobRemoved that came while a reply was awaited */
+	size_t n_signals;
 };
 
 static void systemd_unref(DBusMessage **message)
@@ -35,6 +39,9 @@ static void systemd_close(void *handle)
 {
 	struct systemd *systemd = handle;
 
+	for (size_t i = 0; i < systemd->n_signals; i++)
+		dbus_message_unref(systemd->signals[i]);
+	free(systemd->signals);
 	if (systemd->bus) {
 		dbus_connection_close(systemd->bus);
 		dbus_connection_unref(systemd->bus);
@@ -73,23 +80,69 @@ static int systemd_error(DBusError *dbus_error, const char *what, struct heal_er
 	return -code;
 }
 
-/* Sends a method call and waits for the reply. Takes the request over. */
+/* Keeps a signal for later; anything else that nobody awaits is dropped. */
+static int systemd_keep(struct systemd *systemd, DBusMessage *message)
+{
+	if (!dbus_message_is_signal(message, SYSTEMD_MANAGER, "JobRemoved"))
+		return 0;
+	if (heal_grow(&systemd->signals, systemd->n_signals, sizeof(*systemd->signals)) < 0)
+		return -ENOMEM;
+	systemd->signals[systemd->n_signals++] = dbus_message_ref(message);
+	return 0;
+}
+
+/* The next message, waited for until the deadline. */
+static int systemd_receive(struct systemd *systemd, int64_t deadline_ms, const char *what,
+			   DBusMessage **ret, struct heal_error *error)
+{
+	for (;;) {
+		DBusMessage *message = dbus_connection_pop_message(systemd->bus);
+		int left;
+
+		if (message) {
+			*ret = message;
+			return 0;
+		}
+		left = heal_left_ms(deadline_ms, 60000);
+		if (left == 0)
+			return heal_error_set(error, ETIMEDOUT, "%s: no answer in time", what);
+		if (!dbus_connection_read_write(systemd->bus, left))
+			return heal_error_set(error, EPIPE, "%s: the connection broke", what);
+	}
+}
+
+/*
+ * Sends a method call and waits for the reply. Takes the request over. Not
+ * dbus_connection_send_with_reply_and_block(): it waits without end for a peer
+ * that hangs before it has authenticated us.
+ */
 static int systemd_call(struct systemd *systemd, DBusMessage *request, const char *what,
 			DBusMessage **ret, struct heal_error *error)
 {
 	_cleanup_message_ DBusMessage *owned = request;
+	int64_t deadline_ms =
+		heal_now_ms() + heal_left_ms(systemd->deadline_ms, systemd->call_ms);
 	DBusError dbus_error = DBUS_ERROR_INIT;
-	DBusMessage *reply;
+	dbus_uint32_t serial;
 
-	if (!request)
+	if (!request || !dbus_connection_send(systemd->bus, request, &serial))
 		return heal_error_set(error, ENOMEM, "%s: out of memory", what);
-	reply = dbus_connection_send_with_reply_and_block(
-		systemd->bus, request, heal_left_ms(systemd->deadline_ms, SYSTEMD_CALL_MS),
-		&dbus_error);
-	if (!reply)
-		return systemd_error(&dbus_error, what, error);
-	*ret = reply;
-	return 0;
+	for (;;) {
+		_cleanup_message_ DBusMessage *message = NULL;
+		int r = systemd_receive(systemd, deadline_ms, what, &message, error);
+
+		if (r < 0)
+			return r;
+		if (dbus_message_get_reply_serial(message) != serial) {
+			if (systemd_keep(systemd, message) < 0)
+				return heal_error_set(error, ENOMEM, "%s: out of memory", what);
+			continue;
+		}
+		if (dbus_set_error_from_message(&dbus_error, message))
+			return systemd_error(&dbus_error, what, error);
+		*ret = heal_take(message);
+		return 0;
+	}
 }
 
 static DBusMessage *systemd_request(const struct systemd *systemd, const char *path,
@@ -200,9 +253,18 @@ static int systemd_connect(struct systemd *systemd, const char *address, bool is
 	systemd->is_private = is_private;
 	if (!is_private)
 		r = systemd_hello(systemd, error);
-	if (r == 0)
+	/*
+	 * PID 1 can read our first request together with the end of the handshake,
+	 * and then does not look at it before more comes (seen with 252): ask again.
+	 */
+	systemd->call_ms = is_private ? SYSTEMD_FIRST_CALL_MS : SYSTEMD_CALL_MS;
+	for (int i = 0; r == 0 && !version && i < 2; i++) {
 		r = systemd_get_string(systemd, SYSTEMD_PATH, SYSTEMD_MANAGER, "Version", &version,
 				       error);
+		if (r == -ETIMEDOUT && is_private && i == 0)
+			r = 0;
+		systemd->call_ms = SYSTEMD_CALL_MS;
+	}
 	if (r < 0) {
 		dbus_connection_close(systemd->bus);
 		dbus_connection_unref(systemd->bus);
@@ -218,14 +280,17 @@ static int systemd_open(int64_t deadline_ms, void **ret, struct heal_error *erro
 	if (!systemd)
 		return heal_error_set(error, ENOMEM, "connecting to systemd: out of memory");
 	systemd->deadline_ms = deadline_ms;
+	systemd->call_ms = SYSTEMD_CALL_MS;
 	if (systemd_connect(systemd, "unix:path=/run/dbus/system_bus_socket", false, error) < 0) {
-		struct heal_error private_error;
+		struct heal_error private_error = {0};
+		char bus_message[sizeof(error->message)];
 		int r = systemd_connect(systemd, "unix:path=/run/systemd/private", true,
 					&private_error);
 
-		/* The bus's own error is the one that an administrator can act on. */
+		(void)snprintf(bus_message, sizeof(bus_message), "%s", error->message);
 		if (r < 0)
-			return r;
+			return heal_error_set(error, -r, "%s; by its private socket: %s",
+					      bus_message, private_error.message);
 	}
 	*ret = heal_take(systemd);
 	return 0;
@@ -434,37 +499,41 @@ static bool systemd_is_result(DBusMessage *message, const char *job, const char 
 	dbus_uint32_t id;
 	const char *path;
 	const char *unit;
+	const char *text;
 
-	return dbus_message_is_signal(message, SYSTEMD_MANAGER, "JobRemoved") &&
-	       dbus_message_get_args(message, NULL, DBUS_TYPE_UINT32, &id, DBUS_TYPE_OBJECT_PATH,
-				     &path, DBUS_TYPE_STRING, &unit, DBUS_TYPE_STRING, result,
-				     DBUS_TYPE_INVALID) &&
-	       strcmp(path, job) == 0;
+	if (!dbus_message_is_signal(message, SYSTEMD_MANAGER, "JobRemoved") ||
+	    !dbus_message_get_args(message, NULL, DBUS_TYPE_UINT32, &id, DBUS_TYPE_OBJECT_PATH,
+				   &path, DBUS_TYPE_STRING, &unit, DBUS_TYPE_STRING, &text,
+				   DBUS_TYPE_INVALID) ||
+	    strcmp(path, job) != 0)
+		return false;
+	*result = text;
+	return true;
 }
 
+/* The result of a job, from a signal that came already or from the next ones. */
 static int systemd_await(struct systemd *systemd, const char *job, const char *what,
 			 struct heal_error *error)
 {
-	for (;;) {
-		_cleanup_message_ DBusMessage *message = dbus_connection_pop_message(systemd->bus);
-		const char *result;
-		int left;
+	const char *result = NULL;
+	_cleanup_message_ DBusMessage *message = NULL;
+	size_t i = 0;
 
-		if (message && systemd_is_result(message, job, &result)) {
-			if (strcmp(result, "done") == 0)
-				return 0;
-			return heal_error_set(error, ECANCELED, "%s: systemd's job ended with %s",
-					      what, result);
-		}
-		if (message)
-			continue;
-		left = heal_left_ms(systemd->deadline_ms, 60000);
-		if (left == 0)
-			return heal_error_set(error, ETIMEDOUT, "%s: not done in time", what);
-		if (!dbus_connection_read_write(systemd->bus, left))
-			return heal_error_set(error, EPIPE, "%s: the connection to systemd broke",
-					      what);
+	while (i < systemd->n_signals && !systemd_is_result(systemd->signals[i], job, &result))
+		i++;
+	while (!result) {
+		int r;
+
+		systemd_unref(&message);
+		message = NULL;
+		r = systemd_receive(systemd, systemd->deadline_ms, what, &message, error);
+		if (r < 0)
+			return r;
+		(void)systemd_is_result(message, job, &result);
 	}
+	if (strcmp(result, "done") == 0)
+		return 0;
+	return heal_error_set(error, ECANCELED, "%s: systemd's job ended with %s", what, result);
 }
 
 static int systemd_run_job(struct systemd *systemd, const char *method, const char *verb,

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A throwaway host: a container that boots systemd, and what a client sees of it."""
+
+import contextlib
+import itertools
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+TOP = HERE.parent.parent
+BUILD = pathlib.Path(os.environ.get("B", "build")).resolve()
+ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8",
+       "DEBIAN_FRONTEND": "noninteractive"}
+_numbers = itertools.count(1)
+
+
+class HostError(Exception):
+    """The host could not be booted, or a command on it failed."""
+
+
+class Host:
+    """A host on a writable layer over a root directory; `with` boots and ends it."""
+
+    def __init__(self, root, install=True):
+        self.lower = pathlib.Path(root)
+        self.name = f"sshd-heal-{os.getpid()}-{next(_numbers)}"
+        self.run_dir = BUILD / "run" / self.name
+        self.upper = self.run_dir / "upper"
+        self.nspawn = None
+        self.leader = None
+        for name in ("upper", "work", "root"):
+            (self.run_dir / name).mkdir(parents=True)
+        if install:
+            self.install()
+
+    def install(self):
+        """Puts this tree's sshd-heal and its apt hooks onto the host."""
+        done = subprocess.run(
+            ["make", "-s", "-C", TOP, "install", "install-hooks-apt", f"B={BUILD}",
+             f"DESTDIR={self.upper}", "PREFIX=/usr"],
+            text=True, capture_output=True, check=False)
+        if done.returncode != 0:
+            raise HostError(f"make install: {done.stdout}{done.stderr}")
+
+    def __enter__(self):
+        try:
+            self.boot()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *exc):
+        self.stop()
+
+    def boot(self, timeout=30):
+        console = open(self.run_dir / "console", "wb")
+        with console:
+            self.nspawn = subprocess.Popen(
+                ["unshare", "-m", HERE / "boot.sh", self.lower, self.run_dir, self.name],
+                stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT)
+        self.wait_for(self._find_leader, timeout, "the container to start")
+        self.wait_for(self._is_up, timeout, "the host to boot")
+
+    def _console(self):
+        return (self.run_dir / "console").read_text(errors="replace")[-2000:]
+
+    def _find_leader(self):
+        if self.nspawn.poll() is not None:
+            raise HostError(f"the container did not start: {self._console()}")
+        path = pathlib.Path(f"/proc/{self.nspawn.pid}/task/{self.nspawn.pid}/children")
+        children = path.read_text().split()
+        # nspawn has another child for a moment; the host's PID 1 is 1 in its namespace.
+        for child in children:
+            try:
+                status = pathlib.Path(f"/proc/{child}/status").read_text()
+                exe = os.readlink(f"/proc/{child}/exe")
+            except OSError:
+                continue
+            if re.search(r"^NSpid:.*\t1$", status, re.M) and exe.endswith("/systemd"):
+                self.leader = int(child)
+        return self.leader is not None
+
+    def _is_up(self):
+        state = self.run("systemctl", "is-system-running", check=False).stdout.strip()
+        return state in ("running", "degraded")
+
+    def wait_for(self, condition, timeout, what):
+        deadline = time.monotonic() + timeout
+        while not condition():
+            if time.monotonic() > deadline:
+                raise HostError(f"waited {timeout} s for {what}: {self._console()}")
+            time.sleep(0.05)
+
+    def stop(self):
+        if self.nspawn:
+            if self.leader and self.nspawn.poll() is None:
+                # systemd(1): SIGRTMIN+4 powers the system off.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.leader, signal.SIGRTMIN + 4)
+            try:
+                self.nspawn.wait(15)
+            except subprocess.TimeoutExpired:
+                self.nspawn.kill()
+                self.nspawn.wait()
+            self.nspawn = None
+        shutil.rmtree(self.run_dir, ignore_errors=True)
+
+    # --- on the host ---------------------------------------------------------
+
+    def argv(self, *command, only_net=False):
+        where = ["-n"] if only_net else ["-a"]
+        return ["nsenter", "-t", str(self.leader), *where, *map(str, command)]
+
+    def run(self, *command, check=True, timeout=120, **kwargs):
+        """Runs a command as root on the host; gives the finished process."""
+        kwargs.setdefault("stdin", subprocess.DEVNULL)
+        if "input" in kwargs:
+            del kwargs["stdin"]
+        done = subprocess.run(self.argv(*command), text=True, env=ENV, cwd="/",
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=timeout, check=False, **kwargs)
+        if check and done.returncode != 0:
+            raise HostError(f"{' '.join(map(str, command))}: status {done.returncode}\n"
+                            f"{done.stdout}{done.stderr}")
+        return done
+
+    def sh(self, script, **kwargs):
+        return self.run("sh", "-c", script, **kwargs)
+
+    def heal(self, *args, **kwargs):
+        return self.run("sshd-heal", *args, check=False, **kwargs)
+
+    def upgrade(self, *packages, **kwargs):
+        """A real upgrade, of packages that wait in apt's cache."""
+        return self.run("apt-get", "install", "-y", "--no-download", *packages, **kwargs)
+
+    def write(self, path, text, mode=0o644):
+        self.run("tee", path, input=text)
+        self.run("chmod", oct(mode)[2:], path)
+
+    def listener(self, unit="ssh.service"):
+        return int(self.run("systemctl", "show", "-P", "MainPID", unit).stdout)
+
+    def deleted(self, pid):
+        """The deleted files that a process has mapped as code."""
+        rows = self.run("cat", f"/proc/{pid}/maps").stdout.splitlines()
+        return sorted({row.split(None, 5)[5].removesuffix(" (deleted)") for row in rows
+                       if row.endswith(" (deleted)") and "x" in row.split()[1]})
+
+    def journal(self):
+        return self.run("journalctl", "-q", "-t", "sshd-heal", "-o", "cat", "--no-pager").stdout
+
+    def version(self, package):
+        return self.run("dpkg-query", "-W", "-f", "${Version}", package).stdout
+
+    # --- as a client ---------------------------------------------------------
+
+    def ssh_argv(self, *command, port=22):
+        key = self.lower / "root/.ssh/id_ed25519"
+        return self.argv(
+            "ssh", "-F", "none", "-i", key, "-p", port, "-o", "BatchMode=yes",
+            "-o", "StrictHostKeyChecking=accept-new",
+            "-o", f"UserKnownHostsFile={self.run_dir}/known_hosts",
+            "-o", "ConnectTimeout=5", "-o", "LogLevel=ERROR", "root@127.0.0.1", *command,
+            only_net=True)
+
+    def ssh(self, command, check=True, port=22):
+        """A new login with a key, over the host's loopback."""
+        done = subprocess.run(self.ssh_argv(command, port=port), text=True, capture_output=True,
+                              stdin=subprocess.DEVNULL, env=ENV, timeout=30, check=False)
+        if check and done.returncode != 0:
+            raise HostError(f"ssh {command}: status {done.returncode}\n{done.stderr}")
+        return done
+
+    def session(self, port=22):
+        return Session(self.ssh_argv("cat", port=port))
+
+    def clients(self, pause_ms=1):
+        return Clients(self.argv(sys.executable, HERE / "clients.py", "22", str(pause_ms),
+                                 only_net=True))
+
+
+class Session:
+    """An open ssh session that answers."""
+
+    def __init__(self, argv):
+        self.process = subprocess.Popen(argv, text=True, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENV)
+        if not self.answers("hello"):
+            raise HostError(f"the ssh session did not open: {self.process.stderr.read()}")
+
+    def answers(self, word):
+        """Whether a line sent through the session comes back."""
+        try:
+            self.process.stdin.write(word + "\n")
+            self.process.stdin.flush()
+        except OSError:
+            return False
+        return self.process.stdout.readline() == word + "\n"
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(10)
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+
+class Clients:
+    """A loop of clients that each connect and read the banner."""
+
+    def __init__(self, argv):
+        self.process = subprocess.Popen(argv, text=True, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, env=ENV)
+        self.process.stdout.readline()
+
+    def stop(self):
+        """Ends the loop; gives {"ok": n, "refused": n, …, "down_ms": longest gap}."""
+        out, _ = self.process.communicate("\n", timeout=30)
+        return json.loads(out)
