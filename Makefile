@@ -15,6 +15,10 @@ PKG_CONFIG ?= pkg-config
 
 B ?= build
 
+# V=1 shows the commands.
+Q   = $(if $(V),,@)
+say = @$(if $(V),:,printf '  %-4s %s\n' $(1) $(2))
+
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wformat=2 -Wundef -Wvla
 HARDENING := -fstack-protector-strong -fstack-clash-protection -fPIC -fvisibility=hidden
 LINK_HARDENING := -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed
@@ -27,14 +31,20 @@ HEAL_CFLAGS   = -std=gnu11 -Wstrict-prototypes -Wmissing-prototypes $(WARNINGS) 
 HEAL_CXXFLAGS = -std=c++17 $(WARNINGS) $(HARDENING) $(OPTIMISE) $(SANITIZE) $(CXXFLAGS)
 HEAL_LDFLAGS  = $(LINK_HARDENING) $(SANITIZE) $(LDFLAGS)
 
-CORE    := util maps socket listener session event config context package verdict act prove report run
+CORE    := util maps socket listener session event config context package exec process policy \
+	client blame trial verdict watch act prove report run
 OBJECTS := $(CORE:%=$(B)/obj/%.o)
 LIBRARY := $(B)/libsshdheal.a
 
 have = $(shell $(PKG_CONFIG) --exists $(1) && echo yes)
-HAVE_APT  := $(call have,apt-pkg)
-HAVE_DBUS := $(call have,dbus-1)
-MODULES := $(if $(HAVE_APT),package-apt) $(if $(HAVE_DBUS),service-systemd)
+# Each module, the pkg-config name of its library, and what people call it.
+LIBRARY_package-apt     := apt-pkg
+LIBRARY_service-systemd := dbus-1
+LIBRARY_client-libssh   := libssh
+LIBRARY_config-econf    := libeconf
+LIBRARY_report-json     := json-c
+ALL_MODULES := package-apt service-systemd client-libssh config-econf report-json
+MODULES := $(foreach m,$(ALL_MODULES),$(if $(call have,$(LIBRARY_$(m))),$(m)))
 
 .PHONY: all help install install-hooks-apt clean
 all: $(B)/sshd-heal $(B)/install/sshd-heal modules
@@ -55,25 +65,26 @@ help:
 
 .PHONY: modules
 modules: $(MODULES:%=$(B)/modules/%.so)
-ifndef HAVE_APT
-	@echo 'sshd-heal: libapt-pkg not found: the module package-apt is left out'
-endif
-ifndef HAVE_DBUS
-	@echo 'sshd-heal: libdbus not found: the module service-systemd is left out'
-endif
+	@$(foreach m,$(filter-out $(MODULES),$(ALL_MODULES)),echo 'sshd-heal: $(LIBRARY_$(m)) not found: the module $(m) is left out';)
 
 $(B)/obj/%.o: core/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(HEAL_CPPFLAGS) $(HEAL_CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(HEAL_CPPFLAGS) $(HEAL_CFLAGS) -MMD -MP -c $< -o $@
 
-$(B)/obj/backends/service-systemd.o: HEAL_CPPFLAGS += $(shell $(PKG_CONFIG) --cflags dbus-1)
+$(B)/obj/backends/%.o: core/backends/%.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(HEAL_CPPFLAGS) $(if $(LIBRARY_$*),$(shell $(PKG_CONFIG) --cflags $(LIBRARY_$*))) $(HEAL_CFLAGS) -MMD -MP -c $< -o $@
 $(B)/obj/backends/%.o: core/backends/%.cc Makefile
 	@mkdir -p $(@D)
-	$(CXX) $(HEAL_CPPFLAGS) $(shell $(PKG_CONFIG) --cflags apt-pkg) $(HEAL_CXXFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CXX,$<)
+	$(Q)$(CXX) $(HEAL_CPPFLAGS) $(shell $(PKG_CONFIG) --cflags apt-pkg) $(HEAL_CXXFLAGS) -MMD -MP -c $< -o $@
 
+.SECONDARY:
 $(LIBRARY): $(OBJECTS)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 # The program in the tree loads the modules beside it, the installed one those
 # of its own prefix. Only main.c knows which.
@@ -81,7 +92,8 @@ $(B)/obj/main.o: HEAL_CPPFLAGS += -DHEAL_VERSION='"$(VERSION)"' -DHEAL_MODULE_DI
 $(B)/obj/main-install.o: HEAL_CPPFLAGS += -DHEAL_VERSION='"$(VERSION)"' -DHEAL_MODULE_DIR='"$(MODULEDIR)"'
 $(B)/obj/main-install.o: core/main.c Makefile $(B)/moduledir
 	@mkdir -p $(@D)
-	$(CC) $(HEAL_CPPFLAGS) $(HEAL_CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(HEAL_CPPFLAGS) $(HEAL_CFLAGS) -MMD -MP -c $< -o $@
 
 # Changes only when the directory does, so that `make install PREFIX=` relinks.
 $(B)/moduledir: FORCE
@@ -91,17 +103,22 @@ $(B)/moduledir: FORCE
 FORCE:
 
 $(B)/sshd-heal: $(B)/obj/main.o $(LIBRARY)
-	$(CC) $(HEAL_CFLAGS) $(HEAL_LDFLAGS) -pie $^ -ldl -o $@
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(HEAL_CFLAGS) $(HEAL_LDFLAGS) -pie $^ -ldl -pthread -o $@
 $(B)/install/sshd-heal: $(B)/obj/main-install.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(HEAL_CFLAGS) $(HEAL_LDFLAGS) -pie $^ -ldl -o $@
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(HEAL_CFLAGS) $(HEAL_LDFLAGS) -pie $^ -ldl -pthread -o $@
 
-$(B)/modules/package-apt.so: $(B)/obj/backends/package-apt.o $(B)/obj/backends/apt_shim.o $(LIBRARY)
+# Only package-apt has C++ in it, and so is linked by the C++ compiler.
+$(B)/modules/package-apt.so: $(B)/obj/backends/apt_shim.o
+$(B)/modules/package-apt.so: LINK = $(CXX)
+LINK = $(CC)
+$(B)/modules/%.so: $(B)/obj/backends/%.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CXX) $(HEAL_CXXFLAGS) $(HEAL_LDFLAGS) -shared -Wl,--exclude-libs,ALL $^ $(shell $(PKG_CONFIG) --libs apt-pkg) -o $@
-$(B)/modules/service-systemd.so: $(B)/obj/backends/service-systemd.o $(LIBRARY)
-	@mkdir -p $(@D)
-	$(CC) $(HEAL_CFLAGS) $(HEAL_LDFLAGS) -shared -Wl,--exclude-libs,ALL $^ $(shell $(PKG_CONFIG) --libs dbus-1) -o $@
+	$(call say,LINK,$@)
+	$(Q)$(LINK) $(HARDENING) $(OPTIMISE) $(SANITIZE) $(HEAL_LDFLAGS) -shared -Wl,--exclude-libs,ALL \
+		$(filter %.o,$^) $(LIBRARY) $(shell $(PKG_CONFIG) --libs $(LIBRARY_$*)) -o $@
 
 install: all
 	$(INSTALL) -D -m 0755 $(B)/install/sshd-heal $(DESTDIR)$(SBINDIR)/sshd-heal

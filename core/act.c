@@ -7,6 +7,7 @@
 
 /* A re-exec takes 5 ms, a restart 40; slow machines get a thousand times that. */
 #define ACT_PROVE_MS 5000
+#define ACT_PROBE_MS 3000
 
 static unsigned act_unit_facts(const struct heal_unit *unit, pid_t pid)
 {
@@ -83,6 +84,34 @@ unsigned heal_facts_find(struct heal_context *ctx, struct heal_listener *listene
 	return facts;
 }
 
+unsigned heal_facts_try(struct heal_context *ctx, struct heal_listener *listener, unsigned facts,
+			bool with_trial)
+{
+	if (facts & HEAL_FACT_FOREIGN || !(facts & HEAL_FACT_STALE))
+		return facts;
+	if (heal_context_client(ctx, NULL) == 0 && listener->n_addresses)
+		heal_client_probe(ctx, listener->addresses[0], ACT_PROBE_MS, &listener->live);
+	switch (listener->live.fate) {
+	case HEAL_FATE_REFUSED:
+	case HEAL_FATE_RESET:
+	case HEAL_FATE_EOF:
+		facts |= HEAL_FACT_REFUSING;
+		break;
+	default:
+		break;
+	}
+	if (!with_trial)
+		return facts;
+	heal_trial_run(ctx, listener);
+	if (listener->trial.result == HEAL_TRIAL_SKIPPED)
+		facts |= HEAL_FACT_UNTRIED;
+	if (listener->trial.result == HEAL_TRIAL_FAILED)
+		facts |= HEAL_FACT_TRIAL_FAILED;
+	if (listener->trial.host_key == HEAL_HOST_KEY_CHANGED)
+		facts |= HEAL_FACT_KEY_CHANGED;
+	return facts;
+}
+
 /* SIGHUP by the /proc directory, which a reused PID cannot stand for, pidfd_send_signal(2). */
 static int act_hup(const struct heal_listener *listener, struct heal_error *error)
 {
@@ -109,46 +138,91 @@ static int act_once(struct heal_context *ctx, struct heal_listener *listener,
 static void act_advise(struct heal_listener *listener)
 {
 	if (listener->unit.is_service && listener->unit.main_pid == listener->pid)
-		(void)snprintf(listener->detail, sizeof(listener->detail), "systemctl %s %s",
-			       listener->unit.can_reload && !listener->unit.is_socket_activated
-				       ? "reload"
-				       : "restart",
-			       listener->unit.id);
+		heal_detail(listener, "systemctl %s %s",
+			    listener->unit.can_reload && !listener->unit.is_socket_activated
+				    ? "reload"
+				    : "restart",
+			    listener->unit.id);
 	else
-		(void)snprintf(listener->detail, sizeof(listener->detail), "kill -HUP %d",
-			       (int)listener->pid);
+		heal_detail(listener, "kill -HUP %d", (int)listener->pid);
 }
 
-static void act_fail(struct heal_listener *listener, const char *message)
+/*
+ * sshd is down after what was done to it. One attempt to start it, if the files
+ * on disk still pass their trial; otherwise it would only fail again.
+ */
+static void act_recover(struct heal_context *ctx, struct heal_listener *listener, const char *why)
 {
+	const char *unit = listener->unit.is_service ? listener->unit.id : NULL;
+	struct heal_error error = {0};
+	int r = -EOPNOTSUPP;
+
+	if (unit && ctx->client_ops) {
+		heal_trial_again(ctx, listener);
+		if (listener->trial.result == HEAL_TRIAL_OK) {
+			(void)ctx->service_ops->reset_failed(ctx->service, unit, &error);
+			r = ctx->service_ops->start(ctx->service, unit, &error);
+		}
+	}
+	/* Its new process is found as after a restart. */
+	listener->plan = HEAL_PLAN_RESTART;
+	if (r == 0 && heal_prove(ctx, listener, ACT_PROVE_MS) == 0) {
+		listener->outcome = HEAL_OUTCOME_HEALED;
+		heal_detail(listener, "sshd was down and had to be started again: %s", why);
+		return;
+	}
 	listener->outcome = HEAL_OUTCOME_FAILED;
-	(void)snprintf(listener->detail, sizeof(listener->detail), "%s", message);
+	heal_detail(listener, "CRITICAL: sshd is DOWN, %s; type: systemctl start %s", why,
+		    unit ? unit : "ssh");
 }
 
 /* One action and its proof. Returns 1 when the listener still is stale. */
 static int act_and_prove(struct heal_context *ctx, struct heal_listener *listener)
 {
 	struct heal_error error = {0};
-	double start = heal_now_ms_exact();
-	int r = act_once(ctx, listener, &error);
+	struct heal_watch *watch =
+		listener->n_addresses ? heal_watch_start(ctx, listener->addresses[0]) : NULL;
+	int done = act_once(ctx, listener, &error);
+	/* After a failed action: whether sshd still is there is all that is asked. */
+	int r = heal_prove(ctx, listener, done < 0 ? 0 : ACT_PROVE_MS);
 
-	if (r < 0) {
-		act_fail(listener, error.message);
-		return 0;
-	}
-	r = heal_prove(ctx, listener, ACT_PROVE_MS);
-	if (r == 0) {
-		listener->outcome = HEAL_OUTCOME_HEALED;
-		listener->healed_ms = heal_now_ms_exact() - start;
-	} else if (r == 2) {
-		act_fail(listener, "sshd does not listen any more");
-	}
-	return r == 1;
+	if (r == 2)
+		act_recover(ctx, listener, done < 0 ? error.message : "nothing listens any more");
+	else if (done < 0)
+		heal_detail(listener, "%s", error.message);
+	if (r != 2)
+		listener->outcome = done == 0 && r == 0 ? HEAL_OUTCOME_HEALED : HEAL_OUTCOME_FAILED;
+	listener->refused_ms = heal_watch_stop(watch);
+	return done == 0 && r == 1;
 }
 
-void heal_plan_show(struct heal_listener *listener, unsigned facts)
+/*
+ * Decides, and asks for leave where the decision is to act on a unit. A restart
+ * needs an unspent start limit, or it would leave sshd stopped.
+ */
+static struct heal_decision act_decide(struct heal_context *ctx, struct heal_listener *listener,
+				       unsigned *facts, bool acts, struct heal_notes *notes)
 {
-	struct heal_decision decision = heal_plan_of(facts);
+	struct heal_decision decision = heal_plan_of(*facts);
+	struct heal_error error = {0};
+
+	if (decision.plan != HEAL_PLAN_RELOAD && decision.plan != HEAL_PLAN_RESTART)
+		return decision;
+	if (ctx->is_live &&
+	    !heal_policy_allows(ctx, listener->unit.id,
+				decision.plan == HEAL_PLAN_RELOAD ? "reload" : "restart", notes))
+		*facts |= HEAL_FACT_FORBIDDEN;
+	else if (acts && decision.plan == HEAL_PLAN_RESTART &&
+		 ctx->service_ops->reset_failed(ctx->service, listener->unit.id, &error) < 0)
+		*facts |= HEAL_FACT_START_LIMIT;
+	return heal_plan_of(*facts);
+}
+
+/* Sets plan and reason. Returns whether there is something to do. */
+static bool act_plan(struct heal_context *ctx, struct heal_listener *listener, unsigned *facts,
+		     bool acts, struct heal_notes *notes)
+{
+	struct heal_decision decision = act_decide(ctx, listener, facts, acts, notes);
 
 	listener->plan = decision.plan;
 	listener->reason = decision.reason;
@@ -159,19 +233,23 @@ void heal_plan_show(struct heal_listener *listener, unsigned facts)
 		listener->outcome = HEAL_OUTCOME_WARNED;
 		act_advise(listener);
 	}
+	return listener->outcome == HEAL_OUTCOME_DRY_RUN;
 }
 
-void heal_act(struct heal_context *ctx, struct heal_listener *listener, unsigned facts)
+void heal_plan_show(struct heal_context *ctx, struct heal_listener *listener, unsigned facts,
+		    struct heal_notes *notes)
 {
-	for (;;) {
-		heal_plan_show(listener, facts);
-		/* DRY_RUN means here: there is something to do. */
-		if (listener->outcome != HEAL_OUTCOME_DRY_RUN)
-			return;
+	(void)act_plan(ctx, listener, &facts, false, notes);
+}
+
+void heal_act(struct heal_context *ctx, struct heal_listener *listener, unsigned facts,
+	      struct heal_notes *notes)
+{
+	while (act_plan(ctx, listener, &facts, true, notes)) {
 		if (act_and_prove(ctx, listener) == 0)
 			return;
 		if (facts & HEAL_FACT_RELOADED || listener->plan == HEAL_PLAN_RESTART) {
-			act_fail(listener, "sshd still runs deleted files");
+			heal_detail(listener, "sshd still runs deleted files");
 			return;
 		}
 		facts |= HEAL_FACT_RELOADED;

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The configuration's defaults. */
+/* The configuration: its keys, their values, their defaults. Read by libeconf. */
+#include <fcntl.h>
+#include <inttypes.h>
+
 #include "internal.h"
+
+/* Below that nothing can be proved; above it a package manager would seem to hang. */
+#define CONFIG_DEADLINE_MIN_S 1
+#define CONFIG_DEADLINE_MAX_S 600
 
 static void config_list_free(char **list)
 {
@@ -47,4 +54,160 @@ void heal_config_done(struct heal_config *config)
 	config_list_free(config->sshd_paths);
 	config->packages = NULL;
 	config->sshd_paths = NULL;
+}
+
+/* One of two words. */
+static int config_choice(const char *value, const char *no, const char *yes, bool *ret)
+{
+	if (strcmp(value, yes) != 0 && strcmp(value, no) != 0)
+		return -EINVAL;
+	*ret = strcmp(value, yes) == 0;
+	return 0;
+}
+
+static int config_mode(struct heal_config *config, const char *value)
+{
+	bool warns = false;
+	int r = config_choice(value, "heal", "warn", &warns);
+
+	if (r == 0)
+		config->mode = warns ? HEAL_MODE_WARN : HEAL_MODE_HEAL;
+	return r;
+}
+
+static int config_unmanaged(struct heal_config *config, const char *value)
+{
+	return config_choice(value, "warn", "hup", &config->hup_unmanaged);
+}
+
+static int config_motd(struct heal_config *config, const char *value)
+{
+	return config_choice(value, "no", "yes", &config->motd);
+}
+
+/* "30", "30s" or "2min", systemd.time(7). */
+static int config_deadline(struct heal_config *config, const char *value)
+{
+	unsigned long number;
+	char *end;
+
+	if (*value < '0' || *value > '9')
+		return -EINVAL;
+	errno = 0;
+	number = strtoul(value, &end, 10);
+	if (errno || number > CONFIG_DEADLINE_MAX_S)
+		return -EINVAL;
+	if (strcmp(end, "min") == 0)
+		number *= 60;
+	else if (*end && strcmp(end, "s") != 0)
+		return -EINVAL;
+	if (number < CONFIG_DEADLINE_MIN_S || number > CONFIG_DEADLINE_MAX_S)
+		return -EINVAL;
+	config->deadline_ms = (unsigned)number * 1000;
+	return 0;
+}
+
+static int config_words(const char *value, bool are_paths, char ***list)
+{
+	_cleanup_(heal_words_done) struct heal_words words = {0};
+	char **copy;
+
+	if (exec_split(value, &words) < 0)
+		return -ENOMEM;
+	if (words.count == 0)
+		return -EINVAL;
+	for (size_t i = 0; are_paths && i < words.count; i++)
+		if (words.items[i][0] != '/')
+			return -EINVAL;
+	copy = config_list_copy((const char *const *)words.items, words.count);
+	if (!copy)
+		return -ENOMEM;
+	config_list_free(*list);
+	*list = copy;
+	return 0;
+}
+
+static int config_packages(struct heal_config *config, const char *value)
+{
+	return config_words(value, false, &config->packages);
+}
+
+static int config_sshd_path(struct heal_config *config, const char *value)
+{
+	return config_words(value, true, &config->sshd_paths);
+}
+
+static const struct {
+	const char *key;
+	int (*set)(struct heal_config *config, const char *value);
+	const char *wanted;
+} config_keys[] = {
+	{"Mode", config_mode, "heal or warn"},
+	{"Packages", config_packages, "names of source packages"},
+	{"UnmanagedListener", config_unmanaged, "warn or hup"},
+	{"Deadline", config_deadline, "a time from 1s to 10min"},
+	{"SshdPath", config_sshd_path, "absolute paths"},
+	{"Motd", config_motd, "yes or no"},
+};
+
+int config_set(void *user, const char *key, const char *value, const char *path, uint64_t line,
+	       struct heal_error *error)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(config_keys); i++) {
+		int r;
+
+		if (strcmp(config_keys[i].key, key) != 0)
+			continue;
+		r = config_keys[i].set(user, value);
+		if (r == -EINVAL)
+			return heal_error_set(error, EINVAL,
+					      "%s:%" PRIu64 ": bad value for %s: \"%s\" (wanted: %s)", path,
+					      line, key, value, config_keys[i].wanted);
+		return r < 0 ? heal_error_set(error, -r, "%s: out of memory", path) : 0;
+	}
+	return heal_error_set(error, EINVAL, "%s:%" PRIu64 ": unknown key %s", path, line, key);
+}
+
+/* Whether the host has any configuration: most have none, and then no library is needed. */
+static bool config_exists(int root_fd)
+{
+	static const char *const paths[] = {
+		"etc/sshd-heal.conf",
+		"etc/sshd-heal.conf.d",
+		"usr/lib/sshd-heal/sshd-heal.conf",
+		"usr/lib/sshd-heal/sshd-heal.conf.d",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		if (faccessat(root_fd, paths[i], F_OK, 0) == 0)
+			return true;
+	return false;
+}
+
+int heal_config_load(struct heal_context *ctx, const char *file, struct heal_error *error)
+{
+	struct heal_config config = {0};
+	const struct config_ops *ops;
+	const void *found;
+	int r;
+
+	ctx->is_configured = true;
+	if (!file && !config_exists(ctx->root_fd))
+		return 0;
+	r = heal_context_load(ctx, "config-econf", HEAL_CONFIG_OPS_SYMBOL, &found, error);
+	if (r < 0)
+		return r;
+	ops = found;
+	if (heal_config_init(&config) < 0)
+		return heal_error_set(error, ENOMEM, "reading the configuration: out of memory");
+	r = ops->read(ctx->root_fd, file, config_set, &config, error);
+	if (r < 0) {
+		heal_config_done(&config);
+		return r;
+	}
+	/* The deadline counts from the start of the run. */
+	ctx->deadline_ms += (int64_t)config.deadline_ms - ctx->config.deadline_ms;
+	heal_config_done(&ctx->config);
+	ctx->config = config;
+	return 0;
 }

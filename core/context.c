@@ -65,8 +65,8 @@ struct heal_context *heal_context_free(struct heal_context *ctx)
 }
 
 /* Never unloaded: the libraries behind a module keep threads, atexit and TLS of their own. */
-static int context_load(struct heal_context *ctx, const char *name, const char *symbol,
-			const void **ret, struct heal_error *error)
+int heal_context_load(struct heal_context *ctx, const char *name, const char *symbol,
+		      const void **ret, struct heal_error *error)
 {
 	char path[PATH_MAX];
 	void *module;
@@ -94,7 +94,7 @@ int heal_context_package(struct heal_context *ctx, struct heal_error *error)
 	for (size_t i = 0; i < ARRAY_SIZE(context_databases) && !ctx->package_ops; i++) {
 		if (faccessat(ctx->root_fd, context_databases[i].path, F_OK, 0) < 0)
 			continue;
-		r = context_load(ctx, context_databases[i].module, HEAL_PACKAGE_OPS_SYMBOL, &ops,
+		r = heal_context_load(ctx, context_databases[i].module, HEAL_PACKAGE_OPS_SYMBOL, &ops,
 				 error);
 		if (r < 0)
 			return r;
@@ -117,10 +117,23 @@ int heal_context_service(struct heal_context *ctx, struct heal_error *error)
 		if (faccessat(ctx->root_fd, "run/systemd/system", F_OK, 0) < 0)
 			return heal_error_set(error, ENOENT,
 					      "asking systemd: it is not running on this system");
-		r = context_load(ctx, "service-systemd", HEAL_SERVICE_OPS_SYMBOL, &ops, error);
+		r = heal_context_load(ctx, "service-systemd", HEAL_SERVICE_OPS_SYMBOL, &ops, error);
 		if (r < 0)
 			return r;
 		ctx->service_ops = ops;
 	}
 	return ctx->service_ops->open(ctx->deadline_ms, &ctx->service, error);
+}
+
+int heal_context_client(struct heal_context *ctx, struct heal_error *error)
+{
+	const void *ops;
+	int r;
+
+	if (ctx->client_ops)
+		return 0;
+	r = heal_context_load(ctx, "client-libssh", HEAL_CLIENT_OPS_SYMBOL, &ops, error);
+	if (r == 0)
+		ctx->client_ops = ops;
+	return r;
 }

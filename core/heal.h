@@ -118,11 +118,50 @@ enum heal_fact {
 	HEAL_FACT_REFUSES_STOP = 1u << 15,
 	HEAL_FACT_PORT_TAKEN = 1u << 16,
 	HEAL_FACT_REFUSING = 1u << 17,       /* clients are turned away now */
+	HEAL_FACT_UNTRIED = 1u << 18,        /* no trial could be made */
 };
 
 struct heal_decision {
 	enum heal_plan plan;
 	const char *reason; /* static text */
+};
+
+/* What a new ssh client meets. */
+enum heal_fate {
+	HEAL_FATE_UNKNOWN, /* not tried */
+	HEAL_FATE_OK,      /* through the whole key exchange, host key signature included */
+	HEAL_FATE_REFUSED,
+	HEAL_FATE_RESET,
+	HEAL_FATE_EOF,     /* closed before the banner */
+	HEAL_FATE_PENALTY, /* MaxStartups, PerSourcePenalties: it is about us, not about sshd */
+	HEAL_FATE_TIMEOUT,
+	HEAL_FATE_FAILED,  /* a banner, but no key exchange */
+};
+
+struct heal_hello {
+	enum heal_fate fate;
+	char key[128];    /* "ssh-ed25519 SHA256:...", "" when it came to none */
+	char detail[256]; /* the client library's words, printable */
+};
+
+enum heal_trial_result {
+	HEAL_TRIAL_SKIPPED,
+	HEAL_TRIAL_OK,
+	HEAL_TRIAL_FAILED,
+};
+
+enum heal_host_key {
+	HEAL_HOST_KEY_UNKNOWN,
+	HEAL_HOST_KEY_SAME,
+	HEAL_HOST_KEY_CHANGED,
+};
+
+/* What the sshd on disk does with a client. */
+struct heal_trial {
+	enum heal_trial_result result;
+	enum heal_host_key host_key; /* against that of the running listener */
+	char key[128];
+	char detail[512];            /* why it failed or was skipped, printable */
 };
 
 /* What systemd says of a listener's unit. */
@@ -149,12 +188,14 @@ struct heal_listener {
 	struct heal_stale_file *stale;
 	size_t n_stale;
 	struct heal_unit unit; /* id NULL: not known */
+	struct heal_hello live;  /* a client at its own address, before anything was done */
+	struct heal_trial trial;
 	enum heal_verdict verdict;
 	enum heal_plan plan;
 	const char *reason;    /* of the plan; static text */
 	enum heal_outcome outcome;
 	char detail[512];      /* what failed or what to type, "" when there is nothing to add */
-	double healed_ms;      /* from the first action to the proof; negative: not healed */
+	double refused_ms;     /* how long nothing listened during the action; negative: unknown */
 };
 
 struct heal_listeners {
@@ -185,6 +226,7 @@ struct heal_config {
 	char **sshd_paths;   /* absolute, NULL-terminated */
 	bool hup_unmanaged;
 	unsigned deadline_ms; /* of a whole run */
+	bool motd;
 };
 
 struct heal_context;
@@ -199,6 +241,13 @@ struct heal_context;
 int heal_context_new(struct heal_context **ret, const char *root, const char *module_dir,
 		     struct heal_error *error);
 struct heal_context *heal_context_free(struct heal_context *ctx);
+
+/*
+ * Reads the configuration: file, or /etc/sshd-heal.conf over that in
+ * /usr/lib/sshd-heal, with their drop-ins. None of them existing is no error.
+ * Errors: -EINVAL with file and line, and the defaults stay; those of loading.
+ */
+int heal_config_load(struct heal_context *ctx, const char *file, struct heal_error *error);
 
 /*
  * Parses apt's DPkg::Pre-Install-Pkgs stream, version 3 (apt.conf(5)).
@@ -283,23 +332,54 @@ unsigned heal_facts_find(struct heal_context *ctx, struct heal_listener *listene
 			 struct heal_notes *notes);
 
 /*
+ * Tries the sshd on disk: runs it with -i and the listener's own options on one
+ * end of a loopback connection, and is its client on the other. Fills in trial,
+ * the host key compared with that in live. Where it failed, the detail has
+ * sshd's own words and the package of the file at fault.
+ */
+void heal_trial_run(struct heal_context *ctx, struct heal_listener *listener);
+
+/* The same with the unit's options alone, for a listener that has ended. */
+void heal_trial_again(struct heal_context *ctx, struct heal_listener *listener);
+
+/*
+ * Is a client at a listener's address, wildcards by loopback, up to the verified
+ * host key; at most timeout_ms. Costs the source 1 s of PerSourcePenalties.
+ */
+void heal_client_probe(struct heal_context *ctx, const char *address, int timeout_ms,
+		       struct heal_hello *ret);
+
+/* What a client meets, as the end of a sentence that begins with "a new client". */
+const char *heal_fate_text(enum heal_fate fate);
+
+/*
+ * Tries a stale listener of ours: a live client, and with_trial a trial of the
+ * sshd on disk. Gives facts with what came out of it.
+ */
+unsigned heal_facts_try(struct heal_context *ctx, struct heal_listener *listener, unsigned facts,
+			bool with_trial);
+
+/*
  * Sets plan, reason and outcome without acting: DRY_RUN where there would be
  * something to do, and for a warning what to type in detail.
  */
-void heal_plan_show(struct heal_listener *listener, unsigned facts);
+void heal_plan_show(struct heal_context *ctx, struct heal_listener *listener, unsigned facts,
+		    struct heal_notes *notes);
 
 /*
  * Carries out the plan and proves the result: reload, then restart where that
- * was not enough. Sets plan, reason, outcome, detail and healed_ms.
+ * was not enough. Sets plan, reason, outcome, detail and refused_ms.
  */
-void heal_act(struct heal_context *ctx, struct heal_listener *listener, unsigned facts);
+void heal_act(struct heal_context *ctx, struct heal_listener *listener, unsigned facts,
+	      struct heal_notes *notes);
 
 /*
  * Waits until the listener (or, after a restart, the unit's new main process)
- * listens on its addresses again and maps no deleted file, at most timeout_ms.
- * The listener then describes the process as it is now, but for the stale
- * files, which stay for the report.
- * Returns 0; 1 when it still is stale; 2 when nothing listens.
+ * listens on its addresses again, maps no deleted file and lets a client in, at
+ * most timeout_ms. The listener then describes the process as it is now, but
+ * for the stale files, which stay for the report.
+ * Returns 0; 1 when it still is stale; 2 when nothing listens; 3 when it is
+ * fresh and no client gets in, with the reason in detail.
  */
 int heal_prove(struct heal_context *ctx, struct heal_listener *listener, int timeout_ms);
 
@@ -317,6 +397,13 @@ enum heal_verb {
 int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *ret,
 	     struct heal_error *error);
 void heal_report_done(struct heal_report *report);
+
+/* "healthy", "stale", "refusing", "foreign" or "unknown". */
+const char *heal_verdict_text(enum heal_verdict verdict);
+
+/* Writes the report as one JSON object and a newline. Errors: those of loading json-c, -EIO. */
+int heal_report_json(struct heal_context *ctx, FILE *out, const struct heal_report *report,
+		     struct heal_error *error);
 
 /* Writes the report for people. Hooks get nothing when there is nothing to tell. */
 int heal_report_text(FILE *out, const struct heal_report *report, enum heal_verb verb);

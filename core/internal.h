@@ -65,6 +65,19 @@ static inline int heal_take_fd(int *fd)
 		_t;                    \
 	})
 
+/* A list of words, with a NULL behind the last one. */
+struct heal_words {
+	char **items;
+	size_t count;
+};
+
+/* A unit's ExecStart=, Environment= and EnvironmentFile=, as systemd gives them. */
+struct heal_exec {
+	struct heal_words command;
+	struct heal_words environment;
+	struct heal_words files; /* "-" in front: may be missing */
+};
+
 /* --- backends: one table of functions each, found in a module by name ------ */
 
 struct heal_package {
@@ -99,13 +112,48 @@ struct service_ops {
 	int (*unit_of)(void *handle, pid_t pid, struct heal_unit *ret, struct heal_error *error);
 	/* The present main process of a unit; 0 when it has none. */
 	int (*main_pid)(void *handle, const char *unit, pid_t *ret, struct heal_error *error);
-	/* Reload or restart; back when the job is done. -ECANCELED: it did not end well. */
+	/* How the unit starts its service, nothing expanded yet. */
+	int (*exec_start)(void *handle, const char *unit, struct heal_exec *ret,
+			  struct heal_error *error);
+	/* Back when the job is done. -ECANCELED: it did not end well. */
 	int (*reload)(void *handle, const char *unit, struct heal_error *error);
 	int (*try_restart)(void *handle, const char *unit, struct heal_error *error);
+	int (*start)(void *handle, const char *unit, struct heal_error *error);
+	/* Forgets the starts that count against StartLimitBurst. */
+	int (*reset_failed)(void *handle, const char *unit, struct heal_error *error);
 	void (*close)(void *handle);
 };
 
+/* An ssh client. */
+struct client_ops {
+	/*
+	 * Goes through the key exchange on a connected socket, which stays the
+	 * caller's. Sets fate to OK or FAILED, key and detail.
+	 */
+	void (*meet)(int fd, int timeout_ms, struct heal_hello *hello);
+};
+
+/* A reader of sshd-heal.conf and its drop-ins. */
+struct config_ops {
+	/*
+	 * Calls set for each key, in any order; path and line are where it stands.
+	 * Returns 0, what set gave, or -errno with a message naming file and line.
+	 */
+	int (*read)(int root_fd, const char *file,
+		    int (*set)(void *user, const char *key, const char *value, const char *path,
+			       uint64_t line, struct heal_error *error),
+		    void *user, struct heal_error *error);
+};
+
+/* A format of the report that needs a library. */
+struct report_ops {
+	int (*write)(FILE *out, const struct heal_report *report);
+};
+
 /* The symbols that a module exports. */
+#define HEAL_CLIENT_OPS_SYMBOL "heal_client_ops"
+#define HEAL_CONFIG_OPS_SYMBOL "heal_config_ops"
+#define HEAL_REPORT_OPS_SYMBOL "heal_report_ops"
 #define HEAL_PACKAGE_OPS_SYMBOL "heal_package_ops"
 #define HEAL_SERVICE_OPS_SYMBOL "heal_service_ops"
 
@@ -115,11 +163,13 @@ struct heal_context {
 	bool is_live; /* the root is that of this machine, so its processes can be acted on */
 	int64_t deadline_ms;
 	struct heal_config config;
+	bool is_configured; /* the configuration was read, be it in vain */
 	char *module_dir;
 	const struct package_ops *package_ops; /* NULL until loaded */
 	void *package;
 	const struct service_ops *service_ops;
 	void *service;
+	const struct client_ops *client_ops;
 };
 
 /* --- context.c ------------------------------------------------------------- */
@@ -132,8 +182,16 @@ static inline void heal_context_freep(struct heal_context **ctx)
 /* Loads the backend when first needed. Errors: -ENOENT and the like, with a message. */
 int heal_context_package(struct heal_context *ctx, struct heal_error *error);
 int heal_context_service(struct heal_context *ctx, struct heal_error *error);
+int heal_context_client(struct heal_context *ctx, struct heal_error *error);
+/* Loads a module and gives its table. */
+int heal_context_load(struct heal_context *ctx, const char *name, const char *symbol,
+		      const void **ret, struct heal_error *error);
 
 /* --- config.c -------------------------------------------------------------- */
+
+/* Sets one key of the struct heal_config that user is; config_ops' set. */
+int config_set(void *user, const char *key, const char *value, const char *path, uint64_t line,
+	       struct heal_error *error);
 
 int heal_config_init(struct heal_config *config);
 void heal_config_done(struct heal_config *config);
@@ -169,6 +227,21 @@ size_t maps_deleted_name(const char *path, size_t len);
 bool maps_is_real_name(struct heal_context *ctx, const char *path, size_t len, uint64_t inode);
 
 void maps_clear_stale(struct heal_listener *listener);
+/* The directory that the process has its libcrypto or libc from; NULL when it has none. */
+char *maps_library_dir(const struct heal_listener *listener);
+
+/* --- blame.c --------------------------------------------------------------- */
+
+/*
+ * The path of the file that sshd's words complain of; a library that ld.so names
+ * without one is looked for in library_dir. NULL when there is none.
+ */
+char *blame_find_path(const char *words, const char *library_dir);
+
+/* --- package.c ------------------------------------------------------------- */
+
+/* The owner of one path. Errors: -ENOENT, or those of the database. */
+int heal_package_owner(struct heal_context *ctx, const char *path, struct heal_package *ret);
 
 /* --- socket.c -------------------------------------------------------------- */
 
@@ -214,6 +287,76 @@ DIR *heal_open_proc(struct heal_context *ctx);
 /* Puts a fresh look into the place of an older one, keeping its stale files. Frees the rest. */
 void heal_listener_replace(struct heal_listener *listener, struct heal_listener *fresh);
 
+/* --- exec.c ---------------------------------------------------------------- */
+
+int heal_words_add(struct heal_words *words, const char *text, size_t len);
+void heal_words_done(struct heal_words *words);
+bool heal_words_equal(const struct heal_words *a, const struct heal_words *b);
+
+/* Splits at blanks outside of quotes. */
+int exec_split(const char *text, struct heal_words *words);
+
+/* Parses an EnvironmentFile= into "NAME=value" words; lines that are none are passed over. */
+int exec_parse_environment(const char *buf, size_t len, struct heal_words *environment);
+
+/* Expands $NAME, ${NAME} and $$ as systemd.service(5) has it. */
+int exec_expand(const struct heal_words *command, const struct heal_words *environment,
+		struct heal_words *argv);
+
+/* The arguments in "sshd: /usr/sbin/sshd -D [listener] ..."; -EINVAL when it is no such title. */
+int exec_split_title(const char *title, struct heal_words *argv);
+
+/* The words of a /proc/PID/cmdline. */
+int exec_split_nul(const char *buf, size_t len, struct heal_words *argv);
+
+/*
+ * The options of a listener that a trial needs, too: configuration file, options,
+ * keys, certificates. -EINVAL for one that no listener has.
+ */
+int exec_trial_options(const struct heal_words *argv, struct heal_words *kept);
+
+/* --- client.c -------------------------------------------------------------- */
+
+/* What the first bytes of a server mean; none: it closed the connection. */
+enum heal_fate client_classify(const char *buf, size_t len);
+/* Is the client on a connected socket, which stays the caller's. */
+void heal_client_meet(struct heal_context *ctx, int fd, int64_t deadline_ms,
+		      struct heal_hello *ret);
+
+/* --- process.c ------------------------------------------------------------- */
+
+/*
+ * Starts a program by its path in a process group of its own, with an environment
+ * of nothing but PATH. fds are its 0 to 2; -1 is /dev/null.
+ */
+int heal_process_start(const char *path, char *const argv[], const int fds[3], pid_t *ret);
+/* Waits for its end; gives its exit status, 128 and more for a signal. -ETIMEDOUT. */
+int heal_process_wait(pid_t pid, int timeout_ms, int *ret);
+/* Ends it with its whole group, and reaps it. */
+int heal_process_end(pid_t pid);
+
+/* --- policy.c -------------------------------------------------------------- */
+
+/* What an exit status of policy-rc.d means, invoke-rc.d(8) and Debian policy 9.3.3. */
+bool policy_allows(int status);
+/*
+ * Asks /usr/sbin/policy-rc.d, if there is one, about an action on a unit. Gives
+ * false when it forbids it, or cannot be asked, which becomes a note.
+ */
+bool heal_policy_allows(struct heal_context *ctx, const char *unit, const char *action,
+			struct heal_notes *notes);
+
+/* --- watch.c --------------------------------------------------------------- */
+
+struct heal_watch;
+/*
+ * Watches from a thread of its own whether a listening socket exists at an
+ * address. NULL when it cannot.
+ */
+struct heal_watch *heal_watch_start(struct heal_context *ctx, const char *address);
+/* Ends it; gives for how long there was none, in ms; negative when unknown. */
+double heal_watch_stop(struct heal_watch *watch);
+
 /* --- util.c ---------------------------------------------------------------- */
 
 int heal_error_set(struct heal_error *error, int code, const char *fmt, ...) _printf_(3, 4);
@@ -225,6 +368,12 @@ void heal_notes_done(struct heal_notes *notes);
  * ASCII, and the backslash, becomes \xNN. Always terminated; cut at size.
  */
 void heal_safe(char *dst, size_t size, const char *src);
+
+/* Appends to a string; what does not fit into its size is left out. */
+void heal_append(char *dst, size_t size, const char *fmt, ...) _printf_(3, 4);
+
+/* Sets the detail of a listener's outcome. */
+void heal_detail(struct heal_listener *listener, const char *fmt, ...) _printf_(2, 3);
 
 /*
  * Reads a file whole, at most max bytes, and puts a NUL behind it.

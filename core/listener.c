@@ -208,7 +208,7 @@ static int listener_load_exe(struct heal_context *ctx, struct heal_listener *lis
 int heal_listener_load(struct heal_context *ctx, pid_t pid, struct heal_listener *ret)
 {
 	_cleanup_(heal_listener_done) struct heal_listener listener = {
-		.pid = pid, .dirfd = -1, .sessions = -1, .healed_ms = -1};
+		.pid = pid, .dirfd = -1, .sessions = -1, .refused_ms = -1};
 	struct heal_stat stat;
 	char name[16];
 	int r;

@@ -24,6 +24,8 @@ enum main_status {
 
 struct main_options {
 	const char *root;
+	const char *config; /* NULL: the host's own */
+	bool is_json;
 	bool is_dry_run;
 };
 
@@ -38,11 +40,14 @@ static void main_usage(FILE *out)
 		    "       sshd-heal heal [--dry-run]    take up the files on disk where sshd is stale\n"
 		    "       sshd-heal hook NAME           for the package managers: apt-pre-install, apt\n"
 		    "\n"
-		    "  --root=DIR   read a recorded tree instead of this host; nothing is acted on\n"
-		    "  --help       this text\n"
-		    "  --version    the version\n"
+		    "  --format=text|json  how to report\n"
+		    "  --root=DIR          read a recorded tree instead of this host; nothing is acted on\n"
+		    "  --config=FILE       read this file instead of /etc/sshd-heal.conf\n"
+		    "  --help              this text\n"
+		    "  --version           the version\n"
 		    "\n"
-		    "exit status: 0 fine or healed, 1 stale, 2 healing failed, 3 could not find out;\n"
+		    "exit status: 0 fine or healed, 1 stale, 2 clients are refused or healing failed,\n"
+		    "3 could not find out; "
 		    "a hook always exits 0\n",
 		    out);
 }
@@ -68,6 +73,11 @@ static void main_log(int priority, const char *line)
 	closelog();
 }
 
+static bool main_is_live(const struct main_options *options)
+{
+	return strcmp(options->root, "/") == 0;
+}
+
 /* Writes one line per stale listener to syslog, where the journal finds it. */
 static void main_log_report(const struct heal_report *report)
 {
@@ -89,30 +99,52 @@ static void main_log_report(const struct heal_report *report)
 	}
 }
 
-/* Runs the way and reports. Errors of the way are told and logged here. */
+/* Tells an error of the whole run, and lets syslog know. */
+static int main_fail(const struct main_options *options, const struct heal_error *error)
+{
+	main_complain(error->message);
+	if (main_is_live(options))
+		main_log(LOG_ERR, error->message);
+	return MAIN_UNKNOWN;
+}
+
+static int main_report(struct heal_context *ctx, const struct main_options *options,
+		       enum heal_verb verb, const struct heal_report *report)
+{
+	struct heal_error error = {0};
+
+	if (options->is_json) {
+		for (size_t i = 0; i < report->notes.count; i++)
+			main_complain(report->notes.lines[i]);
+		if (heal_report_json(ctx, stdout, report, &error) < 0)
+			return main_fail(options, &error);
+	} else if (heal_report_text(stdout, report, verb) < 0) {
+		main_complain("writing the report to standard output failed");
+	}
+	return heal_report_status(report);
+}
+
+/* Runs the way and reports. */
 static int main_run(const struct main_options *options, enum heal_verb verb)
 {
 	_cleanup_(heal_context_freep) struct heal_context *ctx = NULL;
 	_cleanup_(heal_report_done) struct heal_report report = {0};
 	struct heal_error error = {0};
-	bool is_live = strcmp(options->root, "/") == 0;
 
-	if (is_live && geteuid() != 0) {
+	if (main_is_live(options) && geteuid() != 0) {
 		main_complain("it needs root to look at sshd's mappings");
 		return MAIN_UNKNOWN;
 	}
-	if (heal_context_new(&ctx, options->root, HEAL_MODULE_DIR, &error) < 0 ||
-	    heal_run(ctx, verb, &report, &error) < 0) {
-		main_complain(error.message);
-		if (is_live)
-			main_log(LOG_ERR, error.message);
-		return MAIN_UNKNOWN;
-	}
-	if (heal_report_text(stdout, &report, verb) < 0)
-		main_complain("writing the report to standard output failed");
-	if (is_live && (verb == HEAL_HEAL || verb == HEAL_HOOK))
+	if (heal_context_new(&ctx, options->root, HEAL_MODULE_DIR, &error) < 0)
+		return main_fail(options, &error);
+	/* A hook reads its configuration only when there is something to decide. */
+	if (verb != HEAL_HOOK && heal_config_load(ctx, options->config, &error) < 0)
+		return main_fail(options, &error);
+	if (heal_run(ctx, verb, &report, &error) < 0)
+		return main_fail(options, &error);
+	if (main_is_live(options) && (verb == HEAL_HEAL || verb == HEAL_HOOK))
 		main_log_report(&report);
-	return heal_report_status(&report);
+	return main_report(ctx, options, verb, &report);
 }
 
 static int main_check(const struct main_options *options, int argc, char **argv)
@@ -222,6 +254,8 @@ static int main_parse(struct main_options *options, int argc, char **argv)
 	static const struct option longs[] = {
 		{"dry-run", no_argument, NULL, 'n'},
 		{"root", required_argument, NULL, 'r'},
+		{"config", required_argument, NULL, 'c'},
+		{"format", required_argument, NULL, 'f'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0},
@@ -236,6 +270,14 @@ static int main_parse(struct main_options *options, int argc, char **argv)
 			break;
 		case 'r':
 			options->root = optarg;
+			break;
+		case 'c':
+			options->config = optarg;
+			break;
+		case 'f':
+			options->is_json = strcmp(optarg, "json") == 0;
+			if (!options->is_json && strcmp(optarg, "text") != 0)
+				return main_bad_usage("unknown format", optarg);
 			break;
 		case 'h':
 			main_usage(stdout);

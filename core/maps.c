@@ -186,3 +186,23 @@ int heal_listener_stale(struct heal_context *ctx, struct heal_listener *listener
 	}
 	return 0;
 }
+
+char *maps_library_dir(const struct heal_listener *listener)
+{
+	static const char *const names[] = {"/libcrypto.so.", "/libc.so.", "/libc-"};
+	_cleanup_free_ char *buf = NULL;
+	size_t len = 0;
+
+	if (heal_read_at(listener->dirfd, "maps", MAPS_MAX, &buf, &len) < 0)
+		return NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const char *end = memmem(buf, len, names[i], strlen(names[i]));
+		const char *start = end;
+
+		while (start && start > buf && start[-1] != ' ')
+			start--;
+		if (start && *start == '/')
+			return heal_strndup(start, (size_t)(end - start));
+	}
+	return NULL;
+}

@@ -133,3 +133,18 @@ int heal_packages_name(struct heal_context *ctx, struct heal_report *report)
 		(void)heal_notes_add(&report->notes, "%s", error.message);
 	return r == -ENOMEM ? r : 0;
 }
+
+int heal_package_owner(struct heal_context *ctx, const char *path, struct heal_package *ret)
+{
+	struct heal_package owner = {0};
+	int r = heal_context_package(ctx, NULL);
+
+	if (r == 0)
+		r = ctx->package_ops->owners(ctx->package, &path, 1, &owner, NULL);
+	if (r < 0)
+		return r;
+	if (!owner.name)
+		return -ENOENT;
+	*ret = owner;
+	return 0;
+}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The proof that an action took: no deleted file left, and listening as before. */
+/* The proof that an action took: no deleted file left, listening as before, a client gets in. */
 #include "internal.h"
 
 #define PROVE_PAUSE_MS 2
+#define PROVE_PROBE_MS 3000
 
 enum prove_state {
 	PROVE_FRESH,
@@ -58,6 +59,59 @@ static enum prove_state prove_look(struct heal_context *ctx, const struct heal_l
 	return prove_lost_address(before, fresh) ? PROVE_MOVED : PROVE_FRESH;
 }
 
+/* An address to be a client at, other than the first: the last is of another family or port. */
+static const char *prove_second_address(const struct heal_listener *listener)
+{
+	return listener->addresses[listener->n_addresses - 1];
+}
+
+/*
+ * Whether clients get in: two probes at the most. Returns 0 or 3, with the
+ * reason in detail. Being shut out for our own probes proves nothing, nor does
+ * it say anything against sshd.
+ */
+static int prove_clients(struct heal_context *ctx, struct heal_listener *listener)
+{
+	const char *addresses[] = {listener->addresses[0], prove_second_address(listener)};
+
+	for (size_t i = 0; i < (listener->n_addresses > 1 ? 2 : 1); i++) {
+		struct heal_hello hello;
+
+		heal_client_probe(ctx, addresses[i], PROVE_PROBE_MS, &hello);
+		if (hello.fate != HEAL_FATE_OK && hello.fate != HEAL_FATE_PENALTY) {
+			heal_detail(listener, "CRITICAL: a new client at %s %s%s%s", addresses[i],
+				       heal_fate_text(hello.fate), *hello.detail ? ": " : "",
+				       hello.detail);
+			return 3;
+		}
+		if (i == 0 && *hello.key && *listener->live.key &&
+		    strcmp(hello.key, listener->live.key) != 0) {
+			heal_detail(listener, "CRITICAL: its host key changed, from %s to %s",
+				       listener->live.key, hello.key);
+			return 3;
+		}
+	}
+	return 0;
+}
+
+static int prove_found(struct heal_context *ctx, struct heal_listener *listener,
+		       struct heal_listener *fresh)
+{
+	char lost[64] = "";
+	int sessions = listener->sessions;
+	const char *address = prove_lost_address(listener, fresh);
+	int r;
+
+	if (address)
+		(void)snprintf(lost, sizeof(lost), "%s", address);
+	heal_listener_replace(listener, fresh);
+	listener->sessions = sessions;
+	r = ctx->client_ops ? prove_clients(ctx, listener) : 0;
+	if (r == 0 && *lost)
+		heal_detail(listener, "it does not listen on %s any more", lost);
+	return r;
+}
+
 int heal_prove(struct heal_context *ctx, struct heal_listener *listener, int timeout_ms)
 {
 	int64_t deadline = heal_now_ms() + heal_left_ms(ctx->deadline_ms, timeout_ms);
@@ -66,16 +120,9 @@ int heal_prove(struct heal_context *ctx, struct heal_listener *listener, int tim
 		_cleanup_(heal_listener_done) struct heal_listener fresh = {.dirfd = -1};
 		enum prove_state state = prove_look(ctx, listener, &fresh);
 		bool is_last = heal_now_ms() >= deadline;
-		const char *lost;
 
-		if (state == PROVE_FRESH || (state == PROVE_MOVED && is_last)) {
-			lost = prove_lost_address(listener, &fresh);
-			if (lost)
-				(void)snprintf(listener->detail, sizeof(listener->detail),
-					       "it does not listen on %s any more", lost);
-			heal_listener_replace(listener, &fresh);
-			return 0;
-		}
+		if (state == PROVE_FRESH || (state == PROVE_MOVED && is_last))
+			return prove_found(ctx, listener, &fresh);
 		if (is_last)
 			return state == PROVE_STALE ? 1 : 2;
 		heal_sleep_ms(PROVE_PAUSE_MS);

@@ -83,19 +83,36 @@ static void report_outcome(FILE *out, const struct heal_listener *listener)
 		(void)fprintf(out, "%s: %s", would[listener->plan], listener->reason);
 		break;
 	case HEAL_OUTCOME_HEALED:
-		(void)fprintf(out, "healed: %s, no deleted file left after %.0f ms",
-			      done[listener->plan], listener->healed_ms);
+		(void)fprintf(out, "healed: %s, no deleted file left, a new client gets in",
+			      done[listener->plan]);
+		if (listener->refused_ms >= 0)
+			(void)fprintf(out, "; clients were refused for %.1f ms", listener->refused_ms);
 		if (*listener->detail)
 			(void)fprintf(out, "; but %s", listener->detail);
 		break;
 	case HEAL_OUTCOME_WARNED:
-		(void)fprintf(out, "left alone: %s; to heal it by hand: %s", listener->reason,
-			      listener->detail);
+		(void)fprintf(out, "left alone: %s", listener->reason);
+		if (listener->trial.result == HEAL_TRIAL_OK)
+			(void)fprintf(out, "; to heal it by hand: %s", listener->detail);
 		break;
 	case HEAL_OUTCOME_FAILED:
 		(void)fprintf(out, "NOT healed: %s", listener->detail);
 		break;
 	}
+}
+
+/* What clients meet, now and with the files on disk, where that is bad news. */
+static void report_tried(FILE *out, const struct heal_listener *listener)
+{
+	if (listener->live.fate > HEAL_FATE_OK)
+		(void)fprintf(out, "  %sa new client %s\n",
+			      listener->verdict == HEAL_VERDICT_REFUSING ? "CRITICAL: " : "",
+			      heal_fate_text(listener->live.fate));
+	if (listener->trial.result != HEAL_TRIAL_OK && *listener->trial.detail)
+		(void)fprintf(out, "  %s\n", listener->trial.detail);
+	if (listener->trial.host_key == HEAL_HOST_KEY_CHANGED)
+		(void)fprintf(out, "  clients know the host key %s; on disk is %s\n",
+			      listener->live.key, listener->trial.key);
 }
 
 static void report_stale(FILE *out, const struct heal_listener *listener)
@@ -115,6 +132,7 @@ static void report_stale(FILE *out, const struct heal_listener *listener)
 			(void)fputs("owner unknown", out);
 		(void)fputc('\n', out);
 	}
+	report_tried(out, listener);
 	(void)fputs("  ", out);
 	report_outcome(out, listener);
 	(void)fputc('\n', out);
@@ -216,15 +234,31 @@ int heal_report_log(FILE *out, const struct heal_report *report,
 			report_safe(out, file->path);
 	}
 	(void)fputs("; ", out);
+	if (listener->trial.result != HEAL_TRIAL_OK && *listener->trial.detail)
+		(void)fprintf(out, "%s; ", listener->trial.detail);
 	report_outcome(out, listener);
 	switch (listener->outcome) {
 	case HEAL_OUTCOME_FAILED:
 		return LOG_CRIT;
 	case HEAL_OUTCOME_WARNED:
-		return LOG_WARNING;
+		return listener->verdict == HEAL_VERDICT_REFUSING ? LOG_CRIT : LOG_WARNING;
 	default:
 		return LOG_NOTICE;
 	}
+}
+
+int heal_report_json(struct heal_context *ctx, FILE *out, const struct heal_report *report,
+		     struct heal_error *error)
+{
+	const struct report_ops *ops;
+	const void *found;
+	int r = heal_context_load(ctx, "report-json", HEAL_REPORT_OPS_SYMBOL, &found, error);
+
+	if (r < 0)
+		return r;
+	ops = found;
+	r = ops->write(out, report);
+	return r < 0 ? heal_error_set(error, -r, "writing the report: %s", strerror(-r)) : 0;
 }
 
 int heal_report_status(const struct heal_report *report)

@@ -10,14 +10,18 @@
 
 static const char run_lock[] = "run/sshd-heal/lock";
 
-/* Looks at one listener's mappings. It may end, or not want to be read. */
+/*
+ * Looks at one listener's mappings. It may end, or not want to be read. Whose
+ * files a foreign sshd runs is nobody's business here, unless the configuration,
+ * which is not read yet, may make its path one of ours.
+ */
 static void run_look_one(struct heal_context *ctx, struct heal_report *report,
 			 struct heal_listener *listener)
 {
 	int r;
 
-	/* Whose files a foreign sshd runs is nobody's business here. */
-	if (listener->foreign != HEAL_OURS)
+	if (listener->foreign != HEAL_OURS &&
+	    (ctx->is_configured || listener->foreign != HEAL_FOREIGN_PATH))
 		return;
 	r = heal_listener_stale(ctx, listener);
 	if (r < 0 && r != -ESRCH) {
@@ -70,6 +74,13 @@ static int run_take_lock(struct heal_context *ctx, struct heal_error *error)
 	return heal_take_fd(&fd);
 }
 
+/* A hook has nobody to ask what a broken configuration meant: it only warns. */
+static void run_configure(struct heal_context *ctx, struct heal_error *error)
+{
+	if (heal_config_load(ctx, NULL, error) < 0)
+		ctx->config.mode = HEAL_MODE_WARN;
+}
+
 /* What a report tells beyond the files: addresses, sessions, packages. */
 static int run_describe(struct heal_context *ctx, struct heal_report *report)
 {
@@ -91,14 +102,16 @@ static void run_judge(struct heal_context *ctx, enum heal_verb verb, struct heal
 {
 	unsigned facts = heal_facts_find(ctx, listener, &report->notes);
 
+	if (ctx->is_live)
+		facts = heal_facts_try(ctx, listener, facts, verb != HEAL_CHECK);
 	if (listener->verdict != HEAL_VERDICT_UNKNOWN)
 		listener->verdict = heal_verdict_of(facts);
 	if (listener->verdict != HEAL_VERDICT_FOREIGN && listener->verdict > report->verdict)
 		report->verdict = listener->verdict;
 	if (verb == HEAL_CHECK || verb == HEAL_DRY_RUN || !ctx->is_live)
-		heal_plan_show(listener, facts);
+		heal_plan_show(ctx, listener, facts, &report->notes);
 	else
-		heal_act(ctx, listener, facts);
+		heal_act(ctx, listener, facts, &report->notes);
 }
 
 static bool run_has_healed_all(const struct heal_report *report)
@@ -115,6 +128,7 @@ int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *
 {
 	_cleanup_(heal_report_done) struct heal_report report = {0};
 	_cleanup_close_ int lock = -1;
+	struct heal_error config_error = {0};
 	bool acts = (verb == HEAL_HEAL || verb == HEAL_HOOK) && ctx->is_live;
 	int r = run_look(ctx, &report, error);
 
@@ -122,9 +136,14 @@ int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *
 		lock = run_take_lock(ctx, error);
 		if (lock < 0)
 			return lock;
+		if (!ctx->is_configured)
+			run_configure(ctx, &config_error);
 		/* Whoever had the lock may have healed it all. */
 		r = run_look(ctx, &report, error);
 	}
+	if (r == 0 && config_error.code)
+		r = heal_notes_add(&report.notes, "%s; going on as if it said Mode=warn",
+				   config_error.message);
 	if (r == 0 && (verb != HEAL_HOOK || run_is_stale(&report)))
 		r = run_describe(ctx, &report);
 	if (r < 0)

@@ -48,6 +48,29 @@ int heal_error_set(struct heal_error *error, int code, const char *fmt, ...)
 	return -code;
 }
 
+void heal_append(char *dst, size_t size, const char *fmt, ...)
+{
+	size_t used = strnlen(dst, size);
+	va_list args;
+
+	if (used + 1 >= size)
+		return;
+	va_start(args, fmt);
+	if (vsnprintf(dst + used, size - used, fmt, args) < 0)
+		dst[used] = '\0';
+	va_end(args);
+}
+
+void heal_detail(struct heal_listener *listener, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	if (vsnprintf(listener->detail, sizeof(listener->detail), fmt, args) < 0)
+		listener->detail[0] = '\0';
+	va_end(args);
+}
+
 int heal_grow(void *array, size_t count, size_t size)
 {
 	void *items;

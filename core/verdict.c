@@ -20,6 +20,8 @@ static const struct plan_row plan_rows[] = {
 	{0, STALE, HEAL_PLAN_NONE, "runs the files on disk"},
 	{STALE | HEAL_FACT_TRIAL_FAILED, 0, HEAL_PLAN_WARN,
 	 "the files on disk would not let a client in"},
+	{STALE | HEAL_FACT_UNTRIED, 0, HEAL_PLAN_WARN,
+	 "it could not be tried whether the files on disk let a client in"},
 	{STALE | HEAL_FACT_KEY_CHANGED, 0, HEAL_PLAN_WARN,
 	 "the host key on disk is not the one that clients know"},
 	{STALE | HEAL_FACT_MODE_WARN, 0, HEAL_PLAN_WARN, "configured to warn only"},
@@ -59,4 +61,15 @@ enum heal_verdict heal_verdict_of(unsigned facts)
 	if (facts & HEAL_FACT_REFUSING)
 		return HEAL_VERDICT_REFUSING;
 	return facts & HEAL_FACT_STALE ? HEAL_VERDICT_STALE : HEAL_VERDICT_HEALTHY;
+}
+
+const char *heal_verdict_text(enum heal_verdict verdict)
+{
+	static const char *const texts[] = {
+		[HEAL_VERDICT_HEALTHY] = "healthy",   [HEAL_VERDICT_FOREIGN] = "foreign",
+		[HEAL_VERDICT_STALE] = "stale",       [HEAL_VERDICT_UNKNOWN] = "unknown",
+		[HEAL_VERDICT_REFUSING] = "refusing",
+	};
+
+	return texts[verdict];
 }

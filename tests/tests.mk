@@ -18,10 +18,12 @@ check-unit: all $(B)/tests/unit
 
 $(B)/tests/obj/%.o: tests/unit/%.c Makefile tests/tests.mk
 	@mkdir -p $(@D)
-	$(CC) $(HEAL_CPPFLAGS) $(HEAL_CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(HEAL_CPPFLAGS) $(HEAL_CFLAGS) -MMD -MP -c $< -o $@
 
 $(B)/tests/unit: $(UNIT_OBJECTS) $(B)/obj/backends/package-apt.o $(B)/obj/backends/apt_shim.o $(LIBRARY)
-	$(CXX) $(HEAL_CXXFLAGS) $(HEAL_LDFLAGS) -pie $^ -lcmocka -ldl $(shell $(PKG_CONFIG) --libs apt-pkg) -o $@
+	$(call say,LINK,$@)
+	$(Q)$(CXX) $(HEAL_CXXFLAGS) $(HEAL_LDFLAGS) -pie $^ -lcmocka -ldl -pthread $(shell $(PKG_CONFIG) --libs apt-pkg) -o $@
 
 check-clang:
 	+$(MAKE) all B=$(B)/clang CC=clang CXX=clang++

@@ -447,18 +447,27 @@ static int systemd_unit_of(void *handle, pid_t pid, struct heal_unit *ret, struc
 	return 0;
 }
 
+/* The object path of a unit that systemd has loaded. */
+static int systemd_get_unit(struct systemd *systemd, const char *unit, DBusMessage **reply,
+			    const char **path, struct heal_error *error)
+{
+	static const char what[] = "asking systemd for a unit";
+	int r = systemd_call(systemd,
+			     systemd_append(systemd_request(systemd, SYSTEMD_PATH, SYSTEMD_MANAGER,
+							    "GetUnit"),
+					    DBUS_TYPE_STRING, &unit, DBUS_TYPE_INVALID),
+			     what, reply, error);
+
+	return r < 0 ? r : systemd_reply_path(*reply, what, path, error);
+}
+
 static int systemd_main_pid(void *handle, const char *unit, pid_t *ret, struct heal_error *error)
 {
 	_cleanup_message_ DBusMessage *reply = NULL;
-	DBusMessage *request = systemd_request(handle, SYSTEMD_PATH, SYSTEMD_MANAGER, "GetUnit");
 	const char *path;
 	dbus_uint32_t main_pid = 0;
-	int r;
+	int r = systemd_get_unit(handle, unit, &reply, &path, error);
 
-	request = systemd_append(request, DBUS_TYPE_STRING, &unit, DBUS_TYPE_INVALID);
-	r = systemd_call(handle, request, "asking systemd for a unit", &reply, error);
-	if (r == 0)
-		r = systemd_reply_path(reply, "asking systemd for a unit", &path, error);
 	if (r == 0)
 		r = systemd_get_basic(handle, path, SYSTEMD_SERVICE, "MainPID", DBUS_TYPE_UINT32,
 				      &main_pid, error);
@@ -558,6 +567,103 @@ static int systemd_run_job(struct systemd *systemd, const char *method, const ch
 	return r < 0 ? r : systemd_await(systemd, job, what, error);
 }
 
+/* A list of strings, each a variant's or a structure's first member. */
+static int systemd_add_words(DBusMessageIter *list, struct heal_words *words)
+{
+	for (; dbus_message_iter_get_arg_type(list) == DBUS_TYPE_STRING;
+	     dbus_message_iter_next(list)) {
+		const char *text;
+
+		dbus_message_iter_get_basic(list, &text);
+		if (heal_words_add(words, text, strlen(text)) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* ExecStart is a(sasbttttuii): the path, the arguments, the rest is of no interest. */
+static int systemd_add_command(DBusMessageIter *array, struct heal_words *command)
+{
+	DBusMessageIter entry;
+	DBusMessageIter field;
+	DBusMessageIter words;
+
+	dbus_message_iter_recurse(array, &entry);
+	if (dbus_message_iter_get_arg_type(&entry) != DBUS_TYPE_STRUCT)
+		return -ENODATA;
+	dbus_message_iter_recurse(&entry, &field);
+	if (!dbus_message_iter_next(&field) ||
+	    dbus_message_iter_get_arg_type(&field) != DBUS_TYPE_ARRAY)
+		return -EBADMSG;
+	dbus_message_iter_recurse(&field, &words);
+	return systemd_add_words(&words, command);
+}
+
+/* EnvironmentFiles is a(sb): the path, and whether it may be missing. */
+static int systemd_add_files(DBusMessageIter *array, struct heal_words *files)
+{
+	DBusMessageIter entry;
+
+	dbus_message_iter_recurse(array, &entry);
+	for (; dbus_message_iter_get_arg_type(&entry) == DBUS_TYPE_STRUCT;
+	     dbus_message_iter_next(&entry)) {
+		DBusMessageIter field;
+		dbus_bool_t may_miss = FALSE;
+		const char *path;
+		char *text;
+		int r;
+
+		dbus_message_iter_recurse(&entry, &field);
+		dbus_message_iter_get_basic(&field, &path);
+		if (dbus_message_iter_next(&field))
+			dbus_message_iter_get_basic(&field, &may_miss);
+		if (asprintf(&text, "%s%s", may_miss ? "-" : "", path) < 0)
+			return -ENOMEM;
+		r = heal_words_add(files, text, strlen(text));
+		free(text);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int systemd_exec_start(void *handle, const char *unit, struct heal_exec *ret,
+			      struct heal_error *error)
+{
+	_cleanup_message_ DBusMessage *unit_reply = NULL;
+	_cleanup_message_ DBusMessage *command = NULL;
+	_cleanup_message_ DBusMessage *environment = NULL;
+	_cleanup_message_ DBusMessage *files = NULL;
+	DBusMessageIter value;
+	DBusMessageIter words;
+	const char *path;
+	int r = systemd_get_unit(handle, unit, &unit_reply, &path, error);
+
+	if (r == 0)
+		r = systemd_get(handle, path, SYSTEMD_SERVICE, "ExecStart", DBUS_TYPE_ARRAY,
+				&command, &value, error);
+	if (r < 0)
+		return r;
+	r = systemd_add_command(&value, &ret->command);
+	if (r < 0)
+		return heal_error_set(error, -r, "understanding ExecStart= of %s: %s", unit,
+				      strerror(-r));
+	r = systemd_get(handle, path, SYSTEMD_SERVICE, "Environment", DBUS_TYPE_ARRAY, &environment,
+			&value, error);
+	if (r < 0)
+		return r;
+	dbus_message_iter_recurse(&value, &words);
+	if (systemd_add_words(&words, &ret->environment) < 0)
+		return heal_error_set(error, ENOMEM, "asking systemd about %s: out of memory", unit);
+	r = systemd_get(handle, path, SYSTEMD_SERVICE, "EnvironmentFiles", DBUS_TYPE_ARRAY, &files,
+			&value, error);
+	if (r < 0)
+		return r;
+	if (systemd_add_files(&value, &ret->files) < 0)
+		return heal_error_set(error, ENOMEM, "asking systemd about %s: out of memory", unit);
+	return 0;
+}
+
 static int systemd_reload(void *handle, const char *unit, struct heal_error *error)
 {
 	return systemd_run_job(handle, "ReloadUnit", "reloading", unit, error);
@@ -568,13 +674,32 @@ static int systemd_try_restart(void *handle, const char *unit, struct heal_error
 	return systemd_run_job(handle, "TryRestartUnit", "restarting", unit, error);
 }
 
+static int systemd_start(void *handle, const char *unit, struct heal_error *error)
+{
+	return systemd_run_job(handle, "StartUnit", "starting", unit, error);
+}
+
+static int systemd_reset_failed(void *handle, const char *unit, struct heal_error *error)
+{
+	_cleanup_message_ DBusMessage *reply = NULL;
+
+	return systemd_call(handle,
+			    systemd_append(systemd_request(handle, SYSTEMD_PATH, SYSTEMD_MANAGER,
+							   "ResetFailedUnit"),
+					   DBUS_TYPE_STRING, &unit, DBUS_TYPE_INVALID),
+			    "clearing a unit's start limit", &reply, error);
+}
+
 _export_ extern const struct service_ops heal_service_ops;
 const struct service_ops heal_service_ops = {
 	.open = systemd_open,
 	.is_stopping = systemd_is_stopping,
 	.unit_of = systemd_unit_of,
 	.main_pid = systemd_main_pid,
+	.exec_start = systemd_exec_start,
 	.reload = systemd_reload,
 	.try_restart = systemd_try_restart,
+	.start = systemd_start,
+	.reset_failed = systemd_reset_failed,
 	.close = systemd_close,
 };

@@ -21,6 +21,7 @@ OLD_SOURCES = {"openssl": "libssl3", "glibc": "libc6", "openssh": "openssh-serve
 UPGRADE = ["libssl3", "libc6", "libc-bin"]
 INCLUDE = [
     "systemd-sysv", "dbus", "libpam-systemd", "openssh-server", "iproute2", "procps",
+    "libssh-4", "libeconf0", "libjson-c5",
 ]
 #: An unrelated package, for the hook's quiet path, and its size on disk is small.
 UNRELATED = "less"

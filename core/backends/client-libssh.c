@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The ssh client of trial and proof: libssh, up to the verified host key. */
+#include <fcntl.h>
+
+#include <libssh/libssh.h>
+
+#include "../internal.h"
+
+struct client {
+	ssh_session session;
+	ssh_key key;
+	unsigned char *hash;
+	char *fingerprint;
+};
+
+static void client_done(struct client *client)
+{
+	ssh_string_free_char(client->fingerprint);
+	ssh_clean_pubkey_hash(&client->hash);
+	ssh_key_free(client->key);
+	if (client->session)
+		ssh_free(client->session);
+}
+
+/* libssh closes the descriptor that it is given: it gets one of its own. */
+static int client_set_up(ssh_session session, int fd, int timeout_ms)
+{
+	long seconds = timeout_ms / 1000;
+	long microseconds = (timeout_ms % 1000) * 1000L;
+	int process_config = 0;
+	int verbosity = SSH_LOG_NOLOG;
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	if (own < 0)
+		return -errno;
+	if (ssh_options_set(session, SSH_OPTIONS_FD, &own) < 0) {
+		(void)close(own);
+		return -EINVAL;
+	}
+	/* A name must be set; it goes nowhere. No file of the caller's is read. */
+	if (ssh_options_set(session, SSH_OPTIONS_HOST, "localhost") < 0 ||
+	    ssh_options_set(session, SSH_OPTIONS_USER, "sshd-heal") < 0 ||
+	    ssh_options_set(session, SSH_OPTIONS_PROCESS_CONFIG, &process_config) < 0 ||
+	    ssh_options_set(session, SSH_OPTIONS_LOG_VERBOSITY, &verbosity) < 0 ||
+	    ssh_options_set(session, SSH_OPTIONS_TIMEOUT, &seconds) < 0 ||
+	    ssh_options_set(session, SSH_OPTIONS_TIMEOUT_USEC, &microseconds) < 0)
+		return -EINVAL;
+	return 0;
+}
+
+/* "ssh-ed25519 SHA256:…", as ssh-keygen -l shows it. */
+static int client_name_key(struct client *client, struct heal_hello *hello)
+{
+	size_t len = 0;
+
+	if (ssh_get_server_publickey(client->session, &client->key) != SSH_OK ||
+	    ssh_get_publickey_hash(client->key, SSH_PUBLICKEY_HASH_SHA256, &client->hash, &len) < 0)
+		return -EBADMSG;
+	client->fingerprint =
+		ssh_get_fingerprint_hash(SSH_PUBLICKEY_HASH_SHA256, client->hash, len);
+	if (!client->fingerprint)
+		return -ENOMEM;
+	(void)snprintf(hello->key, sizeof(hello->key), "%s %s",
+		       ssh_key_type_to_char(ssh_key_type(client->key)), client->fingerprint);
+	return 0;
+}
+
+static void client_meet(int fd, int timeout_ms, struct heal_hello *hello)
+{
+	_cleanup_(client_done) struct client client = {.session = ssh_new()};
+	int r;
+
+	hello->fate = HEAL_FATE_FAILED;
+	if (!client.session) {
+		(void)snprintf(hello->detail, sizeof(hello->detail), "libssh: out of memory");
+		return;
+	}
+	r = client_set_up(client.session, fd, timeout_ms);
+	if (r < 0) {
+		(void)snprintf(hello->detail, sizeof(hello->detail), "setting up libssh: %s",
+			       strerror(-r));
+		return;
+	}
+	if (ssh_connect(client.session) != SSH_OK || client_name_key(&client, hello) < 0) {
+		heal_safe(hello->detail, sizeof(hello->detail), ssh_get_error(client.session));
+		ssh_silent_disconnect(client.session);
+		return;
+	}
+	hello->fate = HEAL_FATE_OK;
+	ssh_disconnect(client.session);
+}
+
+_export_ extern const struct client_ops heal_client_ops;
+const struct client_ops heal_client_ops = {.meet = client_meet};

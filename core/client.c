@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What an ssh client meets: on a socket, or at a listener's own address. */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "internal.h"
+
+/* sshd's own limit on what it says before its banner; ours is far below. */
+#define CLIENT_PEEK 64
+
+enum heal_fate client_classify(const char *buf, size_t len)
+{
+	/* srclimit.c of 9.8 on; sshd.c of 9.7 and before. */
+	static const char *const penalties[] = {"Not allowed at this time", "Exceeded MaxStartups"};
+
+	if (len == 0)
+		return HEAL_FATE_EOF;
+	for (size_t i = 0; i < ARRAY_SIZE(penalties); i++)
+		if (len >= strlen(penalties[i]) &&
+		    memcmp(buf, penalties[i], strlen(penalties[i])) == 0)
+			return HEAL_FATE_PENALTY;
+	/* Whatever else: the banner, or lines that may come before it, RFC 4253 4.2. */
+	return HEAL_FATE_OK;
+}
+
+static enum heal_fate client_fate_of(int code)
+{
+	switch (code) {
+	case ECONNREFUSED:
+		return HEAL_FATE_REFUSED;
+	case ECONNRESET:
+	case EPIPE:
+		return HEAL_FATE_RESET;
+	case ETIMEDOUT:
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+		return HEAL_FATE_TIMEOUT;
+	default:
+		return HEAL_FATE_FAILED;
+	}
+}
+
+static int client_poll(int fd, short events, int64_t deadline_ms)
+{
+	struct pollfd poller = {.fd = fd, .events = events};
+	int r;
+
+	do
+		r = poll(&poller, 1, heal_left_ms(deadline_ms, 60000));
+	while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return -errno;
+	return r == 0 ? -ETIMEDOUT : 0;
+}
+
+/* What the server says first, without taking it from the socket. */
+static enum heal_fate client_peek(int fd, int64_t deadline_ms)
+{
+	char buf[CLIENT_PEEK];
+	ssize_t n;
+	int r = client_poll(fd, POLLIN, deadline_ms);
+
+	if (r < 0)
+		return client_fate_of(-r);
+	n = recv(fd, buf, sizeof(buf), MSG_PEEK | MSG_DONTWAIT);
+	if (n < 0)
+		return client_fate_of(errno);
+	return client_classify(buf, (size_t)n);
+}
+
+void heal_client_meet(struct heal_context *ctx, int fd, int64_t deadline_ms,
+		      struct heal_hello *ret)
+{
+	*ret = (struct heal_hello){.fate = client_peek(fd, deadline_ms)};
+	if (ret->fate == HEAL_FATE_OK)
+		ctx->client_ops->meet(fd, heal_left_ms(deadline_ms, 60000), ret);
+}
+
+struct client_address {
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} name;
+	socklen_t len;
+};
+
+/* "127.0.0.1:22" or "[::1]:22"; a wildcard becomes the loopback of its family. */
+static int client_parse_address(const char *text, struct client_address *ret)
+{
+	struct client_address found = {0};
+	char host[INET6_ADDRSTRLEN + 1];
+	unsigned port;
+
+	if (sscanf(text, "[%46[^]]]:%5u", host, &port) == 2) {
+		if (port > 65535 || inet_pton(AF_INET6, host, &found.name.v6.sin6_addr) != 1)
+			return -EINVAL;
+		found.name.v6.sin6_family = AF_INET6;
+		found.name.v6.sin6_port = htons((uint16_t)port);
+		if (IN6_IS_ADDR_UNSPECIFIED(&found.name.v6.sin6_addr))
+			found.name.v6.sin6_addr = in6addr_loopback;
+		found.len = sizeof(found.name.v6);
+	} else if (sscanf(text, "%46[0-9.]:%5u", host, &port) == 2) {
+		if (port > 65535 || inet_pton(AF_INET, host, &found.name.v4.sin_addr) != 1)
+			return -EINVAL;
+		found.name.v4.sin_family = AF_INET;
+		found.name.v4.sin_port = htons((uint16_t)port);
+		if (found.name.v4.sin_addr.s_addr == htonl(INADDR_ANY))
+			found.name.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		found.len = sizeof(found.name.v4);
+	} else {
+		return -EINVAL;
+	}
+	*ret = found;
+	return 0;
+}
+
+/* Connects without ever waiting longer than the deadline. */
+static int client_connect(int fd, const struct client_address *address, int64_t deadline_ms)
+{
+	socklen_t len = sizeof(int);
+	int code = 0;
+	int r;
+
+	if (connect(fd, &address->name.any, address->len) == 0)
+		return 0;
+	if (errno != EINPROGRESS)
+		return -errno;
+	r = client_poll(fd, POLLOUT, deadline_ms);
+	if (r < 0)
+		return r;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &len) < 0)
+		return -errno;
+	return -code;
+}
+
+void heal_client_probe(struct heal_context *ctx, const char *address, int timeout_ms,
+		       struct heal_hello *ret)
+{
+	_cleanup_close_ int fd = -1;
+	struct client_address where;
+	int64_t deadline = heal_now_ms() + heal_left_ms(ctx->deadline_ms, timeout_ms);
+	int r;
+
+	*ret = (struct heal_hello){.fate = HEAL_FATE_UNKNOWN};
+	if (client_parse_address(address, &where) < 0)
+		return;
+	fd = socket(where.name.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return;
+	r = client_connect(fd, &where, deadline);
+	if (r < 0)
+		ret->fate = client_fate_of(-r);
+	else
+		heal_client_meet(ctx, fd, deadline, ret);
+}
+
+const char *heal_fate_text(enum heal_fate fate)
+{
+	static const char *const texts[] = {
+		[HEAL_FATE_UNKNOWN] = "was not tried",
+		[HEAL_FATE_OK] = "gets in",
+		[HEAL_FATE_REFUSED] = "gets connection refused",
+		[HEAL_FATE_RESET] = "gets connection reset by peer",
+		[HEAL_FATE_EOF] = "gets connection closed by remote host, before the banner",
+		[HEAL_FATE_PENALTY] = "is turned away by MaxStartups or PerSourcePenalties",
+		[HEAL_FATE_TIMEOUT] = "gets no answer in time",
+		[HEAL_FATE_FAILED] = "does not get through the key exchange",
+	};
+
+	return texts[fate];
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The command line that a unit starts sshd with: systemd.exec(5)'s environment
+ * files, systemd.service(5)'s expansion, and which of sshd(8)'s options a trial keeps.
+ */
+#include <ctype.h>
+
+#include "internal.h"
+
+int heal_words_add(struct heal_words *words, const char *text, size_t len)
+{
+	char *copy;
+
+	/* Room for the NULL at the end, too. */
+	if (words->count % 8 == 0) {
+		char **grown = reallocarray(words->items, words->count + 9, sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		words->items = grown;
+	}
+	copy = heal_strndup(text, len);
+	if (!copy)
+		return -ENOMEM;
+	words->items[words->count++] = copy;
+	words->items[words->count] = NULL;
+	return 0;
+}
+
+void heal_words_done(struct heal_words *words)
+{
+	for (size_t i = 0; i < words->count; i++)
+		free(words->items[i]);
+	free(words->items);
+	*words = (struct heal_words){0};
+}
+
+bool heal_words_equal(const struct heal_words *a, const struct heal_words *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (strcmp(a->items[i], b->items[i]) != 0)
+			return false;
+	return true;
+}
+
+/*
+ * Takes one piece of text up to its end or an unquoted blank, without quotes
+ * and backslashes. out has room for len + 1 bytes. Returns what was consumed.
+ */
+static size_t exec_unquote(const char *text, size_t len, bool stops_at_blank, char *out,
+			   size_t *out_len)
+{
+	char quote = 0;
+	size_t n = 0;
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		char c = text[i];
+
+		if (quote ? c == quote : (c == '"' || c == '\'')) {
+			quote = quote ? 0 : c;
+			continue;
+		}
+		if (!quote && stops_at_blank && isspace((unsigned char)c))
+			break;
+		if (c == '\\' && quote != '\'' && i + 1 < len)
+			c = text[++i];
+		out[n++] = c;
+	}
+	out[n] = '\0';
+	*out_len = n;
+	return i;
+}
+
+/* Splits at blanks outside of quotes, as systemd does with a $WORD of its own. */
+int exec_split(const char *text, struct heal_words *words)
+{
+	size_t len = strlen(text);
+	_cleanup_free_ char *word = malloc(len + 1);
+
+	if (!word)
+		return -ENOMEM;
+	for (size_t i = 0; i < len;) {
+		size_t word_len;
+
+		if (isspace((unsigned char)text[i])) {
+			i++;
+			continue;
+		}
+		i += exec_unquote(text + i, len - i, true, word, &word_len);
+		if (heal_words_add(words, word, word_len) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int exec_parse_environment(const char *buf, size_t len, struct heal_words *environment)
+{
+	const char *cursor = buf;
+	const char *line;
+	size_t line_len = 0;
+
+	while ((line = heal_next_line(&cursor, buf + len, &line_len))) {
+		_cleanup_free_ char *value = NULL;
+		const char *equals;
+		size_t n;
+
+		while (line_len && isspace((unsigned char)*line)) {
+			line++;
+			line_len--;
+		}
+		while (line_len && isspace((unsigned char)line[line_len - 1]))
+			line_len--;
+		equals = line_len ? memchr(line, '=', line_len) : NULL;
+		if (!equals || equals == line || *line == '#' || *line == ';' ||
+		    memchr(line, '\0', line_len))
+			continue;
+		value = malloc(line_len + 2);
+		if (!value)
+			return -ENOMEM;
+		n = (size_t)(equals + 1 - line);
+		memcpy(value, line, n);
+		(void)exec_unquote(equals + 1, line_len - n, false, value + n, &n);
+		if (heal_words_add(environment, value, strlen(value)) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* The last assignment wins, as files come behind Environment=. "" when there is none. */
+static const char *exec_lookup(const struct heal_words *environment, const char *name, size_t len)
+{
+	for (size_t i = environment->count; i-- > 0;)
+		if (strncmp(environment->items[i], name, len) == 0 &&
+		    environment->items[i][len] == '=')
+			return environment->items[i] + len + 1;
+	return "";
+}
+
+/* ${NAME} inside a word, and $$; memory comes from the stream. */
+static int exec_expand_inside(const char *word, const struct heal_words *environment,
+			      struct heal_words *argv)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return -ENOMEM;
+	for (const char *p = word; *p; p++) {
+		const char *end = p[0] == '$' && p[1] == '{' ? strchr(p, '}') : NULL;
+
+		if (end) {
+			(void)fputs(exec_lookup(environment, p + 2, (size_t)(end - p - 2)), out);
+			p = end;
+			continue;
+		}
+		if (p[0] == '$' && p[1] == '$')
+			p++;
+		(void)fputc(*p, out);
+	}
+	if (fclose(out) != 0)
+		return -ENOMEM;
+	return heal_words_add(argv, text, len);
+}
+
+int exec_expand(const struct heal_words *command, const struct heal_words *environment,
+		struct heal_words *argv)
+{
+	for (size_t i = 0; i < command->count; i++) {
+		const char *word = command->items[i];
+		int r;
+
+		if (word[0] == '$' && (isalpha((unsigned char)word[1]) || word[1] == '_'))
+			r = exec_split(exec_lookup(environment, word + 1, strlen(word + 1)), argv);
+		else
+			r = exec_expand_inside(word, environment, argv);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int exec_split_title(const char *title, struct heal_words *argv)
+{
+	static const char prefix[] = "sshd: ";
+	const char *end = strstr(title, " [listener]");
+	_cleanup_free_ char *text = NULL;
+
+	if (strncmp(title, prefix, strlen(prefix)) != 0 || !end)
+		return -EINVAL;
+	title += strlen(prefix);
+	text = heal_strndup(title, (size_t)(end - title));
+	return text ? exec_split(text, argv) : -ENOMEM;
+}
+
+int exec_split_nul(const char *buf, size_t len, struct heal_words *argv)
+{
+	const char *end = buf + len;
+
+	for (const char *word = buf; word < end; word += strnlen(word, (size_t)(end - word)) + 1)
+		if (heal_words_add(argv, word, strnlen(word, (size_t)(end - word))) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+/* One option that has a value: in the same argument or in the next one. */
+static int exec_keep_value(const struct heal_words *argv, size_t *i, const char *value, char option,
+			   struct heal_words *kept)
+{
+	const char flag[] = {'-', option, '\0'};
+
+	if (!*value) {
+		if (*i + 1 >= argv->count)
+			return -EINVAL;
+		value = argv->items[++*i];
+	}
+	/* What decides whom sshd lets in; not where it listens, logs or writes its PID. */
+	if (!strchr("fohcug", option))
+		return 0;
+	if (heal_words_add(kept, flag, 2) < 0 || heal_words_add(kept, value, strlen(value)) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+int exec_trial_options(const struct heal_words *argv, struct heal_words *kept)
+{
+	for (size_t i = 1; i < argv->count; i++) {
+		const char *arg = argv->items[i];
+
+		if (arg[0] != '-' || !arg[1])
+			return -EINVAL;
+		for (const char *c = arg + 1; *c; c++) {
+			if (strchr("bCcEfghkopu", *c)) {
+				int r = exec_keep_value(argv, &i, c + 1, *c, kept);
+
+				if (r < 0)
+					return r;
+				break;
+			}
+			/* -D -d -e -q, and -4 -6, of which a trial is neither. */
+			if (!strchr("Ddeq46", *c))
+				return -EINVAL;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Would a client get in with the files on disk? The sshd there, and a client. */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "internal.h"
+
+/* It takes 20 ms; a machine that needs longer than this is not fit to be healed now. */
+#define TRIAL_MS 3000
+#define TRIAL_STDERR_MAX 4096
+#define TRIAL_ENVIRONMENT_MAX (256u << 10)
+
+/* sshd wants a real connection: a socketpair has no peer address for it to name. */
+static int trial_pair(int ret[2])
+{
+	struct sockaddr_in name = {.sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in client_name;
+	struct sockaddr_in peer;
+	socklen_t len = sizeof(name);
+	_cleanup_close_ int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	_cleanup_close_ int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	_cleanup_close_ int server = -1;
+
+	if (listener < 0 || client < 0 || bind(listener, (struct sockaddr *)&name, len) < 0 ||
+	    listen(listener, 1) < 0 || getsockname(listener, (struct sockaddr *)&name, &len) < 0 ||
+	    connect(client, (struct sockaddr *)&name, len) < 0 ||
+	    getsockname(client, (struct sockaddr *)&client_name, &len) < 0)
+		return -errno;
+	server = accept4(listener, (struct sockaddr *)&peer, &len, SOCK_CLOEXEC);
+	if (server < 0)
+		return -errno;
+	/* Somebody else on this machine may have been quicker than ourselves. */
+	if (peer.sin_port != client_name.sin_port)
+		return -EBUSY;
+	ret[0] = heal_take_fd(&client);
+	ret[1] = heal_take_fd(&server);
+	return 0;
+}
+
+/* What sshd wrote to stderr: one printable line, "; " between its own. */
+static void trial_read_stderr(int fd, char *ret, size_t size)
+{
+	char buf[TRIAL_STDERR_MAX];
+	char joined[TRIAL_STDERR_MAX * 2];
+	ssize_t n = read(fd, buf, sizeof(buf));
+	size_t used = 0;
+
+	for (ssize_t i = 0; i < n; i++) {
+		bool is_end = buf[i] == '\n' || buf[i] == '\r' || buf[i] == '\0';
+
+		if (!is_end) {
+			joined[used++] = buf[i];
+		} else if (used >= 2 && joined[used - 2] != ';') {
+			joined[used++] = ';';
+			joined[used++] = ' ';
+		}
+	}
+	while (used && (joined[used - 1] == ' ' || joined[used - 1] == ';'))
+		used--;
+	joined[used] = '\0';
+	heal_safe(ret, size, joined);
+}
+
+static int trial_start(const char *path, const struct heal_words *options, int server, int err,
+		       pid_t *ret)
+{
+	_cleanup_free_ char **argv = calloc(options->count + 4, sizeof(*argv));
+	const int fds[3] = {server, server, err};
+
+	if (!argv)
+		return -ENOMEM;
+	argv[0] = (char *)path;
+	argv[1] = (char *)"-i";
+	argv[2] = (char *)"-e";
+	for (size_t i = 0; i < options->count; i++)
+		argv[3 + i] = options->items[i];
+	return heal_process_start(path, argv, fds, ret);
+}
+
+/* One sshd, one client. words gets what sshd said. */
+static int trial_once(struct heal_context *ctx, const char *path, const struct heal_words *options,
+		      struct heal_hello *hello, char *words, size_t size)
+{
+	int64_t deadline = heal_now_ms() + heal_left_ms(ctx->deadline_ms, TRIAL_MS);
+	_cleanup_close_ int client = -1;
+	_cleanup_close_ int server = -1;
+	_cleanup_close_ int err_read = -1;
+	_cleanup_close_ int err_write = -1;
+	int pair[2];
+	pid_t pid;
+	int r = trial_pair(pair);
+
+	if (r < 0)
+		return r;
+	client = pair[0];
+	server = pair[1];
+	if (pipe2(pair, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	err_read = pair[0];
+	err_write = pair[1];
+	r = trial_start(path, options, server, err_write, &pid);
+	if (r < 0)
+		return r;
+	/* Only sshd may hold its end, or its death would not be seen. */
+	(void)close(heal_take_fd(&server));
+	(void)close(heal_take_fd(&err_write));
+	heal_client_meet(ctx, client, deadline, hello);
+	(void)close(heal_take_fd(&client));
+	trial_read_stderr(err_read, words, size);
+	return heal_process_end(pid);
+}
+
+/* The environment that the unit gives to its service. */
+static int trial_environment(struct heal_context *ctx, struct heal_exec *exec)
+{
+	for (size_t i = 0; i < exec->files.count; i++) {
+		_cleanup_free_ char *buf = NULL;
+		const char *path = exec->files.items[i];
+		bool may_miss = *path == '-';
+		size_t len;
+		int r;
+
+		path += may_miss;
+		if (*path != '/')
+			return -EINVAL;
+		r = heal_read_at(ctx->root_fd, path + 1, TRIAL_ENVIRONMENT_MAX, &buf, &len);
+		if (r == -ENOENT && may_miss)
+			continue;
+		if (r == 0)
+			r = exec_parse_environment(buf, len, &exec->environment);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void trial_exec_done(struct heal_exec *exec)
+{
+	heal_words_done(&exec->command);
+	heal_words_done(&exec->environment);
+	heal_words_done(&exec->files);
+}
+
+/* The options that a restart would start sshd with. */
+static int trial_unit_options(struct heal_context *ctx, const struct heal_listener *listener,
+			      struct heal_words *options, struct heal_error *error)
+{
+	_cleanup_(trial_exec_done) struct heal_exec exec = {0};
+	_cleanup_(heal_words_done) struct heal_words argv = {0};
+	int r = ctx->service_ops->exec_start(ctx->service, listener->unit.id, &exec, error);
+
+	if (r < 0)
+		return r;
+	r = trial_environment(ctx, &exec);
+	if (r == 0)
+		r = exec_expand(&exec.command, &exec.environment, &argv);
+	if (r == 0)
+		r = exec_trial_options(&argv, options);
+	return r < 0 ? heal_error_set(error, -r, "understanding how %s starts sshd: %s",
+				      listener->unit.id, strerror(-r))
+		     : 0;
+}
+
+/* The options that the running listener has, and keeps across a SIGHUP. */
+static int trial_title_options(const struct heal_listener *listener, struct heal_words *options,
+			       struct heal_error *error)
+{
+	_cleanup_free_ char *cmdline = NULL;
+	_cleanup_(heal_words_done) struct heal_words argv = {0};
+	size_t len = 0;
+	int r = heal_read_at(listener->dirfd, "cmdline", 256u << 10, &cmdline, &len);
+
+	if (r == 0)
+		r = exec_split_title(cmdline, &argv);
+	/* Before 8.2 it is no title but the arguments themselves. */
+	if (r == -EINVAL)
+		r = exec_split_nul(cmdline, len, &argv);
+	if (r == 0)
+		r = exec_trial_options(&argv, options);
+	return r < 0 ? heal_error_set(error, -r, "understanding the arguments of sshd process %d: %s",
+				      (int)listener->pid, strerror(-r))
+		     : 0;
+}
+
+/* Adds the file at fault to the detail: whether it is there, and whose it is. */
+static void trial_blame(struct heal_context *ctx, struct heal_listener *listener, const char *words)
+{
+	_cleanup_free_ char *directory = maps_library_dir(listener);
+	_cleanup_free_ char *path = blame_find_path(words, directory);
+	_cleanup_(heal_package_done) struct heal_package owner = {0};
+	char *detail = listener->trial.detail;
+	size_t size = sizeof(listener->trial.detail);
+	const char *file = path ? path : listener->exe;
+	bool is_missing = faccessat(ctx->root_fd, file + 1, F_OK, 0) < 0;
+	char name[256];
+
+	heal_safe(name, sizeof(name), file);
+	if (heal_package_owner(ctx, file, &owner) == 0)
+		heal_append(detail, size, "; %s%s belongs to package %s %s", name,
+			    is_missing ? " is missing, it" : "", owner.name, owner.version);
+	else
+		heal_append(detail, size, "; %s %s", name,
+			    is_missing ? "is missing" : "belongs to no package");
+}
+
+static void trial_judge(struct heal_context *ctx, struct heal_listener *listener, int code,
+			const struct heal_hello *hello, const char *words)
+{
+	struct heal_trial *trial = &listener->trial;
+	size_t size = sizeof(trial->detail);
+
+	trial->detail[0] = '\0';
+	if (code == 0 && hello->fate == HEAL_FATE_OK) {
+		trial->result = HEAL_TRIAL_OK;
+		memcpy(trial->key, hello->key, sizeof(trial->key));
+		return;
+	}
+	trial->result = HEAL_TRIAL_FAILED;
+	if (code < 0)
+		heal_append(trial->detail, size, "running %s: %s", listener->exe, strerror(-code));
+	else
+		heal_append(trial->detail, size, "a client of %s %s", listener->exe,
+			    heal_fate_text(hello->fate));
+	if (!*words)
+		words = hello->detail;
+	if (*words)
+		heal_append(trial->detail, size, ": %s", words);
+	trial_blame(ctx, listener, words);
+}
+
+static void trial_skip(struct heal_listener *listener, const char *why)
+{
+	listener->trial.result = HEAL_TRIAL_SKIPPED;
+	listener->trial.detail[0] = '\0';
+	heal_append(listener->trial.detail, sizeof(listener->trial.detail), "%s", why);
+}
+
+static void trial_with(struct heal_context *ctx, struct heal_listener *listener,
+		       const struct heal_words *options)
+{
+	struct heal_hello hello = {0};
+	char words[TRIAL_STDERR_MAX / 16] = "";
+	int r = trial_once(ctx, listener->exe, options, &hello, words, sizeof(words));
+
+	trial_judge(ctx, listener, r, &hello, words);
+}
+
+static void trial_compare_keys(struct heal_listener *listener)
+{
+	const char *live = listener->live.key;
+	const char *tried = listener->trial.key;
+
+	if (*live && *tried)
+		listener->trial.host_key = strcmp(live, tried) == 0 ? HEAL_HOST_KEY_SAME
+								    : HEAL_HOST_KEY_CHANGED;
+}
+
+/* Tries what the running listener has, and where it differs what its unit says now. */
+static void trial_both(struct heal_context *ctx, struct heal_listener *listener,
+		       const struct heal_words *running, const struct heal_words *restarted)
+{
+	trial_with(ctx, listener, running);
+	if (listener->trial.result == HEAL_TRIAL_OK && !heal_words_equal(running, restarted))
+		trial_with(ctx, listener, restarted);
+}
+
+void heal_trial_run(struct heal_context *ctx, struct heal_listener *listener)
+{
+	_cleanup_(heal_words_done) struct heal_words running = {0};
+	_cleanup_(heal_words_done) struct heal_words restarted = {0};
+	struct heal_error error = {0};
+	bool has_unit = listener->unit.is_service && listener->unit.main_pid == listener->pid;
+	int r = heal_context_client(ctx, &error);
+
+	if (r == 0)
+		r = trial_title_options(listener, &running, &error);
+	if (r == 0 && has_unit)
+		r = trial_unit_options(ctx, listener, &restarted, &error);
+	if (r < 0) {
+		trial_skip(listener, error.message);
+		return;
+	}
+	trial_both(ctx, listener, &running, has_unit ? &restarted : &running);
+	trial_compare_keys(listener);
+}
+
+void heal_trial_again(struct heal_context *ctx, struct heal_listener *listener)
+{
+	_cleanup_(heal_words_done) struct heal_words restarted = {0};
+	struct heal_error error = {0};
+
+	if (trial_unit_options(ctx, listener, &restarted, &error) < 0)
+		trial_skip(listener, error.message);
+	else
+		trial_with(ctx, listener, &restarted);
+}
