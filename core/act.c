@@ -109,6 +109,8 @@ unsigned heal_facts_try(struct heal_context *ctx, struct heal_listener *listener
 		facts |= HEAL_FACT_TRIAL_FAILED;
 	if (listener->trial.host_key == HEAL_HOST_KEY_CHANGED)
 		facts |= HEAL_FACT_KEY_CHANGED;
+	if (listener->trial.is_port_taken)
+		facts |= HEAL_FACT_PORT_TAKEN;
 	return facts;
 }
 

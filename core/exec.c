@@ -45,6 +45,14 @@ bool heal_words_equal(const struct heal_words *a, const struct heal_words *b)
 	return true;
 }
 
+int heal_words_copy(const struct heal_words *from, struct heal_words *to)
+{
+	for (size_t i = 0; i < from->count; i++)
+		if (heal_words_add(to, from->items[i], strlen(from->items[i])) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
 /*
  * Takes one piece of text up to its end or an unquoted blank, without quotes
  * and backslashes. out has room for len + 1 bytes. Returns what was consumed.
@@ -183,6 +191,23 @@ int exec_expand(const struct heal_words *command, const struct heal_words *envir
 	return 0;
 }
 
+bool exec_is_title_of(const char *title, const struct heal_words *argv)
+{
+	static const char prefix[] = "sshd:";
+
+	if (strncmp(title, prefix, strlen(prefix)) != 0)
+		return false;
+	title += strlen(prefix);
+	for (size_t i = 0; i < argv->count; i++) {
+		size_t len = strlen(argv->items[i]);
+
+		if (title[0] != ' ' || strncmp(title + 1, argv->items[i], len) != 0)
+			return false;
+		title += 1 + len;
+	}
+	return strncmp(title, " [listener]", 11) == 0;
+}
+
 int exec_split_title(const char *title, struct heal_words *argv)
 {
 	static const char prefix[] = "sshd: ";
@@ -217,8 +242,8 @@ static int exec_keep_value(const struct heal_words *argv, size_t *i, const char 
 			return -EINVAL;
 		value = argv->items[++*i];
 	}
-	/* What decides whom sshd lets in; not where it listens, logs or writes its PID. */
-	if (!strchr("fohcug", option))
+	/* What decides whom sshd lets in and where; not -E, which would take its words away. */
+	if (!strchr("fohcugp", option))
 		return 0;
 	if (heal_words_add(kept, flag, 2) < 0 || heal_words_add(kept, value, strlen(value)) < 0)
 		return -ENOMEM;

@@ -161,7 +161,8 @@ struct heal_trial {
 	enum heal_trial_result result;
 	enum heal_host_key host_key; /* against that of the running listener */
 	char key[128];
-	char detail[512];            /* why it failed or was skipped, printable */
+	bool is_port_taken;          /* somebody else listens where it would */
+	char detail[512];            /* why it failed, was skipped or is no good, printable */
 };
 
 /* What systemd says of a listener's unit. */

@@ -256,6 +256,9 @@ struct heal_socket {
  */
 int socket_parse_line(const char *line, struct heal_socket *ret);
 
+/* Whether a socket listens on the port of an address, at that address or at any. */
+bool socket_is_taken(const struct heal_listener *listener, const char *address);
+
 /* --- listener.c ------------------------------------------------------------ */
 
 struct heal_stat {
@@ -291,6 +294,7 @@ void heal_listener_replace(struct heal_listener *listener, struct heal_listener 
 
 int heal_words_add(struct heal_words *words, const char *text, size_t len);
 void heal_words_done(struct heal_words *words);
+int heal_words_copy(const struct heal_words *from, struct heal_words *to);
 bool heal_words_equal(const struct heal_words *a, const struct heal_words *b);
 
 /* Splits at blanks outside of quotes. */
@@ -306,6 +310,9 @@ int exec_expand(const struct heal_words *command, const struct heal_words *envir
 /* The arguments in "sshd: /usr/sbin/sshd -D [listener] ..."; -EINVAL when it is no such title. */
 int exec_split_title(const char *title, struct heal_words *argv);
 
+/* Whether "sshd: ARGV [listener] ..." is what a listener with these arguments shows. */
+bool exec_is_title_of(const char *title, const struct heal_words *argv);
+
 /* The words of a /proc/PID/cmdline. */
 int exec_split_nul(const char *buf, size_t len, struct heal_words *argv);
 
@@ -314,6 +321,28 @@ int exec_split_nul(const char *buf, size_t len, struct heal_words *argv);
  * keys, certificates. -EINVAL for one that no listener has.
  */
 int exec_trial_options(const struct heal_words *argv, struct heal_words *kept);
+
+/* --- effective.c ----------------------------------------------------------- */
+
+/* What sshd -T says, as far as it is of interest. */
+struct heal_effective {
+	struct heal_words host_keys;
+	struct heal_words addresses; /* "0.0.0.0:22", "[::]:22" */
+	struct heal_words pid_files;
+};
+
+/* Parses the output of sshd -T, sshd_config(5)'s keywords in lower case. */
+int effective_parse(const char *buf, size_t len, struct heal_effective *ret);
+/* Runs the on-disk sshd -T with a listener's options. */
+int heal_effective_load(struct heal_context *ctx, const char *path,
+			const struct heal_words *options, struct heal_effective *ret);
+void heal_effective_done(struct heal_effective *effective);
+/* A host key file that is newer than the listener's last start or reload; or NULL. */
+const char *heal_effective_new_key(struct heal_context *ctx, const struct heal_listener *listener,
+				   const struct heal_effective *effective);
+/* An address that sshd would listen on and that somebody else holds; or NULL. */
+const char *heal_effective_taken(const struct heal_listener *listener,
+				 const struct heal_effective *effective);
 
 /* --- client.c -------------------------------------------------------------- */
 

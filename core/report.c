@@ -108,11 +108,8 @@ static void report_tried(FILE *out, const struct heal_listener *listener)
 		(void)fprintf(out, "  %sa new client %s\n",
 			      listener->verdict == HEAL_VERDICT_REFUSING ? "CRITICAL: " : "",
 			      heal_fate_text(listener->live.fate));
-	if (listener->trial.result != HEAL_TRIAL_OK && *listener->trial.detail)
+	if (*listener->trial.detail)
 		(void)fprintf(out, "  %s\n", listener->trial.detail);
-	if (listener->trial.host_key == HEAL_HOST_KEY_CHANGED)
-		(void)fprintf(out, "  clients know the host key %s; on disk is %s\n",
-			      listener->live.key, listener->trial.key);
 }
 
 static void report_stale(FILE *out, const struct heal_listener *listener)
@@ -234,7 +231,7 @@ int heal_report_log(FILE *out, const struct heal_report *report,
 			report_safe(out, file->path);
 	}
 	(void)fputs("; ", out);
-	if (listener->trial.result != HEAL_TRIAL_OK && *listener->trial.detail)
+	if (*listener->trial.detail)
 		(void)fprintf(out, "%s; ", listener->trial.detail);
 	report_outcome(out, listener);
 	switch (listener->outcome) {

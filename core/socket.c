@@ -160,3 +160,51 @@ int heal_listener_addresses(struct heal_context *ctx, struct heal_listener *list
 		r = socket_scan(listener, "net/tcp6", &inodes);
 	return r;
 }
+
+/* The address part of "ADDRESS:PORT" is that of every interface. */
+static bool socket_is_wildcard(const char *address)
+{
+	return strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
+}
+
+/*
+ * Whether two sockets would be in each other's way: the same port, and the same
+ * address or one of them a wildcard. sshd sets IPV6_V6ONLY: the families do not mix.
+ */
+static bool socket_conflicts(const char *a, const char *b)
+{
+	const char *a_port = strrchr(a, ':');
+	const char *b_port = strrchr(b, ':');
+
+	if (!a_port || !b_port || strcmp(a_port, b_port) != 0)
+		return false;
+	if (strcmp(a, b) == 0)
+		return true;
+	return (a[0] == '[') == (b[0] == '[') && (socket_is_wildcard(a) || socket_is_wildcard(b));
+}
+
+bool socket_is_taken(const struct heal_listener *listener, const char *address)
+{
+	_cleanup_close_ int fd = openat(listener->dirfd,
+					address[0] == '[' ? "net/tcp6" : "net/tcp",
+					O_RDONLY | O_CLOEXEC);
+	_cleanup_fclose_ FILE *in = fd < 0 ? NULL : fdopen(fd, "re");
+	char line[512];
+
+	if (!in)
+		return false;
+	fd = -1;
+	while (fgets(line, sizeof(line), in)) {
+		struct heal_socket found;
+		bool is_ours = false;
+
+		if (socket_parse_line(line, &found) != 1 ||
+		    !socket_conflicts(found.address, address))
+			continue;
+		for (size_t i = 0; i < listener->n_addresses; i++)
+			is_ours |= strcmp(listener->addresses[i], found.address) == 0;
+		if (!is_ours)
+			return true;
+	}
+	return false;
+}

@@ -144,44 +144,54 @@ static void trial_exec_done(struct heal_exec *exec)
 	heal_words_done(&exec->files);
 }
 
-/* The options that a restart would start sshd with. */
-static int trial_unit_options(struct heal_context *ctx, const struct heal_listener *listener,
-			      struct heal_words *options, struct heal_error *error)
+/* The arguments that a restart would start sshd with. */
+static int trial_unit_argv(struct heal_context *ctx, const struct heal_listener *listener,
+			   struct heal_words *argv, struct heal_error *error)
 {
 	_cleanup_(trial_exec_done) struct heal_exec exec = {0};
-	_cleanup_(heal_words_done) struct heal_words argv = {0};
 	int r = ctx->service_ops->exec_start(ctx->service, listener->unit.id, &exec, error);
 
 	if (r < 0)
 		return r;
 	r = trial_environment(ctx, &exec);
 	if (r == 0)
-		r = exec_expand(&exec.command, &exec.environment, &argv);
-	if (r == 0)
-		r = exec_trial_options(&argv, options);
+		r = exec_expand(&exec.command, &exec.environment, argv);
 	return r < 0 ? heal_error_set(error, -r, "understanding how %s starts sshd: %s",
 				      listener->unit.id, strerror(-r))
 		     : 0;
 }
 
-/* The options that the running listener has, and keeps across a SIGHUP. */
-static int trial_title_options(const struct heal_listener *listener, struct heal_words *options,
-			       struct heal_error *error)
+/*
+ * The arguments that the running listener has, and keeps across a SIGHUP. Its
+ * title has them with blanks between, which is ambiguous: where it is the one
+ * that the unit's arguments would give, those are taken.
+ */
+static int trial_running_argv(const struct heal_listener *listener,
+			      const struct heal_words *unit_argv, struct heal_words *argv,
+			      struct heal_error *error)
 {
 	_cleanup_free_ char *cmdline = NULL;
-	_cleanup_(heal_words_done) struct heal_words argv = {0};
 	size_t len = 0;
 	int r = heal_read_at(listener->dirfd, "cmdline", 256u << 10, &cmdline, &len);
 
+	if (r == 0 && exec_is_title_of(cmdline, unit_argv))
+		return heal_words_copy(unit_argv, argv);
 	if (r == 0)
-		r = exec_split_title(cmdline, &argv);
+		r = exec_split_title(cmdline, argv);
 	/* Before 8.2 it is no title but the arguments themselves. */
 	if (r == -EINVAL)
-		r = exec_split_nul(cmdline, len, &argv);
-	if (r == 0)
-		r = exec_trial_options(&argv, options);
-	return r < 0 ? heal_error_set(error, -r, "understanding the arguments of sshd process %d: %s",
+		r = exec_split_nul(cmdline, len, argv);
+	return r < 0 ? heal_error_set(error, -r, "reading the arguments of sshd process %d: %s",
 				      (int)listener->pid, strerror(-r))
+		     : 0;
+}
+
+static int trial_options(const struct heal_words *argv, struct heal_words *options,
+			 struct heal_error *error)
+{
+	int r = exec_trial_options(argv, options);
+
+	return r < 0 ? heal_error_set(error, -r, "understanding sshd's arguments: %s", strerror(-r))
 		     : 0;
 }
 
@@ -253,9 +263,40 @@ static void trial_compare_keys(struct heal_listener *listener)
 	const char *live = listener->live.key;
 	const char *tried = listener->trial.key;
 
-	if (*live && *tried)
-		listener->trial.host_key = strcmp(live, tried) == 0 ? HEAL_HOST_KEY_SAME
-								    : HEAL_HOST_KEY_CHANGED;
+	if (!*live || !*tried)
+		return;
+	listener->trial.host_key =
+		strcmp(live, tried) == 0 ? HEAL_HOST_KEY_SAME : HEAL_HOST_KEY_CHANGED;
+	if (listener->trial.host_key == HEAL_HOST_KEY_CHANGED)
+		heal_append(listener->trial.detail, sizeof(listener->trial.detail),
+			    "clients know the host key %s, on disk is %s", live, tried);
+}
+
+/*
+ * What a client does not see: the keys of the other types, and the ports. Only
+ * what sshd says is taken; where it says nothing, the trial stands.
+ */
+static void trial_ask_sshd(struct heal_context *ctx, struct heal_listener *listener,
+			   const struct heal_words *options)
+{
+	_cleanup_(heal_effective_done) struct heal_effective effective = {0};
+	struct heal_trial *trial = &listener->trial;
+	const char *path;
+
+	if (heal_effective_load(ctx, listener->exe, options, &effective) < 0)
+		return;
+	path = heal_effective_new_key(ctx, listener, &effective);
+	if (path && trial->host_key != HEAL_HOST_KEY_CHANGED) {
+		trial->host_key = HEAL_HOST_KEY_CHANGED;
+		heal_append(trial->detail, sizeof(trial->detail),
+			    "the host key %s was replaced after sshd had started", path);
+	}
+	path = heal_effective_taken(listener, &effective);
+	if (path) {
+		trial->is_port_taken = true;
+		heal_append(trial->detail, sizeof(trial->detail),
+			    "another process listens on %s, where sshd would", path);
+	}
 }
 
 /* Tries what the running listener has, and where it differs what its unit says now. */
@@ -269,31 +310,43 @@ static void trial_both(struct heal_context *ctx, struct heal_listener *listener,
 
 void heal_trial_run(struct heal_context *ctx, struct heal_listener *listener)
 {
+	_cleanup_(heal_words_done) struct heal_words unit_argv = {0};
+	_cleanup_(heal_words_done) struct heal_words running_argv = {0};
 	_cleanup_(heal_words_done) struct heal_words running = {0};
 	_cleanup_(heal_words_done) struct heal_words restarted = {0};
 	struct heal_error error = {0};
 	bool has_unit = listener->unit.is_service && listener->unit.main_pid == listener->pid;
 	int r = heal_context_client(ctx, &error);
 
-	if (r == 0)
-		r = trial_title_options(listener, &running, &error);
 	if (r == 0 && has_unit)
-		r = trial_unit_options(ctx, listener, &restarted, &error);
+		r = trial_unit_argv(ctx, listener, &unit_argv, &error);
+	if (r == 0 && has_unit)
+		r = trial_options(&unit_argv, &restarted, &error);
+	if (r == 0)
+		r = trial_running_argv(listener, &unit_argv, &running_argv, &error);
+	if (r == 0)
+		r = trial_options(&running_argv, &running, &error);
 	if (r < 0) {
 		trial_skip(listener, error.message);
 		return;
 	}
 	trial_both(ctx, listener, &running, has_unit ? &restarted : &running);
 	trial_compare_keys(listener);
+	if (listener->trial.result == HEAL_TRIAL_OK)
+		trial_ask_sshd(ctx, listener, has_unit ? &restarted : &running);
 }
 
 void heal_trial_again(struct heal_context *ctx, struct heal_listener *listener)
 {
-	_cleanup_(heal_words_done) struct heal_words restarted = {0};
+	_cleanup_(heal_words_done) struct heal_words argv = {0};
+	_cleanup_(heal_words_done) struct heal_words options = {0};
 	struct heal_error error = {0};
+	int r = trial_unit_argv(ctx, listener, &argv, &error);
 
-	if (trial_unit_options(ctx, listener, &restarted, &error) < 0)
+	if (r == 0)
+		r = trial_options(&argv, &options, &error);
+	if (r < 0)
 		trial_skip(listener, error.message);
 	else
-		trial_with(ctx, listener, &restarted);
+		trial_with(ctx, listener, &options);
 }

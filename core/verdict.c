@@ -34,8 +34,10 @@ static const struct plan_row plan_rows[] = {
 	/* The port stays with systemd; SIGHUP would end such an sshd: it cannot bind. */
 	{STALE | HEAL_FACT_SOCKET_ACTIVATED, NO_RESTART, HEAL_PLAN_RESTART,
 	 "socket-activated, no client is refused meanwhile"},
-	{STALE | HEAL_FACT_CAN_RELOAD, HEAL_FACT_RELOADED | HEAL_FACT_SOCKET_ACTIVATED,
-	 HEAL_PLAN_RELOAD, "its unit can reload"},
+	/* A reload binds anew, too: where it cannot, sshd ends. */
+	{STALE | HEAL_FACT_CAN_RELOAD,
+	 HEAL_FACT_RELOADED | HEAL_FACT_SOCKET_ACTIVATED | HEAL_FACT_PORT_TAKEN, HEAL_PLAN_RELOAD,
+	 "its unit can reload"},
 	{STALE | HEAL_FACT_KILLS_SESSIONS, 0, HEAL_PLAN_WARN, "a restart would end open sessions"},
 	{STALE | HEAL_FACT_START_LIMIT, 0, HEAL_PLAN_WARN,
 	 "its unit's start limit is spent, a restart would leave it stopped"},

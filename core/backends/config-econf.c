@@ -76,6 +76,15 @@ static int econf_each_key(econf_file *file, const char *prefix, econf_set_fn set
 	return 0;
 }
 
+/* Its successor econf_readConfig() is not in the 0.5 that Debian 12 has. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+static econf_err econf_read_host(econf_file **file, const char *usr, const char *etc)
+{
+	return econf_readDirs(file, usr, etc, "sshd-heal", "conf", "=", "#");
+}
+#pragma GCC diagnostic pop
+
 static int econf_read(int root_fd, const char *path, econf_set_fn set, void *user,
 		      struct heal_error *error)
 {
@@ -91,7 +100,7 @@ static int econf_read(int root_fd, const char *path, econf_set_fn set, void *use
 	if (path)
 		code = econf_readFile(&file, path, "=", "#");
 	else
-		code = econf_readDirs(&file, usr, etc, "sshd-heal", "conf", "=", "#");
+		code = econf_read_host(&file, usr, etc);
 	if (code == ECONF_NOFILE && !path)
 		return 0;
 	if (code == ECONF_NOFILE)

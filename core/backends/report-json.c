@@ -69,6 +69,15 @@ static struct json_object *json_addresses(const struct heal_listener *listener)
 	return list;
 }
 
+/* To a tenth: the watch looks four times a millisecond. */
+static struct json_object *json_milliseconds(double ms)
+{
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "%.1f", ms);
+	return json_object_new_double_s(ms, text);
+}
+
 static struct json_object *json_listener(const struct heal_listener *listener)
 {
 	static const char *const plans[] = {
@@ -95,12 +104,13 @@ static struct json_object *json_listener(const struct heal_listener *listener)
 	(void)json_object_object_add(object, "stale_files", json_stale_files(listener));
 	(void)json_object_object_add(object, "trial", json_trial(&listener->trial));
 	json_add_text(object, "plan", plans[listener->plan]);
-	json_add_text(object, "reason", listener->reason);
+	json_add_text(object, "reason",
+		      listener->outcome == HEAL_OUTCOME_FAILED ? listener->detail : listener->reason);
 	json_add_text(object, "outcome", outcomes[listener->outcome]);
 	(void)json_object_object_add(object, "refused_ms",
 				     listener->refused_ms < 0
 					     ? NULL
-					     : json_object_new_double(listener->refused_ms));
+					     : json_milliseconds(listener->refused_ms));
 	return object;
 }
 

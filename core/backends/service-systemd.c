@@ -21,6 +21,7 @@
 
 struct systemd {
 	DBusConnection *bus;
+	bool is_subscribed;
 	bool is_private; /* straight to PID 1: no names, no Subscribe, no match rules */
 	int64_t deadline_ms;
 	int call_ms; /* how long a reply may take */
@@ -486,7 +487,7 @@ static int systemd_subscribe(struct systemd *systemd, struct heal_error *error)
 	DBusMessage *request;
 	int r;
 
-	if (systemd->is_private)
+	if (systemd->is_private || systemd->is_subscribed)
 		return 0;
 	/* By hand, for dbus_bus_add_match() has no deadline. */
 	request = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS,
@@ -497,9 +498,11 @@ static int systemd_subscribe(struct systemd *systemd, struct heal_error *error)
 		return r;
 	systemd_unref(&reply);
 	reply = NULL;
-	return systemd_call(systemd,
-			    systemd_request(systemd, SYSTEMD_PATH, SYSTEMD_MANAGER, "Subscribe"),
-			    "subscribing to systemd's jobs", &reply, error);
+	r = systemd_call(systemd,
+			 systemd_request(systemd, SYSTEMD_PATH, SYSTEMD_MANAGER, "Subscribe"),
+			 "subscribing to systemd's jobs", &reply, error);
+	systemd->is_subscribed = r == 0;
+	return r;
 }
 
 /* Whether a message says that the job is done; result then points into it. */

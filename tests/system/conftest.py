@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Fixtures: hosts that boot, or a skip that is named (in CI: a failure)."""
 
+import functools
 import os
 import shutil
 
@@ -26,22 +27,40 @@ def _cannot(reason):
 
 
 @pytest.fixture(scope="session")
-def bookworm():
-    """The root of an old Debian 12 host."""
+def containers():
+    """That containers boot at all, found out once."""
     reason = _reason_not_to()
     if reason:
         _cannot(reason)
-    root = roots.old_debian("bookworm")
     try:
-        with Host(root, install=False):
+        with Host(roots.old_debian("bookworm")):
             pass
     except HostError as error:
         _cannot(str(error))
-    return root
+
+
+@pytest.fixture(scope="session")
+def staged(containers):
+    """sshd-heal for a suite, built once."""
+    return functools.cache(roots.stage)
 
 
 @pytest.fixture
-def host(bookworm):
+def host(staged):
     """A booted old Debian 12 host with sshd-heal and its apt hooks on it."""
-    with Host(bookworm) as booted:
+    with Host(roots.old_debian("bookworm"), staged("bookworm")) as booted:
+        yield booted
+
+
+@pytest.fixture
+def trixie(staged):
+    """Likewise Debian 13, whose sshd is split into three programs."""
+    with Host(roots.old_debian("trixie"), staged("trixie")) as booted:
+        yield booted
+
+
+@pytest.fixture
+def upgradable(staged):
+    """An old Debian 12 host on its way to Debian 13."""
+    with Host(roots.between_releases(), staged("bookworm")) as booted:
         yield booted

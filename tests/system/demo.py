@@ -71,10 +71,10 @@ def upgrade(host):
 def demo():
     say("making a Debian 12 host with the libraries of some months ago ...")
     root = roots.old_debian()
-    with Host(root) as host:
+    with Host(root, roots.stage("bookworm")) as host:
         say("booted: " + ", ".join(f"{name} {host.version(name)}" for name in roots.UPGRADE))
         session = host.session()
-        say("client  an ssh session is open and stays so; a new client connects every 1 ms")
+        say("client  an ssh session is open and stays so; new clients keep coming, one about every 2 ms")
         clients = host.clients()
         watcher = Watcher(host)
         watcher.start()

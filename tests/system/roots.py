@@ -14,11 +14,21 @@ import shutil
 import subprocess
 import sys
 
+TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("B", "build")).resolve()
 
-#: What is old at first, by source package, and the binary packages to upgrade.
-OLD_SOURCES = {"openssl": "libssl3", "glibc": "libc6", "openssh": "openssh-server"}
+#: What is old at first, by source package with one of its binary packages. OpenSSH
+#: refuses an OpenSSL older than the one that it was built with: it is old, too.
+OLD_SOURCES = {
+    "bookworm": {"openssl": "libssl3", "glibc": "libc6", "openssh": "openssh-server"},
+    "trixie": {"openssl": "libssl3t64", "openssh": "openssh-server"},
+}
+#: What a test upgrades.
 UPGRADE = ["libssl3", "libc6", "libc-bin"]
+UPGRADES = {"bookworm": UPGRADE, "trixie": ["libssl3t64"]}
+#: What building for another suite than this machine's takes.
+BUILD_TOOLS = ["gcc", "g++", "make", "pkg-config", "libapt-pkg-dev", "libdbus-1-dev",
+               "libssh-dev", "libeconf-dev", "libjson-c-dev"]
 INCLUDE = [
     "systemd-sysv", "dbus", "libpam-systemd", "openssh-server", "iproute2", "procps",
     "libssh-4", "libeconf0", "libjson-c5",
@@ -50,8 +60,7 @@ def host_sources(suite):
 
     if not ask().strip():
         run("apt-get", "-qq", "update")
-    own = next(line.split("=")[1].strip() for line in open("/etc/os-release", encoding="utf-8")
-               if line.startswith("VERSION_CODENAME="))
+    own = own_suite()
     lines = set()
     for row in ask().splitlines():
         origin, uri, release, _, component = row.split("|")
@@ -98,7 +107,13 @@ class Archive:
         return list(dict.fromkeys(row.split("|")[1].strip() for row in rows if "Packages" in row))
 
 
-def bootstrap(root, archive, pins):
+def own_suite():
+    """This machine's suite."""
+    return next(line.split("=")[1].strip() for line in open("/etc/os-release", encoding="utf-8")
+                if line.startswith("VERSION_CODENAME="))
+
+
+def bootstrap(root, archive, pins, include):
     """Makes a root with the pinned versions."""
     preferences = "".join(
         f"Package: src:{source}\nPin: version {version}\nPin-Priority: 1001\n\n"
@@ -106,47 +121,109 @@ def bootstrap(root, archive, pins):
     pin_file = archive.dir / "pins"
     pin_file.write_text(preferences, encoding="utf-8")
     options = [f"--aptopt={line}" for line in host_apt_options()]
-    run("mmdebstrap", "--variant=minbase", f"--include={','.join(INCLUDE)}", *options,
+    run("mmdebstrap", "--variant=minbase", f"--include={','.join(include)}", *options,
         f"--setup-hook=cp {pin_file} \"$1/etc/apt/preferences.d/old\"",
         "--customize-hook=rm \"$1/etc/apt/preferences.d/old\"",
         archive.suite, root, archive.dir / "sources.list")
 
 
-def prepare(root):
+def installed(root, package):
+    """The version of a package in a root."""
+    return run("dpkg-query", f"--root={root}", "-W", "-f", "${Version}", package)
+
+
+def chroot_apt(root, *commands):
+    """Runs apt-get commands in a root, with this machine's network."""
+    shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
+    for command in commands:
+        run("chroot", root, "apt-get", "-qq", *command)
+    (root / "etc/resolv.conf").unlink()
+
+
+def prepare(root, suite):
     """Puts a key and the packages to come into the root."""
     key = root / "root/.ssh"
     key.mkdir(mode=0o700, exist_ok=True)
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key / "id_ed25519")
     shutil.copy(key / "id_ed25519.pub", key / "authorized_keys")
-    shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
-    for command in (["update"], ["-y", "-d", "install", *UPGRADE, UNRELATED]):
-        run("chroot", root, "apt-get", "-qq", *command)
-    (root / "etc/resolv.conf").unlink()
+    # The old ones, too: a test goes back and forth between them.
+    chroot_apt(root, ["update"], ["-y", "-d", "install", *UPGRADES[suite], UNRELATED],
+               ["-y", "-d", "install", "--reinstall",
+                *(f"{name}={installed(root, name)}" for name in UPGRADES[suite])])
 
 
-def recipe_id():
-    return hashlib.sha256(inspect.getsource(sys.modules[__name__]).encode()).hexdigest()[:12]
-
-
-def old_debian(suite="bookworm"):
-    """The root of an old host of a suite, made if it is not there."""
-    root = BUILD / "roots" / f"{suite}-old-{recipe_id()}"
+def cached(name, make):
+    """A root that is made if it is not there; make gets the path to make it at."""
+    source = inspect.getsource(sys.modules[__name__]).encode()
+    root = BUILD / "roots" / f"{name}-{hashlib.sha256(source).hexdigest()[:12]}"
     if root.exists():
         return root
-    note(f"making a {suite} host with old libraries (once, about 40 s) ...")
-    archive = Archive(suite)
-    archive.update()
-    pins = {}
-    for source, binary in OLD_SOURCES.items():
-        versions = archive.versions(binary)
-        pins[source] = versions[-1]
-        if source != "openssh" and len(versions) < 2:
-            raise RuntimeError(f"the archive has only one version of {binary}: {versions}")
-    # OpenSSH refuses an OpenSSL older than the one it was built with: it must be old, too.
+    note(f"making the root {name} (once) ...")
     partial = root.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.parent.mkdir(parents=True, exist_ok=True)
-    bootstrap(partial, archive, pins)
-    prepare(partial)
+    make(partial)
     partial.rename(root)
     return root
+
+
+def old_debian(suite="bookworm"):
+    """The root of an old host of a suite."""
+    def make(root):
+        archive = Archive(suite)
+        archive.update()
+        pins = {source: archive.versions(binary)[-1]
+                for source, binary in OLD_SOURCES[suite].items()}
+        for binary in UPGRADES[suite]:
+            if len(archive.versions(binary)) < 2:
+                raise RuntimeError(f"the archive of {suite} has but one version of {binary}")
+        bootstrap(root, archive, pins, INCLUDE)
+        prepare(root, suite)
+
+    return cached(f"{suite}-old", make)
+
+
+def between_releases():
+    """An old Debian 12 host that has all of Debian 13 waiting in apt's cache."""
+    old = old_debian("bookworm")
+
+    def make(root):
+        run("cp", "-a", "--reflink=auto", old, root)
+        (root / "etc/apt/sources.list").write_text(host_sources("trixie"), encoding="utf-8")
+        chroot_apt(root, ["update"], ["-y", "-d", "full-upgrade"])
+
+    return cached("bookworm-to-trixie", make)
+
+
+def stage(suite):
+    """sshd-heal with its apt hooks, built for a suite, as `make install` lays it out."""
+    target = BUILD / "stage" / suite
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    if suite == own_suite():
+        run("make", "-s", "-C", TOP, "install", "install-hooks-apt", f"B={BUILD}",
+            f"DESTDIR={target}", "PREFIX=/usr")
+        return target
+
+    def make(root):
+        archive = Archive(suite)
+        archive.update()
+        bootstrap(root, archive, {}, BUILD_TOOLS)
+
+    root = cached(f"{suite}-build", make)
+    # Private mounts: neither the tree nor its build directory appears in the root.
+    run("unshare", "-m", "sh", "-ec",
+        'mount --make-rprivate / && mkdir -p "$1/src" "$1/out" && mount --bind "$2" "$1/src" &&'
+        ' mount --bind "$3" "$1/out" && exec chroot "$1" make -s -C /src install'
+        ' install-hooks-apt B=/out DESTDIR="/out/stage/$4" PREFIX=/usr',
+        "sh", root, TOP, suite_build(suite), suite)
+    shutil.rmtree(target)
+    shutil.copytree(suite_build(suite) / "stage" / suite, target, symlinks=True)
+    return target
+
+
+def suite_build(suite):
+    """The build directory of a suite that is not this machine's."""
+    path = BUILD / "suites" / suite
+    path.mkdir(parents=True, exist_ok=True)
+    return path

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How sshd takes up the new files, and who must not notice."""
+
+import json
+import statistics
+
+import pytest
+
+import roots
+
+SECOND_UNIT = """[Service]
+ExecStart=/usr/sbin/sshd -D -f /etc/ssh/sshd_config.second -o "PidFile none" $MORE
+Environment="MORE=-o 'Banner none' -p 2222"
+ExecReload=/bin/kill -HUP $MAINPID
+KillMode=process
+"""
+
+
+def drop_in(host, unit, text):
+    host.run("mkdir", "-p", f"/run/systemd/system/{unit}.d")
+    host.write(f"/run/systemd/system/{unit}.d/test.conf", text)
+    host.run("systemctl", "daemon-reload")
+
+
+def report_of(done):
+    return {listener["unit"]: listener for listener in json.loads(done.stdout)["listeners"]}
+
+
+def socket_activate(host, socket_text=""):
+    """Hands port 22 over to systemd."""
+    host.sh("echo 'PerSourcePenalties no' >>/etc/ssh/sshd_config")
+    host.run("systemctl", "disable", "--now", "ssh.service")
+    if socket_text:
+        drop_in(host, "ssh.socket", socket_text)
+    host.run("systemctl", "enable", "--now", "ssh.socket")
+
+
+def test_a_socket_activated_sshd_is_restarted_and_nobody_is_refused(trixie):
+    socket_activate(trixie)
+    assert trixie.ssh("echo in").stdout == "in\n"
+    session = trixie.session()
+    before = trixie.listener()
+    clients = trixie.clients(threads=1, pause_ms=20)
+    trixie.upgrade_unnoticed(*roots.UPGRADES["trixie"])
+    assert trixie.deleted(before)
+    done = trixie.heal("heal", "--format=json")
+    seen = clients.stop()
+    assert done.returncode == 0, done.stdout + done.stderr
+    listener = report_of(done)["ssh.service"]
+    assert (listener["plan"], listener["outcome"]) == ("restart", "healed")
+    assert listener["refused_ms"] == 0
+    assert trixie.listener() not in (0, before)
+    assert trixie.deleted(trixie.listener()) == []
+    assert set(seen) == {"ok", "down_ms"}, seen
+    assert seen["ok"] > 20
+    assert session.answers("still here")
+    session.close()
+
+
+def test_an_sshd_per_connection_needs_no_healing(trixie):
+    trixie.sh("cp /usr/lib/systemd/system/sshd@.service /etc/systemd/system/ssh@.service")
+    socket_activate(trixie, "[Socket]\nAccept=yes\n")
+    session = trixie.session()
+    clients = trixie.clients(threads=1, pause_ms=20)
+    done = trixie.upgrade(*roots.UPGRADES["trixie"])
+    seen = clients.stop()
+    assert "sshd-heal" not in done.stdout + done.stderr
+    assert trixie.heal("heal").returncode == 0
+    assert set(seen) == {"ok", "down_ms"}, seen
+    assert session.answers("still here")
+    session.close()
+
+
+def without_scopes(host):
+    """Sessions stay in sshd's own control group, where a restart would end them."""
+    host.run("sed", "-i", "/pam_systemd/d", "/etc/pam.d/common-session")
+    drop_in(host, "ssh.service", "[Service]\nKillMode=control-group\n")
+    host.run("systemctl", "restart", "ssh.service")
+
+
+def test_a_session_in_sshds_own_cgroup_survives_the_reload(host):
+    without_scopes(host)
+    session = host.session()
+    done = host.upgrade(*roots.UPGRADE)
+    assert "healed: reloaded" in done.stdout
+    assert host.deleted(host.listener()) == []
+    assert session.answers("still here")
+    session.close()
+
+
+def test_a_restart_that_would_end_a_session_is_not_done(host):
+    without_scopes(host)
+    drop_in(host, "ssh.service", "[Service]\nKillMode=control-group\nExecReload=\n")
+    session = host.session()
+    pid = host.listener()
+    done = host.upgrade(*roots.UPGRADE)
+    assert "left alone: a restart would end open sessions" in done.stdout
+    assert host.listener() == pid
+    assert session.answers("still here")
+    session.close()
+    # Without a session there is nothing to lose.
+    host.wait_for(lambda: "session" not in host.heal("check").stdout, 10, "the session to end")
+    done = host.heal("heal")
+    assert done.returncode == 0, done.stdout
+    assert "healed: restarted" in done.stdout
+    assert host.listener() != pid
+
+
+def two_instances(host):
+    host.sh("sed 's/^#*Port .*//' /etc/ssh/sshd_config >/etc/ssh/sshd_config.second")
+    host.write("/etc/systemd/system/second.service", SECOND_UNIT)
+    host.run("systemctl", "daemon-reload")
+    host.run("systemctl", "start", "second.service")
+    host.wait_for(lambda: host.ssh("true", check=False, port=2222).returncode == 0, 10,
+                  "the second instance")
+
+
+def test_two_instances_are_both_healed(host):
+    two_instances(host)
+    host.upgrade_unnoticed(*roots.UPGRADE)
+    done = host.heal("heal", "--format=json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    listeners = report_of(done)
+    assert listeners["second.service"]["addresses"] == ["0.0.0.0:2222", "[::]:2222"]
+    for unit in ("ssh.service", "second.service"):
+        assert listeners[unit]["outcome"] == "healed"
+        assert listeners[unit]["trial"] == {"result": "ok", "detail": None, "host_key": "same"}
+        assert host.deleted(host.listener(unit)) == []
+    assert host.ssh("echo in", port=2222).stdout == "in\n"
+
+
+def test_of_two_instances_the_broken_one_is_left_alone(host):
+    two_instances(host)
+    host.upgrade_unnoticed(*roots.UPGRADE)
+    pid = host.listener("second.service")
+    host.sh("echo 'NoSuchOption yes' >>/etc/ssh/sshd_config.second")
+    done = host.heal("heal", "--format=json")
+    assert done.returncode in (1, 2)
+    listeners = report_of(done)
+    assert listeners["ssh.service"]["outcome"] == "healed"
+    assert listeners["second.service"]["trial"]["result"] == "failed"
+    assert "sshd_config.second" in listeners["second.service"]["trial"]["detail"]
+    assert listeners["second.service"]["outcome"] == "warned"
+    assert host.listener("second.service") == pid and host.deleted(pid)
+    assert host.deleted(host.listener()) == []
+
+
+def test_an_option_of_the_unit_that_would_not_work_is_found(host):
+    """A reload keeps the old arguments, but the next restart would take the new ones."""
+    host.upgrade_unnoticed(*roots.UPGRADE)
+    pid = host.listener()
+    host.sh("echo \"SSHD_OPTS='-o NoSuchOption=yes'\" >/etc/default/ssh")
+    done = host.heal("heal")
+    assert done.returncode == 1
+    assert "NoSuchOption" in done.stdout
+    assert host.listener() == pid and host.deleted(pid)
+
+
+@pytest.mark.parametrize("how", ["reload", "restart"])
+def test_ten_upgrades_in_a_row_are_each_healed(host, how):
+    if how == "restart":
+        drop_in(host, "ssh.service", "[Service]\nExecReload=\n")
+    old = host.version("libssl3")
+    new = host.run("apt-cache", "policy", "libssl3").stdout.split("Candidate: ")[1].split()[0]
+    assert old != new
+    for step in range(10):
+        version = old if step % 2 else new
+        done = host.upgrade(f"libssl3={version}", "--allow-downgrades")
+        assert host.version("libssl3") == version
+        assert f"healed: {how}ed" in done.stdout, done.stdout
+        assert host.deleted(host.listener()) == []
+    assert host.run("systemctl", "is-active", "ssh.service").stdout == "active\n"
+    assert host.run("systemctl", "show", "-P", "Result", "ssh.service").stdout == "success\n"
+    assert host.ssh("echo in").stdout == "in\n"
+
+
+def test_an_sshd_in_a_container_is_left_alone(host):
+    host.run("systemd-run", "--unit=contained", "unshare", "--mount", "--pid", "--fork",
+             "--mount-proc", "/usr/sbin/sshd", "-D", "-p", "2200")
+    host.wait_for(lambda: host.ssh("true", check=False, port=2200).returncode == 0, 10,
+                  "the contained sshd")
+    pid = int(host.run("pgrep", "-f", r"2200 \[listener\]").stdout)
+    host.upgrade(*roots.UPGRADE)
+    assert host.deleted(host.listener()) == []
+    assert host.deleted(pid), "it was touched"
+    done = host.heal("heal")
+    assert done.returncode == 0
+    assert f"(pid {pid}, listens on 0.0.0.0:2200 [::]:2200): left alone, in a container" in done.stdout
+
+
+def test_a_forged_sshd_is_left_alone_and_nothing_of_it_is_executed(host):
+    """An ordinary user's process that calls itself a listener, from a place of its own."""
+    title = "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups"
+    host.sh("mkdir -m 777 /tmp/forged && cp /usr/bin/perl /tmp/forged/sshd")
+    host.write("/tmp/forged/run.pl", f"$0 = '{title}'; sleep 1 while 1;")
+    host.run("systemd-run", "--unit=forged", "--uid=nobody", "/tmp/forged/sshd",
+             "/tmp/forged/run.pl")
+    host.wait_for(lambda: host.run("pgrep", "-u", "nobody", "-f", "listener",
+                                   check=False).returncode == 0, 10, "the forged sshd")
+    pid = int(host.run("pgrep", "-u", "nobody", "-f", "listener").stdout)
+    # Whoever executes it from now on leaves a trace.
+    host.sh("rm /tmp/forged/sshd && printf '#!/bin/sh\\ntouch /tmp/forged/executed\\n' "
+            ">/tmp/forged/sshd && chmod 755 /tmp/forged/sshd")
+    host.upgrade(*roots.UPGRADE)
+    assert host.deleted(pid), "it should be stale"
+    done = host.heal("heal")
+    assert done.returncode == 0
+    assert "not run by root" in done.stdout
+    assert host.run("systemctl", "is-active", "forged").stdout == "active\n"
+    assert int(host.run("pgrep", "-u", "nobody", "-f", "listener").stdout) == pid
+    assert host.run("test", "-e", "/tmp/forged/executed", check=False).returncode == 1
+
+
+def measure(host, action):
+    """What an action costs: what it gave, and for how long the clients met nothing."""
+    clients = host.clients()
+    done = action()
+    host.run("sleep", "0.3")
+    return done, clients.stop()["down_ms"]
+
+
+def test_a_reload_refuses_far_less_than_a_restart_and_says_how_long(host):
+    restarts, reloads = [], []
+    versions = [host.run("apt-cache", "policy", "libssl3").stdout.split("Candidate: ")[1].split()[0],
+                host.version("libssl3")]
+    for step in range(3):
+        host.upgrade_unnoticed(f"libssl3={versions[step % 2]}", "--allow-downgrades")
+        done, seen = measure(host, lambda: host.heal("heal", "--format=json"))
+        listener = report_of(done)["ssh.service"]
+        assert listener["outcome"] == "healed" and listener["plan"] == "reload"
+        assert abs(listener["refused_ms"] - seen) <= 5, (listener["refused_ms"], seen)
+        reloads.append(seen)
+        _, seen = measure(host, lambda: host.run("systemctl", "restart", "ssh.service"))
+        restarts.append(seen)
+    assert statistics.median(reloads) <= statistics.median(restarts) / 4, (reloads, restarts)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Never lock anyone out: what stands on disk is tried before sshd is touched."""
+
+import json
+
+import pytest
+
+import roots
+
+LIBDIR = "/usr/lib/x86_64-linux-gnu"
+
+
+def assert_left_alone(host, done, pid, *words):
+    """The stale listener was not touched, and the report says why."""
+    assert done.returncode in (1, 2), done.stdout + done.stderr
+    for word in words:
+        assert word in done.stdout, done.stdout
+    assert "left alone: " in done.stdout
+    assert host.listener() == pid
+    assert host.deleted(pid), "it was restarted or reloaded all the same"
+
+
+def broken(host, packages, *break_it):
+    """A stale host with something broken since; gives its listener and a session of before."""
+    session = host.session()
+    host.upgrade_unnoticed(*packages)
+    for command in break_it:
+        host.sh(command)
+    return host.listener(), session
+
+
+@pytest.mark.parametrize("program, package", [
+    ("sshd-session", "openssh-server"), ("sshd-auth", "openssh-server")])
+def test_a_missing_program_of_sshd_is_found_and_named(trixie, program, package):
+    path = f"/usr/lib/openssh/{program}"
+    pid, session = broken(trixie, roots.UPGRADES["trixie"], f"mv {path} /root/")
+    assert trixie.ssh("true", check=False).returncode != 0, "a client is locked out already"
+    done = trixie.heal("heal")
+    assert_left_alone(trixie, done, pid, path, package, "would not let a client in")
+    assert session.answers("still here")
+    session.close()
+    # Put back, it is healed by the next run.
+    trixie.sh(f"mv /root/{program} {path}")
+    assert trixie.heal("heal").returncode == 0
+    assert trixie.ssh("echo in").stdout == "in\n"
+
+
+def test_a_missing_library_of_sshd_session_is_found_and_named(trixie):
+    pid, session = broken(trixie, roots.UPGRADES["trixie"], f"mv {LIBDIR}/libwrap.so.0 /root/")
+    done = trixie.heal("heal")
+    assert done.returncode == 2, "clients are refused"
+    assert_left_alone(trixie, done, pid, f"{LIBDIR}/libwrap.so.0 is missing", "libwrap0")
+    assert "CRITICAL: a new client gets connection closed" in done.stdout
+    assert session.answers("still here")
+    session.close()
+
+
+def test_without_host_keys_sshd_is_left_alone(host):
+    """OpenSSH up to 9.7 reads its keys for every client: they are refused by now."""
+    pid, session = broken(host, roots.UPGRADE, "rm /etc/ssh/ssh_host_*")
+    assert host.ssh("true", check=False).returncode == 255
+    done = host.heal("heal")
+    assert done.returncode == 2
+    assert_left_alone(host, done, pid, "/etc/ssh/ssh_host_", "CRITICAL")
+    assert session.answers("still here")
+    session.close()
+
+
+def test_without_host_keys_a_newer_sshd_goes_on_serving(trixie):
+    pid, session = broken(trixie, roots.UPGRADES["trixie"], "rm /etc/ssh/ssh_host_*")
+    done = trixie.heal("heal")
+    assert done.returncode == 1
+    assert_left_alone(trixie, done, pid, "/etc/ssh/ssh_host_")
+    assert session.answers("still here")
+    assert trixie.ssh("echo in").stdout == "in\n"
+    session.close()
+
+
+def replace_keys(host, packages):
+    # A key that is as old as sshd's start to the second is not taken for a new one.
+    return broken(host, packages, "sleep 2", "rm /etc/ssh/ssh_host_*", "ssh-keygen -q -A")
+
+
+def test_a_replaced_host_key_is_not_taken_up(trixie):
+    pid, session = replace_keys(trixie, roots.UPGRADES["trixie"])
+    done = trixie.heal("heal")
+    assert done.returncode == 1
+    assert_left_alone(trixie, done, pid, "the host key on disk is not the one that clients know",
+                      "clients know the host key ssh-ed25519 SHA256:")
+    assert trixie.ssh("echo in").stdout == "in\n"
+    report = json.loads(trixie.heal("heal", "--dry-run", "--format=json").stdout)
+    assert report["listeners"][0]["trial"]["host_key"] == "changed"
+    session.close()
+
+
+def test_a_host_key_replaced_behind_an_older_sshd_is_told(host):
+    pid, session = replace_keys(host, roots.UPGRADE)
+    done = host.heal("heal")
+    assert done.returncode == 1
+    assert_left_alone(host, done, pid, "/etc/ssh/ssh_host_", "was replaced after sshd had started")
+    assert session.answers("still here")
+    session.close()
+
+
+def test_a_broken_configuration_is_not_taken_up(host):
+    pid, session = broken(host, roots.UPGRADE, "echo 'NoSuchOption yes' >>/etc/ssh/sshd_config")
+    done = host.heal("heal")
+    assert done.returncode == 1
+    assert_left_alone(host, done, pid, "/etc/ssh/sshd_config", "NoSuchOption")
+    assert session.answers("still here")
+    assert host.ssh("echo in").stdout == "in\n"
+    session.close()
+
+
+def test_a_host_between_two_releases_lets_clients_in_again(upgradable):
+    """9.2 listens, 10.0 is on disk: the lockout that sshd-heal is for."""
+    host = upgradable
+    policy = "/usr/sbin/policy-rc.d"
+    host.write(policy, "#!/bin/sh\nexit 101\n", mode=0o755)
+    done = host.run("apt-get", "full-upgrade", "-y", "--no-download", "-o",
+                    "Dpkg::Options::=--force-confnew", timeout=300)
+    assert done.returncode == 0
+    assert host.version("openssh-server").startswith("1:10.")
+    assert "policy-rc.d forbids service actions" in done.stdout
+    locked_out = host.ssh("true", check=False)
+    assert locked_out.returncode == 255
+    assert "closed by" in locked_out.stderr or "reset by peer" in locked_out.stderr
+    assert host.heal("check").returncode == 2
+    host.run("rm", policy)
+    done = host.heal("heal")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert host.ssh("echo in").stdout == "in\n"
+    assert host.deleted(host.listener()) == []
