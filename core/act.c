@@ -89,7 +89,8 @@ unsigned heal_facts_try(struct heal_context *ctx, struct heal_listener *listener
 {
 	if (facts & HEAL_FACT_FOREIGN || !(facts & HEAL_FACT_STALE))
 		return facts;
-	if (heal_context_client(ctx, NULL) == 0 && listener->n_addresses)
+	if (heal_context_client(ctx, NULL) == 0 && listener->n_addresses &&
+	    socket_is_reachable(ctx, listener))
 		heal_client_probe(ctx, listener->addresses[0], ACT_PROBE_MS, &listener->live);
 	switch (listener->live.fate) {
 	case HEAL_FATE_REFUSED:
@@ -183,7 +184,7 @@ static int act_and_prove(struct heal_context *ctx, struct heal_listener *listene
 {
 	struct heal_error error = {0};
 	struct heal_watch *watch =
-		listener->n_addresses ? heal_watch_start(ctx, listener->addresses[0]) : NULL;
+		listener->n_addresses ? heal_watch_start(listener->addresses[0]) : NULL;
 	int done = act_once(ctx, listener, &error);
 	/* After a failed action: whether sshd still is there is all that is asked. */
 	int r = heal_prove(ctx, listener, done < 0 ? 0 : ACT_PROVE_MS);

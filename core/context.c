@@ -26,6 +26,16 @@ static bool context_is_live(int root_fd)
 	       root.st_ino == ours.st_ino;
 }
 
+/* Whether our root is another than PID 1's, as in an image build or by --installroot. */
+static bool context_is_chroot(int proc_fd)
+{
+	struct stat init;
+	struct stat ours;
+
+	return fstatat(proc_fd, "1/root", &init, 0) == 0 && stat("/", &ours) == 0 &&
+	       (init.st_dev != ours.st_dev || init.st_ino != ours.st_ino);
+}
+
 int heal_context_new(struct heal_context **ret, const char *root, const char *module_dir,
 		     struct heal_error *error)
 {
@@ -40,6 +50,7 @@ int heal_context_new(struct heal_context **ret, const char *root, const char *mo
 				      strerror(errno));
 	ctx->proc_fd = openat(ctx->root_fd, "proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ctx->is_live = context_is_live(ctx->root_fd);
+	ctx->is_chroot = ctx->is_live && ctx->proc_fd >= 0 && context_is_chroot(ctx->proc_fd);
 	ctx->module_dir = strdup(module_dir);
 	if (!ctx->module_dir || heal_config_init(&ctx->config) < 0)
 		return heal_error_set(error, ENOMEM, "starting: out of memory");

@@ -156,7 +156,7 @@ const char *heal_effective_new_key(struct heal_context *ctx, const struct heal_l
 	return NULL;
 }
 
-const char *heal_effective_taken(const struct heal_listener *listener,
+const char *heal_effective_taken(struct heal_context *ctx, const struct heal_listener *listener,
 				 const struct heal_effective *effective)
 {
 	for (size_t i = 0; i < effective->addresses.count; i++) {
@@ -165,7 +165,7 @@ const char *heal_effective_taken(const struct heal_listener *listener,
 
 		for (size_t j = 0; j < listener->n_addresses; j++)
 			is_ours |= strcmp(listener->addresses[j], address) == 0;
-		if (!is_ours && socket_is_taken(listener, address))
+		if (!is_ours && socket_is_taken(ctx, listener, address))
 			return address;
 	}
 	return NULL;

@@ -161,6 +161,7 @@ struct heal_context {
 	int root_fd;
 	int proc_fd;  /* -1 when the root has no /proc */
 	bool is_live; /* the root is that of this machine, so its processes can be acted on */
+	bool is_chroot; /* the processes that /proc shows are not of this root */
 	int64_t deadline_ms;
 	struct heal_config config;
 	bool is_configured; /* the configuration was read, be it in vain */
@@ -256,8 +257,26 @@ struct heal_socket {
  */
 int socket_parse_line(const char *line, struct heal_socket *ret);
 
+/* Called for each listening socket; anything but 0 ends the list and is given back by it. */
+typedef int (*diag_fn)(void *user, const struct heal_socket *found);
+/* A descriptor for diag_list(), or -errno. */
+int diag_open(void);
+/* Lists the listening TCP sockets of one family in our own network namespace. */
+int diag_list(int fd, int family, diag_fn fn, void *user);
+
+/*
+ * Lists the listening TCP sockets in a listener's network namespace: by sock_diag
+ * when it is ours, otherwise (and in a recorded tree) from /proc/PID/net.
+ */
+int socket_list(struct heal_context *ctx, const struct heal_listener *listener, diag_fn fn,
+		void *user);
+
+/* Whether a listener is in our own network namespace, so that we can be its client. */
+bool socket_is_reachable(struct heal_context *ctx, const struct heal_listener *listener);
+
 /* Whether a socket listens on the port of an address, at that address or at any. */
-bool socket_is_taken(const struct heal_listener *listener, const char *address);
+bool socket_is_taken(struct heal_context *ctx, const struct heal_listener *listener,
+		     const char *address);
 
 /* --- listener.c ------------------------------------------------------------ */
 
@@ -341,7 +360,7 @@ void heal_effective_done(struct heal_effective *effective);
 const char *heal_effective_new_key(struct heal_context *ctx, const struct heal_listener *listener,
 				   const struct heal_effective *effective);
 /* An address that sshd would listen on and that somebody else holds; or NULL. */
-const char *heal_effective_taken(const struct heal_listener *listener,
+const char *heal_effective_taken(struct heal_context *ctx, const struct heal_listener *listener,
 				 const struct heal_effective *effective);
 
 /* --- client.c -------------------------------------------------------------- */
@@ -382,7 +401,7 @@ struct heal_watch;
  * Watches from a thread of its own whether a listening socket exists at an
  * address. NULL when it cannot.
  */
-struct heal_watch *heal_watch_start(struct heal_context *ctx, const char *address);
+struct heal_watch *heal_watch_start(const char *address);
 /* Ends it; gives for how long there was none, in ms; negative when unknown. */
 double heal_watch_stop(struct heal_watch *watch);
 

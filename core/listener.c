@@ -154,7 +154,7 @@ static enum heal_foreign listener_whose(struct heal_context *ctx,
 {
 	if (!listener_is_root(listener->dirfd))
 		return HEAL_FOREIGN_USER;
-	if (!listener_is_with_init(ctx, listener->dirfd))
+	if (ctx->is_chroot || !listener_is_with_init(ctx, listener->dirfd))
 		return HEAL_FOREIGN_NAMESPACE;
 	for (char **path = ctx->config.sshd_paths; *path; path++)
 		if (strcmp(*path, listener->exe) == 0)

@@ -235,17 +235,15 @@ static const struct main_verb main_verbs[] = {
 };
 
 /* Descriptors 0 to 2 must be open, or the next open() gets one of them. */
-static bool main_open_stdio(void)
+static void main_open_stdio(void)
 {
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd < 0)
-		return false;
-	(void)close(fd);
-	return true;
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			continue;
+		/* The lowest free one is this one. A chroot may have no /dev: then any does. */
+		if (open("/dev/null", O_RDWR) < 0 && open("/", O_RDONLY | O_DIRECTORY) < 0)
+			return;
+	}
 }
 
 /* Gives the exit status when the options alone decide it, -1 otherwise. */
@@ -299,8 +297,8 @@ int main(int argc, char **argv)
 	int r;
 
 	/* Nothing of the caller's environment is meant for us, or for the libraries behind us. */
-	if (clearenv() != 0 || !main_open_stdio())
-		return MAIN_UNKNOWN;
+	(void)clearenv();
+	main_open_stdio();
 	/* A reader of our output that goes away must not end us half-way through an action. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	r = main_parse(&options, argc, argv);

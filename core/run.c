@@ -130,8 +130,12 @@ int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *
 	_cleanup_close_ int lock = -1;
 	struct heal_error config_error = {0};
 	bool acts = (verb == HEAL_HEAL || verb == HEAL_HOOK) && ctx->is_live;
-	int r = run_look(ctx, &report, error);
+	int r;
 
+	/* debootstrap, image builders and the like may have no /proc: no sshd there, either. */
+	if (verb == HEAL_HOOK && ctx->proc_fd < 0)
+		return 0;
+	r = run_look(ctx, &report, error);
 	if (r == 0 && acts && run_is_stale(&report)) {
 		lock = run_take_lock(ctx, error);
 		if (lock < 0)

@@ -63,11 +63,6 @@ struct socket_inodes {
 	size_t count;
 };
 
-static void socket_inodes_done(struct socket_inodes *inodes)
-{
-	free(inodes->items);
-}
-
 /* The inodes of all sockets that the process has open. */
 static int socket_inodes_load(int process_fd, struct socket_inodes *inodes)
 {
@@ -98,23 +93,9 @@ static int socket_inodes_load(int process_fd, struct socket_inodes *inodes)
 	return 0;
 }
 
-static int socket_add(struct heal_listener *listener, const char *address)
-{
-	char *copy;
-
-	if (heal_grow(&listener->addresses, listener->n_addresses,
-		      sizeof(*listener->addresses)) < 0)
-		return -ENOMEM;
-	copy = strdup(address);
-	if (!copy)
-		return -ENOMEM;
-	listener->addresses[listener->n_addresses++] = copy;
-	return 0;
-}
-
-/* Adds the listening sockets of one family that are among the inodes. */
-static int socket_scan(struct heal_listener *listener, const char *table,
-		       const struct socket_inodes *inodes)
+/* The table of one family in /proc, for who cannot use sock_diag. */
+static int socket_list_proc(const struct heal_listener *listener, const char *table, diag_fn fn,
+			    void *user)
 {
 	_cleanup_close_ int fd = openat(listener->dirfd, table, O_RDONLY | O_CLOEXEC);
 	_cleanup_fclose_ FILE *in = NULL;
@@ -133,32 +114,79 @@ static int socket_scan(struct heal_listener *listener, const char *table,
 		/* The kernel gives listening sockets first; the rest may be very long. */
 		if (r == 0 && !strstr(line, "local_address"))
 			break;
-		for (size_t i = 0; r == 1 && i < inodes->count; i++) {
-			if (inodes->items[i] != found.inode)
-				continue;
-			r = socket_add(listener, found.address);
-			if (r < 0)
-				return r;
-		}
+		r = r == 1 ? fn(user, &found) : 0;
+		if (r != 0)
+			return r;
 	}
 	return ferror(in) ? -EIO : 0;
 }
 
-int heal_listener_addresses(struct heal_context *ctx, struct heal_listener *listener)
+bool socket_is_reachable(struct heal_context *ctx, const struct heal_listener *listener)
 {
-	_cleanup_(socket_inodes_done) struct socket_inodes inodes = {0};
+	_cleanup_free_ char *theirs = NULL;
+	_cleanup_free_ char *ours = NULL;
+
+	return ctx->is_live && heal_readlink_at(listener->dirfd, "ns/net", &theirs) == 0 &&
+	       heal_readlink_at(ctx->proc_fd, "thread-self/ns/net", &ours) == 0 &&
+	       strcmp(theirs, ours) == 0;
+}
+
+int socket_list(struct heal_context *ctx, const struct heal_listener *listener, diag_fn fn,
+		void *user)
+{
+	_cleanup_close_ int fd = socket_is_reachable(ctx, listener) ? diag_open() : -1;
 	int r;
 
-	(void)ctx;
+	if (fd >= 0) {
+		r = diag_list(fd, AF_INET, fn, user);
+		return r == 0 ? diag_list(fd, AF_INET6, fn, user) : r;
+	}
+	r = socket_list_proc(listener, "net/tcp", fn, user);
+	return r == 0 ? socket_list_proc(listener, "net/tcp6", fn, user) : r;
+}
+
+struct socket_search {
+	struct heal_listener *listener;
+	struct socket_inodes inodes;
+};
+
+static void socket_search_done(struct socket_search *search)
+{
+	free(search->inodes.items);
+}
+
+/* Adds a socket's address to the listener when it is one of the process's own. */
+static int socket_add_own(void *user, const struct heal_socket *found)
+{
+	struct socket_search *search = user;
+	struct heal_listener *listener = search->listener;
+	size_t i = 0;
+	char *copy;
+
+	while (i < search->inodes.count && search->inodes.items[i] != found->inode)
+		i++;
+	if (i == search->inodes.count)
+		return 0;
+	if (heal_grow(&listener->addresses, listener->n_addresses,
+		      sizeof(*listener->addresses)) < 0)
+		return -ENOMEM;
+	copy = strdup(found->address);
+	if (!copy)
+		return -ENOMEM;
+	listener->addresses[listener->n_addresses++] = copy;
+	return 0;
+}
+
+int heal_listener_addresses(struct heal_context *ctx, struct heal_listener *listener)
+{
+	_cleanup_(socket_search_done) struct socket_search search = {.listener = listener};
+	int r;
+
 	for (size_t i = 0; i < listener->n_addresses; i++)
 		free(listener->addresses[i]);
 	listener->n_addresses = 0;
-	r = socket_inodes_load(listener->dirfd, &inodes);
-	if (r == 0)
-		r = socket_scan(listener, "net/tcp", &inodes);
-	if (r == 0)
-		r = socket_scan(listener, "net/tcp6", &inodes);
-	return r;
+	r = socket_inodes_load(listener->dirfd, &search.inodes);
+	return r < 0 ? r : socket_list(ctx, listener, socket_add_own, &search);
 }
 
 /* The address part of "ADDRESS:PORT" is that of every interface. */
@@ -183,28 +211,26 @@ static bool socket_conflicts(const char *a, const char *b)
 	return (a[0] == '[') == (b[0] == '[') && (socket_is_wildcard(a) || socket_is_wildcard(b));
 }
 
-bool socket_is_taken(const struct heal_listener *listener, const char *address)
+struct socket_rival {
+	const struct heal_listener *listener;
+	const char *address;
+};
+
+/* 1 for a socket that is in the way and not the listener's own. */
+static int socket_is_rival(void *user, const struct heal_socket *found)
 {
-	_cleanup_close_ int fd = openat(listener->dirfd,
-					address[0] == '[' ? "net/tcp6" : "net/tcp",
-					O_RDONLY | O_CLOEXEC);
-	_cleanup_fclose_ FILE *in = fd < 0 ? NULL : fdopen(fd, "re");
-	char line[512];
+	const struct socket_rival *rival = user;
 
-	if (!in)
-		return false;
-	fd = -1;
-	while (fgets(line, sizeof(line), in)) {
-		struct heal_socket found;
-		bool is_ours = false;
+	for (size_t i = 0; i < rival->listener->n_addresses; i++)
+		if (strcmp(rival->listener->addresses[i], found->address) == 0)
+			return 0;
+	return socket_conflicts(found->address, rival->address);
+}
 
-		if (socket_parse_line(line, &found) != 1 ||
-		    !socket_conflicts(found.address, address))
-			continue;
-		for (size_t i = 0; i < listener->n_addresses; i++)
-			is_ours |= strcmp(listener->addresses[i], found.address) == 0;
-		if (!is_ours)
-			return true;
-	}
-	return false;
+bool socket_is_taken(struct heal_context *ctx, const struct heal_listener *listener,
+		     const char *address)
+{
+	struct socket_rival rival = {.listener = listener, .address = address};
+
+	return socket_list(ctx, listener, socket_is_rival, &rival) == 1;
 }

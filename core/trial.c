@@ -291,7 +291,7 @@ static void trial_ask_sshd(struct heal_context *ctx, struct heal_listener *liste
 		heal_append(trial->detail, sizeof(trial->detail),
 			    "the host key %s was replaced after sshd had started", path);
 	}
-	path = heal_effective_taken(listener, &effective);
+	path = heal_effective_taken(ctx, listener, &effective);
 	if (path) {
 		trial->is_port_taken = true;
 		heal_append(trial->detail, sizeof(trial->detail),
@@ -318,6 +318,9 @@ void heal_trial_run(struct heal_context *ctx, struct heal_listener *listener)
 	bool has_unit = listener->unit.is_service && listener->unit.main_pid == listener->pid;
 	int r = heal_context_client(ctx, &error);
 
+	if (r == 0 && !socket_is_reachable(ctx, listener))
+		r = heal_error_set(&error, EADDRNOTAVAIL,
+				   "it is in a network namespace of its own, where no client can be tried");
 	if (r == 0 && has_unit)
 		r = trial_unit_argv(ctx, listener, &unit_argv, &error);
 	if (r == 0 && has_unit)

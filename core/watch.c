@@ -3,10 +3,11 @@
  * For how long nothing listened: looked at from beside the action, without a
  * connection, which sshd would have to answer and might hold against its source.
  */
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
+#include <time.h>
 
 #include "internal.h"
 
@@ -15,31 +16,18 @@
 struct heal_watch {
 	pthread_t thread;
 	atomic_bool is_over;
-	int fd; /* /proc/net/tcp or tcp6 */
+	int fd; /* sock_diag */
+	int family;
 	char address[64];
 	double refused_ms;
 	bool is_broken;
 };
 
-/* Whether the table has a listening socket of that address; -1 when it cannot be read. */
-static int watch_look(struct heal_watch *watch)
+static int watch_is_it(void *user, const struct heal_socket *found)
 {
-	/* The listening sockets come first, and a host has few of them. */
-	char buf[16384];
-	ssize_t n = pread(watch->fd, buf, sizeof(buf) - 1, 0);
-	char *save = NULL;
+	const struct heal_watch *watch = user;
 
-	if (n < 0)
-		return -1;
-	buf[n] = '\0';
-	for (char *line = strtok_r(buf, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		struct heal_socket found;
-
-		if (socket_parse_line(line, &found) == 1 &&
-		    strcmp(found.address, watch->address) == 0)
-			return 1;
-	}
-	return 0;
+	return strcmp(found->address, watch->address) == 0;
 }
 
 static void *watch_run(void *user)
@@ -50,7 +38,7 @@ static void *watch_run(void *user)
 	while (!atomic_load(&watch->is_over)) {
 		struct timespec pause = {.tv_nsec = WATCH_PAUSE_US * 1000L};
 		double now = heal_now_ms_exact();
-		int is_up = watch_look(watch);
+		int is_up = diag_list(watch->fd, watch->family, watch_is_it, watch);
 
 		if (is_up < 0) {
 			watch->is_broken = true;
@@ -69,10 +57,8 @@ static void *watch_run(void *user)
 	return NULL;
 }
 
-struct heal_watch *heal_watch_start(struct heal_context *ctx, const char *address)
+struct heal_watch *heal_watch_start(const char *address)
 {
-	/* Our own network namespace: that of PID 1, or the probe would fail, too. */
-	const char *table = address[0] == '[' ? "thread-self/net/tcp6" : "thread-self/net/tcp";
 	struct heal_watch *watch = calloc(1, sizeof(*watch));
 	sigset_t all;
 	sigset_t before;
@@ -81,7 +67,8 @@ struct heal_watch *heal_watch_start(struct heal_context *ctx, const char *addres
 	if (!watch)
 		return NULL;
 	(void)snprintf(watch->address, sizeof(watch->address), "%s", address);
-	watch->fd = openat(ctx->proc_fd, table, O_RDONLY | O_CLOEXEC);
+	watch->family = address[0] == '[' ? AF_INET6 : AF_INET;
+	watch->fd = diag_open();
 	/* The deadline's alarm is for the main thread. */
 	if (watch->fd >= 0 && sigfillset(&all) == 0 &&
 	    pthread_sigmask(SIG_SETMASK, &all, &before) == 0) {

@@ -74,7 +74,7 @@ def demo():
     with Host(root, roots.stage("bookworm")) as host:
         say("booted: " + ", ".join(f"{name} {host.version(name)}" for name in roots.UPGRADE))
         session = host.session()
-        say("client  an ssh session is open and stays so; new clients keep coming, one about every 2 ms")
+        say("client  an ssh session is open and stays so; new clients keep coming, one after the other")
         clients = host.clients()
         watcher = Watcher(host)
         watcher.start()

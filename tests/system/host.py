@@ -185,8 +185,8 @@ class Host:
     def session(self, port=22):
         return Session(self.ssh_argv("cat", port=port))
 
-    def clients(self, threads=3, pause_ms=5):
-        return Clients(self.argv(sys.executable, HERE / "clients.py", "22", threads, pause_ms,
+    def clients(self, pause_ms=2):
+        return Clients(self.argv(sys.executable, HERE / "clients.py", "22", pause_ms,
                                  only_net=True))
 
 
