@@ -97,7 +97,7 @@ int heal_context_load(struct heal_context *ctx, const char *name, const char *sy
 
 int heal_context_package(struct heal_context *ctx, struct heal_error *error)
 {
-	const void *ops;
+	const void *ops = NULL;
 	int r;
 
 	if (ctx->package)
@@ -119,7 +119,7 @@ int heal_context_package(struct heal_context *ctx, struct heal_error *error)
 
 int heal_context_service(struct heal_context *ctx, struct heal_error *error)
 {
-	const void *ops;
+	const void *ops = NULL;
 	int r;
 
 	if (ctx->service)
@@ -138,7 +138,7 @@ int heal_context_service(struct heal_context *ctx, struct heal_error *error)
 
 int heal_context_client(struct heal_context *ctx, struct heal_error *error)
 {
-	const void *ops;
+	const void *ops = NULL;
 	int r;
 
 	if (ctx->client_ops)

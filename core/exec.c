@@ -210,13 +210,16 @@ bool exec_is_title_of(const char *title, const struct heal_words *argv)
 
 int exec_split_title(const char *title, struct heal_words *argv)
 {
-	static const char prefix[] = "sshd: ";
-	const char *end = strstr(title, " [listener]");
+	static const char prefix[] = "sshd:";
 	_cleanup_free_ char *text = NULL;
+	const char *end;
 
-	if (strncmp(title, prefix, strlen(prefix)) != 0 || !end)
+	if (strncmp(title, prefix, strlen(prefix)) != 0)
 		return -EINVAL;
 	title += strlen(prefix);
+	end = strstr(title, " [listener]");
+	if (!end)
+		return -EINVAL;
 	text = heal_strndup(title, (size_t)(end - title));
 	return text ? exec_split(text, argv) : -ENOMEM;
 }

@@ -407,7 +407,15 @@ double heal_watch_stop(struct heal_watch *watch);
 
 /* --- util.c ---------------------------------------------------------------- */
 
-int heal_error_set(struct heal_error *error, int code, const char *fmt, ...) _printf_(3, 4);
+/* Says what failed; error may be NULL. Gives -code, a positive errno value. */
+#define heal_error_set(error, code, ...)               \
+	({                                             \
+		int _code = (code);                    \
+                                                       \
+		heal_error_fill(error, _code, __VA_ARGS__); \
+		_code > 0 ? -_code : -EIO;             \
+	})
+void heal_error_fill(struct heal_error *error, int code, const char *fmt, ...) _printf_(3, 4);
 int heal_notes_add(struct heal_notes *notes, const char *fmt, ...) _printf_(2, 3);
 void heal_notes_done(struct heal_notes *notes);
 
@@ -439,8 +447,19 @@ double heal_now_ms_exact(void);
 int heal_left_ms(int64_t deadline_ms, int cap);
 void heal_sleep_ms(int ms);
 
-/* Makes room for one more element in an array that is grown by doubling. */
-int heal_grow(void *array, size_t count, size_t size);
+/*
+ * Makes room for one more element in an array that is grown by doubling; array is
+ * the address of its pointer. Gives 0 or -ENOMEM, with the array as it was.
+ */
+void *heal_grown(void *items, size_t count, size_t size);
+#define heal_grow(array, count, size)                                                  \
+	({                                                                             \
+		__typeof__(*(array)) _grown = heal_grown(*(array), (count), (size));   \
+                                                                                       \
+		if (_grown)                                                            \
+			*(array) = _grown;                                             \
+		_grown ? 0 : -ENOMEM;                                                  \
+	})
 
 void heal_package_done(struct heal_package *package);
 void heal_packages_free(struct heal_package *packages, size_t count);

@@ -156,7 +156,7 @@ static enum heal_foreign listener_whose(struct heal_context *ctx,
 		return HEAL_FOREIGN_USER;
 	if (ctx->is_chroot || !listener_is_with_init(ctx, listener->dirfd))
 		return HEAL_FOREIGN_NAMESPACE;
-	for (char **path = ctx->config.sshd_paths; *path; path++)
+	for (char **path = ctx->config.sshd_paths; listener->exe && *path; path++)
 		if (strcmp(*path, listener->exe) == 0)
 			return HEAL_OURS;
 	return HEAL_FOREIGN_PATH;

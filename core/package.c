@@ -68,9 +68,8 @@ static int package_name_files(struct heal_context *ctx, struct heal_report *repo
 	if (r == 0) {
 		paths = calloc(n + 1, sizeof(*paths));
 		owners = calloc(n + 1, sizeof(*owners));
-		r = paths && owners ? 0 : -ENOMEM;
 	}
-	if (r < 0) {
+	if (!paths || !owners) {
 		heal_packages_free(owners, 0);
 		return heal_error_set(error, ENOMEM, "naming packages: out of memory");
 	}

@@ -17,8 +17,8 @@ static int trial_pair(int ret[2])
 {
 	struct sockaddr_in name = {.sin_family = AF_INET,
 				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	struct sockaddr_in client_name;
-	struct sockaddr_in peer;
+	struct sockaddr_in client_name = {0};
+	struct sockaddr_in peer = {0};
 	socklen_t len = sizeof(name);
 	_cleanup_close_ int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	_cleanup_close_ int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -89,7 +89,7 @@ static int trial_once(struct heal_context *ctx, const char *path, const struct h
 	_cleanup_close_ int server = -1;
 	_cleanup_close_ int err_read = -1;
 	_cleanup_close_ int err_write = -1;
-	int pair[2];
+	int pair[2] = {-1, -1};
 	pid_t pid;
 	int r = trial_pair(pair);
 

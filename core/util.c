@@ -32,20 +32,19 @@ void heal_safe(char *dst, size_t size, const char *src)
 	dst[used] = '\0';
 }
 
-int heal_error_set(struct heal_error *error, int code, const char *fmt, ...)
+void heal_error_fill(struct heal_error *error, int code, const char *fmt, ...)
 {
 	char raw[sizeof(error->message)];
 	va_list args;
 
 	if (!error)
-		return -code;
+		return;
 	va_start(args, fmt);
 	if (vsnprintf(raw, sizeof(raw), fmt, args) < 0)
 		raw[0] = '\0';
 	va_end(args);
 	error->code = code;
 	heal_safe(error->message, sizeof(error->message), raw);
-	return -code;
 }
 
 void heal_append(char *dst, size_t size, const char *fmt, ...)
@@ -71,19 +70,11 @@ void heal_detail(struct heal_listener *listener, const char *fmt, ...)
 	va_end(args);
 }
 
-int heal_grow(void *array, size_t count, size_t size)
+void *heal_grown(void *items, size_t count, size_t size)
 {
-	void *items;
-
 	if (count && (count & (count - 1)))
-		return 0;
-	/* Through memcpy: the caller's pointer has a type of its own. */
-	memcpy(&items, array, sizeof(items));
-	items = reallocarray(items, count ? count * 2 : 1, size);
-	if (!items)
-		return -ENOMEM;
-	memcpy(array, &items, sizeof(items));
-	return 0;
+		return items;
+	return reallocarray(items, count ? count * 2 : 1, size);
 }
 
 int heal_notes_add(struct heal_notes *notes, const char *fmt, ...)

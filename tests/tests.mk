@@ -4,7 +4,7 @@
 UNIT_SOURCES := $(wildcard tests/unit/*.c)
 UNIT_OBJECTS := $(UNIT_SOURCES:tests/unit/%.c=$(B)/tests/obj/%.o)
 
-.PHONY: deps check check-unit check-system check-clang check-asan check-valgrind demo lint
+.PHONY: deps check check-unit check-system check-clang check-asan check-valgrind demo bench fuzz lint
 
 deps:
 	@sh tests/deps.sh
@@ -28,10 +28,11 @@ $(B)/tests/unit: $(UNIT_OBJECTS) $(B)/obj/backends/package-apt.o $(B)/obj/backen
 check-clang:
 	+$(MAKE) all B=$(B)/clang CC=clang CXX=clang++
 
-check-asan:
+check-asan: deps
 	+$(MAKE) check-unit B=$(B)/asan FORTIFY= OPTIMISE='-O1 -g' SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
 
-check-valgrind: deps
+check-valgrind:
+	@sh tests/deps.sh valgrind
 	+$(MAKE) check-unit VALGRIND='valgrind -q --error-exitcode=9 --leak-check=full --track-fds=yes'
 
 check-system: all
@@ -40,3 +41,44 @@ check-system: all
 demo: deps
 	+$(MAKE) all
 	B=$(B) /usr/bin/python3 tests/system/demo.py
+
+bench: deps
+	+$(MAKE) all
+	B=$(B) /usr/bin/python3 tests/system/bench.py
+
+# New inputs go to the build directory; what crashes is kept there for a seed.
+FUZZ_SECONDS ?= 60
+fuzz:
+	@sh tests/deps.sh libclang-rt-14-dev
+	+$(MAKE) $(B)/fuzz/fuzz B=$(B) CC=clang CXX=clang++ FORTIFY= OPTIMISE='-O1 -g' \
+		SANITIZE='-fsanitize=address,undefined,fuzzer-no-link'
+	@mkdir -p $(B)/fuzz/found
+	cd $(B)/fuzz && ./fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 \
+		found $(abspath tests/fuzz/corpus)
+
+$(B)/fuzz/obj/%.o: core/%.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(HEAL_CPPFLAGS) $(HEAL_CFLAGS) -MMD -MP -c $< -o $@
+$(B)/fuzz/obj/fuzz.o: tests/fuzz/fuzz.c Makefile
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HEAL_CPPFLAGS) $(HEAL_CFLAGS) -MMD -MP -c $< -o $@
+$(B)/fuzz/obj/backends/apt_shim.o: core/backends/apt_shim.cc Makefile
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(HEAL_CPPFLAGS) $(HEAL_CXXFLAGS) -c $< -o $@
+$(B)/fuzz/fuzz: $(B)/fuzz/obj/fuzz.o $(CORE:%=$(B)/fuzz/obj/%.o) \
+		$(B)/fuzz/obj/backends/package-apt.o $(B)/fuzz/obj/backends/apt_shim.o
+	$(CXX) $(HEAL_CXXFLAGS) -fsanitize=fuzzer $(HEAL_LDFLAGS) $^ -lapt-pkg -ldl -pthread -o $@
+
+# gcc's analyzer is for C; clang-tidy reads the C++ as well.
+TIDY_FLAGS = $(HEAL_CPPFLAGS) -DHEAL_VERSION='""' -DHEAL_MODULE_DIR='""' \
+	$(shell $(PKG_CONFIG) --cflags $(foreach m,$(ALL_MODULES),$(LIBRARY_$(m))))
+# gcc 12 takes what is stored into a grown array for leaked; ASan and valgrind do not.
+ANALYZER = -fanalyzer -Wno-analyzer-malloc-leak
+lint:
+	@sh tests/deps.sh clang-tidy shellcheck
+	+$(MAKE) check-clang
+	+$(MAKE) all B=$(B)/analyzer CFLAGS='$(ANALYZER)'
+	clang-tidy --quiet core/*.c core/backends/*.c -- -std=gnu11 $(TIDY_FLAGS)
+	clang-tidy --quiet core/backends/*.cc -- -std=c++17 $(TIDY_FLAGS)
+	shellcheck tests/deps.sh tests/system/boot.sh .ci/run

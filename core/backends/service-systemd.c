@@ -120,7 +120,7 @@ static int systemd_receive(struct systemd *systemd, int64_t deadline_ms, const c
 static int systemd_call(struct systemd *systemd, DBusMessage *request, const char *what,
 			DBusMessage **ret, struct heal_error *error)
 {
-	_cleanup_message_ DBusMessage *owned = request;
+	_cleanup_message_ __attribute__((unused)) DBusMessage *owned = request;
 	int64_t deadline_ms =
 		heal_now_ms() + heal_left_ms(systemd->deadline_ms, systemd->call_ms);
 	DBusError dbus_error = DBUS_ERROR_INIT;
@@ -405,7 +405,7 @@ static int systemd_fill_service(struct systemd *systemd, const char *path, struc
 		r = systemd_get_string(systemd, path, SYSTEMD_SERVICE, "KillMode", &kill_mode, error);
 	if (r == 0)
 		r = systemd_is_socket_activated(systemd, path, &unit->is_socket_activated, error);
-	if (r < 0)
+	if (r < 0 || !kill_mode)
 		return r;
 	unit->main_pid = (pid_t)main_pid;
 	unit->can_reload = can_reload;
@@ -434,7 +434,7 @@ static int systemd_unit_of(void *handle, pid_t pid, struct heal_unit *ret, struc
 		r = systemd_reply_path(reply, what, &path, error);
 	if (r == 0)
 		r = systemd_get_string(handle, path, SYSTEMD_UNIT, "Id", &unit.id, error);
-	if (r < 0)
+	if (r < 0 || !unit.id)
 		return r;
 	dot = strrchr(unit.id, '.');
 	unit.is_service = dot && strcmp(dot, ".service") == 0;
@@ -555,7 +555,7 @@ static int systemd_run_job(struct systemd *systemd, const char *method, const ch
 	DBusMessage *request;
 	/* Never pushes somebody else's queued job aside. */
 	const char *mode = "fail";
-	const char *job;
+	const char *job = NULL;
 	char what[192];
 	int r = systemd_subscribe(systemd, error);
 
@@ -567,7 +567,7 @@ static int systemd_run_job(struct systemd *systemd, const char *method, const ch
 	r = systemd_call(systemd, request, what, &reply, error);
 	if (r == 0)
 		r = systemd_reply_path(reply, what, &job, error);
-	return r < 0 ? r : systemd_await(systemd, job, what, error);
+	return r < 0 || !job ? r : systemd_await(systemd, job, what, error);
 }
 
 /* A list of strings, each a variant's or a structure's first member. */

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Every parser of what sshd-heal is given, under libFuzzer. The first byte picks
+ * the parser, so that one corpus serves all; tests/fuzz/corpus has one seed each.
+ */
+#include "../../core/backends/package-apt.h"
+#include "internal.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void fuzz_maps(const char *text, size_t len)
+{
+	const char *cursor = text;
+	const char *line;
+	size_t line_len = 0;
+
+	while ((line = heal_next_line(&cursor, text + len, &line_len))) {
+		struct heal_mapping mapping;
+
+		if (maps_parse_line(line, line_len, &mapping) != 1)
+			continue;
+		if (mapping.path < line || mapping.path + mapping.path_len > line + line_len ||
+		    maps_deleted_name(mapping.path, mapping.path_len) > mapping.path_len)
+			abort();
+	}
+}
+
+static void fuzz_stat(const char *text, size_t len)
+{
+	struct heal_stat stat;
+
+	(void)stat_parse(text, len, &stat);
+}
+
+static void fuzz_title(const char *text, size_t len)
+{
+	struct heal_words words = {0};
+
+	(void)title_classify(text, len);
+	(void)exec_split_title(text, &words);
+	heal_words_done(&words);
+	if (exec_split_nul(text, len, &words) == 0) {
+		struct heal_words kept = {0};
+
+		(void)exec_trial_options(&words, &kept);
+		heal_words_done(&kept);
+	}
+	heal_words_done(&words);
+}
+
+static void fuzz_socket(const char *text, size_t len)
+{
+	struct heal_socket found;
+
+	(void)len;
+	(void)socket_parse_line(text, &found);
+}
+
+static void fuzz_apt(const char *text, size_t len)
+{
+	struct heal_event event = {0};
+
+	(void)heal_event_parse_apt(text, len, &event);
+	heal_event_done(&event);
+}
+
+static void fuzz_diversions(const char *text, size_t len)
+{
+	struct apt_diversion *diversions = NULL;
+	char *copy = heal_strndup(text, len);
+	size_t n = 0;
+
+	if (copy && apt_divert_parse(copy, len, &diversions, &n) == 0)
+		free(diversions);
+	free(copy);
+}
+
+static void fuzz_environment(const char *text, size_t len)
+{
+	struct heal_words environment = {0};
+	struct heal_words command = {0};
+	struct heal_words argv = {0};
+
+	if (exec_parse_environment(text, len, &environment) == 0 &&
+	    exec_split(text, &command) == 0)
+		(void)exec_expand(&command, &environment, &argv);
+	heal_words_done(&environment);
+	heal_words_done(&command);
+	heal_words_done(&argv);
+}
+
+static void fuzz_words(const char *text, size_t len)
+{
+	struct heal_effective effective = {0};
+	char safe[64];
+
+	(void)client_classify(text, len);
+	(void)effective_parse(text, len, &effective);
+	heal_effective_done(&effective);
+	free(blame_find_path(text, "/usr/lib"));
+	heal_safe(safe, sizeof(safe), text);
+	for (const char *p = safe; *p; p++)
+		if (*p < 0x20 || *p > 0x7e)
+			abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static void (*const targets[])(const char *text, size_t len) = {
+		fuzz_maps, fuzz_stat,       fuzz_title,       fuzz_socket,
+		fuzz_apt,  fuzz_diversions, fuzz_environment, fuzz_words,
+	};
+	char *text;
+
+	if (size == 0)
+		return 0;
+	/* A copy of exactly that size and a NUL, so that any step beyond it is seen. */
+	text = heal_strndup((const char *)data + 1, size - 1);
+	if (!text)
+		return 0;
+	targets[data[0] % ARRAY_SIZE(targets)](text, size - 1);
+	free(text);
+	return 0;
+}
