@@ -32,7 +32,7 @@ HEAL_CXXFLAGS = -std=c++17 $(WARNINGS) $(HARDENING) $(OPTIMISE) $(SANITIZE) $(CX
 HEAL_LDFLAGS  = $(LINK_HARDENING) $(SANITIZE) $(LDFLAGS)
 
 CORE    := util maps diag socket listener session event config context package exec process policy \
-	client blame effective trial verdict watch act prove report run
+	client blame effective trial verdict watch act prove report motd run
 OBJECTS := $(CORE:%=$(B)/obj/%.o)
 LIBRARY := $(B)/libsshdheal.a
 
@@ -120,11 +120,17 @@ $(B)/modules/%.so: $(B)/obj/backends/%.o $(LIBRARY)
 	$(Q)$(LINK) $(HARDENING) $(OPTIMISE) $(SANITIZE) $(HEAL_LDFLAGS) -shared -Wl,--exclude-libs,ALL \
 		$(filter %.o,$^) $(LIBRARY) $(shell $(PKG_CONFIG) --libs $(LIBRARY_$*)) -o $@
 
+MANDIR     ?= $(PREFIX)/share/man
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+
 install: all
 	$(INSTALL) -D -m 0755 $(B)/install/sshd-heal $(DESTDIR)$(SBINDIR)/sshd-heal
 	$(INSTALL) -d $(DESTDIR)$(MODULEDIR)
 	for module in $(MODULES); do \
 		$(INSTALL) -m 0644 $(B)/modules/$$module.so $(DESTDIR)$(MODULEDIR)/ || exit 1; done
+	$(INSTALL) -D -m 0644 docs/sshd-heal.8 $(DESTDIR)$(MANDIR)/man8/sshd-heal.8
+	$(INSTALL) -D -m 0644 docs/sshd-heal.conf.5 $(DESTDIR)$(MANDIR)/man5/sshd-heal.conf.5
+	$(INSTALL) -D -m 0644 docs/sshd-heal.bash $(DESTDIR)$(COMPLETIONDIR)/sshd-heal
 
 install-hooks-apt:
 	$(INSTALL) -d $(DESTDIR)$(SYSCONFDIR)/apt/apt.conf.d

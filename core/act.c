@@ -74,8 +74,10 @@ unsigned heal_facts_find(struct heal_context *ctx, struct heal_listener *listene
 	if (ctx->config.hup_unmanaged)
 		facts |= HEAL_FACT_HUP_ALLOWED;
 	/* A recorded tree has no service manager that could be asked. */
-	if (listener->foreign != HEAL_OURS || !(ctx->is_live || ctx->service_ops))
+	if (listener->foreign != HEAL_OURS)
 		return facts;
+	if (!ctx->is_live && !ctx->service_ops)
+		return facts | HEAL_FACT_NO_MANAGER;
 	if (act_ask_systemd(ctx, listener, &facts, &error) < 0) {
 		facts |= HEAL_FACT_NO_MANAGER;
 		if (listener->n_stale)

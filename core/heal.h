@@ -416,6 +416,12 @@ int heal_report_text(FILE *out, const struct heal_report *report, enum heal_verb
 int heal_report_log(FILE *out, const struct heal_report *report,
 		    const struct heal_listener *listener);
 
+/*
+ * Puts the report into /run/motd.d/sshd-heal when the configuration wants that and
+ * an sshd is left stale; removes it otherwise. Errors: those of the files.
+ */
+int heal_motd_update(struct heal_context *ctx, const struct heal_report *report);
+
 /* Exit status: 0 fine or healed, 1 stale, 2 refusing or failed, 3 not found out. */
 int heal_report_status(const struct heal_report *report);
 

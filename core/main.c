@@ -142,8 +142,11 @@ static int main_run(const struct main_options *options, enum heal_verb verb)
 		return main_fail(options, &error);
 	if (heal_run(ctx, verb, &report, &error) < 0)
 		return main_fail(options, &error);
-	if (main_is_live(options) && (verb == HEAL_HEAL || verb == HEAL_HOOK))
+	if (main_is_live(options) && (verb == HEAL_HEAL || verb == HEAL_HOOK)) {
 		main_log_report(&report);
+		if (heal_motd_update(ctx, &report) < 0)
+			main_complain("writing /run/motd.d/sshd-heal failed");
+	}
 	return main_report(ctx, options, verb, &report);
 }
 

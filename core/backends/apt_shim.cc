@@ -30,7 +30,7 @@ std::string drain_errors()
 
 int fail(const char *path, const std::string &why, char *message, size_t size)
 {
-	std::snprintf(message, size, "reading %s: %s", path,
+	(void)std::snprintf(message, size, "reading %s: %s", path,
 		      why.empty() ? "not a dpkg status file" : why.c_str());
 	return -EIO;
 }
@@ -89,10 +89,10 @@ extern "C" int apt_shim_walk(int fd, const char *path, apt_shim_fn fn, void *use
 		r = walk(fd, path, fn, user, message, size);
 		drain_errors();
 	} catch (const std::exception &e) {
-		std::snprintf(message, size, "reading %s: %s", path, e.what());
+		(void)std::snprintf(message, size, "reading %s: %s", path, e.what());
 		r = -EIO;
 	} catch (...) {
-		std::snprintf(message, size, "reading %s: unknown error in libapt-pkg", path);
+		(void)std::snprintf(message, size, "reading %s: unknown error in libapt-pkg", path);
 		r = -EIO;
 	}
 	return r;

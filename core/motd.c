@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The message of the day, pam_motd(8): for as long as an sshd is left stale. */
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "internal.h"
+
+static const char motd_dir[] = "run/motd.d";
+static const char motd_file[] = "sshd-heal";
+static const char motd_new[] = ".sshd-heal.new";
+
+static int motd_write(int dir, const struct heal_report *report)
+{
+	_cleanup_close_ int fd = openat(dir, motd_new,
+					O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	FILE *out;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	/* Whatever umask the package manager has, everyone who logs in is to read it. */
+	if (fchmod(fd, 0644) < 0)
+		return -errno;
+	out = fdopen(fd, "we");
+	if (!out)
+		return -errno;
+	(void)heal_take_fd(&fd);
+	r = heal_report_text(out, report, HEAL_HOOK);
+	if (fclose(out) != 0)
+		r = -errno;
+	if (r == 0 && renameat(dir, motd_new, dir, motd_file) < 0)
+		r = -errno;
+	if (r < 0)
+		(void)unlinkat(dir, motd_new, 0);
+	return r;
+}
+
+int heal_motd_update(struct heal_context *ctx, const struct heal_report *report)
+{
+	bool is_wanted = ctx->config.motd && heal_report_status(report) != 0;
+	_cleanup_close_ int dir = -1;
+
+	if (is_wanted && mkdirat(ctx->root_fd, motd_dir, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	dir = openat(ctx->root_fd, motd_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (is_wanted)
+		return motd_write(dir, report);
+	return unlinkat(dir, motd_file, 0) < 0 && errno != ENOENT ? -errno : 0;
+}

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the documents say is what the program does; no container is needed."""
+
+import json
+import pathlib
+import re
+import subprocess
+
+import jsonschema
+import pytest
+
+import roots
+
+TOP = roots.TOP
+PROGRAM = roots.BUILD / "sshd-heal"
+
+
+def run(*args):
+    return subprocess.run([PROGRAM, *args], text=True, capture_output=True, check=False,
+                          cwd=TOP, stdin=subprocess.DEVNULL)
+
+
+def options_of(text):
+    return set(re.findall(r"--[a-z-]+", text.replace("\\-", "-")))
+
+
+def test_help_man_page_and_completion_name_the_same_options():
+    told = options_of(run("--help").stdout)
+    assert {"--dry-run", "--format", "--root", "--config", "--help", "--version"} == told
+    assert options_of((TOP / "docs/sshd-heal.8").read_text()) == told
+    assert options_of((TOP / "docs/sshd-heal.bash").read_text()) == told
+
+
+@pytest.mark.parametrize("option, argument", [
+    ("--dry-run", None), ("--format", "json"), ("--root", "/nowhere"), ("--config", "/nowhere"),
+    ("--help", None), ("--version", None)])
+def test_every_option_that_is_told_is_taken(option, argument):
+    done = run("heal", f"{option}={argument}" if argument else option, "--root=tests/roots/nowhere")
+    assert "unknown" not in done.stderr and "incomplete" not in done.stderr
+
+
+def test_version_is_told_everywhere():
+    version = run("--version").stdout.split()[1]
+    for path in ("docs/sshd-heal.8", "docs/sshd-heal.conf.5"):
+        assert f'"sshd-heal {version}"' in (TOP / path).read_text()
+    assert (TOP / "NEWS").read_text().startswith(version)
+
+
+def test_the_man_page_names_every_key_and_no_other():
+    page = (TOP / "docs/sshd-heal.conf.5").read_text()
+    source = (TOP / "core/config.c").read_text()
+    keys = set(re.findall(r'^\t\{"([A-Za-z]+)", config_', source, re.M))
+    assert keys == set(re.findall(r"^\.BR? ?I? ?([A-Za-z]+)=", page, re.M))
+
+
+@pytest.mark.parametrize("page", ["sshd-heal.8", "sshd-heal.conf.5"])
+def test_man_pages_have_no_errors(page):
+    done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z", TOP / "docs" / page],
+                          text=True, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_readme_has_the_two_commands_that_ci_runs():
+    readme = (TOP / "README.md").read_text()
+    assert "sudo make demo\n" in readme and "sudo make check\n" in readme
+    assert "\nmake check\n" in (TOP / ".ci/run").read_text()
+
+
+@pytest.mark.parametrize("tree", sorted(path.name for path in (TOP / "tests/roots").iterdir()))
+def test_the_json_of_every_recorded_tree_fits_the_schema(tree):
+    done = run("--format=json", f"--root=tests/roots/{tree}")
+    assert done.returncode in (0, 1), done.stderr
+    schema = json.loads((TOP / "docs/report.schema.json").read_text())
+    jsonschema.validate(json.loads(done.stdout), schema)
+
+
+def test_every_header_can_be_included_by_cxx(tmp_path):
+    for header in ("core/heal.h", "core/backends/apt_shim.h"):
+        source = pathlib.Path(tmp_path / "header.cc")
+        source.write_text(f'#include "{TOP / header}"\n')
+        subprocess.run(["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only",
+                        "-D_GNU_SOURCE", source], check=True)
