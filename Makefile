@@ -112,6 +112,8 @@ $(B)/install/sshd-heal: $(B)/obj/main-install.o $(LIBRARY)
 
 # Only package-apt has C++ in it, and so is linked by the C++ compiler.
 $(B)/modules/package-apt.so: $(B)/obj/backends/apt_shim.o
+$(B)/modules/service-systemd.so: $(B)/obj/backends/systemd-bus.o
+LIBRARY_systemd-bus := dbus-1
 $(B)/modules/package-apt.so: LINK = $(CXX)
 LINK = $(CC)
 $(B)/modules/%.so: $(B)/obj/backends/%.o $(LIBRARY)

@@ -114,6 +114,43 @@ static void run_judge(struct heal_context *ctx, enum heal_verb verb, struct heal
 		heal_act(ctx, listener, facts, &report->notes);
 }
 
+static int run_count_sessions(const struct heal_report *report)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < report->listeners.count; i++)
+		if (report->listeners.items[i].foreign == HEAL_OURS &&
+		    report->listeners.items[i].sessions > 0)
+			n += report->listeners.items[i].sessions;
+	return n;
+}
+
+/*
+ * Sessions must survive; a restart makes those of any listener orphans, so only
+ * all of them together can be compared. One may have ended by itself.
+ */
+static void run_compare_sessions(struct heal_context *ctx, struct heal_report *report)
+{
+	int before = run_count_sessions(report);
+	int now;
+
+	if (heal_sessions_count(ctx, &report->listeners) < 0)
+		return;
+	now = run_count_sessions(report);
+	if (now < before)
+		(void)heal_notes_add(&report->notes, "%d ssh sessions were open before, %d are now",
+				     before, now);
+}
+
+static bool run_has_acted(const struct heal_report *report)
+{
+	for (size_t i = 0; i < report->listeners.count; i++)
+		if (report->listeners.items[i].outcome == HEAL_OUTCOME_HEALED ||
+		    report->listeners.items[i].outcome == HEAL_OUTCOME_FAILED)
+			return true;
+	return false;
+}
+
 static bool run_has_healed_all(const struct heal_report *report)
 {
 	for (size_t i = 0; i < report->listeners.count; i++)
@@ -157,6 +194,8 @@ int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *
 			continue;
 		run_judge(ctx, verb, &report, &report.listeners.items[i]);
 	}
+	if (acts && run_has_acted(&report))
+		run_compare_sessions(ctx, &report);
 	if (report.listeners.unreadable && report.verdict < HEAL_VERDICT_UNKNOWN)
 		report.verdict = HEAL_VERDICT_UNKNOWN;
 	r = acts && run_has_healed_all(&report) ? heal_event_clear(ctx) : 0;
