@@ -186,12 +186,14 @@ static int trial_running_argv(const struct heal_listener *listener,
 		     : 0;
 }
 
-static int trial_options(const struct heal_words *argv, struct heal_words *options,
-			 struct heal_error *error)
+/* The options of a trial; whose arguments they are is for the message. */
+static int trial_options(const struct heal_words *argv, const char *whose,
+			 struct heal_words *options, struct heal_error *error)
 {
 	int r = exec_trial_options(argv, options);
 
-	return r < 0 ? heal_error_set(error, -r, "understanding sshd's arguments: %s", strerror(-r))
+	return r < 0 ? heal_error_set(error, -r, "understanding how %s starts sshd: %s", whose,
+				      strerror(-r))
 		     : 0;
 }
 
@@ -324,11 +326,11 @@ void heal_trial_run(struct heal_context *ctx, struct heal_listener *listener)
 	if (r == 0 && has_unit)
 		r = trial_unit_argv(ctx, listener, &unit_argv, &error);
 	if (r == 0 && has_unit)
-		r = trial_options(&unit_argv, &restarted, &error);
+		r = trial_options(&unit_argv, listener->unit.id, &restarted, &error);
 	if (r == 0)
 		r = trial_running_argv(listener, &unit_argv, &running_argv, &error);
 	if (r == 0)
-		r = trial_options(&running_argv, &running, &error);
+		r = trial_options(&running_argv, "its title", &running, &error);
 	if (r < 0) {
 		trial_skip(listener, error.message);
 		return;
@@ -347,7 +349,7 @@ void heal_trial_again(struct heal_context *ctx, struct heal_listener *listener)
 	int r = trial_unit_argv(ctx, listener, &argv, &error);
 
 	if (r == 0)
-		r = trial_options(&argv, &options, &error);
+		r = trial_options(&argv, listener->unit.id, &options, &error);
 	if (r < 0)
 		trial_skip(listener, error.message);
 	else

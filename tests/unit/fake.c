@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fake.h"
+#include "test.h"
+
+/* What the next open() gives. */
+static struct fake_service *fake_offered;
+
+static void fake_record(struct fake_service *fake, const char *call, const char *object)
+{
+	size_t used = strlen(fake->calls);
+
+	(void)snprintf(fake->calls + used, sizeof(fake->calls) - used, "%s%s%s; ", call,
+		       object ? " " : "", object ? object : "");
+}
+
+static int fake_result(const struct fake_service *fake, const char *call, struct heal_error *error)
+{
+	if (!test_same(fake->failing, call))
+		return 0;
+	return heal_error_set(error, fake->code, "%s did not work", call);
+}
+
+static int fake_open(int64_t deadline_ms, void **ret, struct heal_error *error)
+{
+	int r = fake_result(fake_offered, "open", error);
+
+	assert_true(deadline_ms > 0);
+	fake_record(fake_offered, "open", NULL);
+	if (r == 0)
+		*ret = fake_offered;
+	return r;
+}
+
+static int fake_is_stopping(void *handle, bool *ret, struct heal_error *error)
+{
+	struct fake_service *fake = handle;
+	int r = fake_result(fake, "is_stopping", error);
+
+	fake_record(fake, "is_stopping", NULL);
+	if (r == 0)
+		*ret = fake->is_stopping;
+	return r;
+}
+
+static int fake_unit_of(void *handle, pid_t pid, struct heal_unit *ret, struct heal_error *error)
+{
+	struct fake_service *fake = handle;
+	char number[16];
+	int r = fake_result(fake, "unit_of", error);
+
+	(void)snprintf(number, sizeof(number), "%d", (int)pid);
+	fake_record(fake, "unit_of", number);
+	if (r < 0)
+		return r;
+	if (!fake->unit.id)
+		return heal_error_set(error, ENOENT, "process %d belongs to no unit", (int)pid);
+	*ret = fake->unit;
+	ret->id = strdup(fake->unit.id);
+	return 0;
+}
+
+/* Asked again and again: not recorded. */
+static int fake_main_pid(void *handle, const char *unit, pid_t *ret, struct heal_error *error)
+{
+	const struct fake_service *fake = handle;
+	int r = fake_result(fake, "main_pid", error);
+
+	assert_string_equal(unit, fake->unit.id);
+	if (r == 0)
+		*ret = fake->main_pid;
+	return r;
+}
+
+static int fake_reload(void *handle, const char *unit, struct heal_error *error)
+{
+	struct fake_service *fake = handle;
+
+	fake_record(fake, "reload", unit);
+	if (fake->on_reload)
+		fake->on_reload(fake);
+	return fake_result(fake, "reload", error);
+}
+
+static int fake_try_restart(void *handle, const char *unit, struct heal_error *error)
+{
+	struct fake_service *fake = handle;
+
+	fake_record(fake, "restart", unit);
+	if (fake->on_restart)
+		fake->on_restart(fake);
+	return fake_result(fake, "restart", error);
+}
+
+static int fake_start(void *handle, const char *unit, struct heal_error *error)
+{
+	struct fake_service *fake = handle;
+
+	fake_record(fake, "start", unit);
+	if (fake->on_start)
+		fake->on_start(fake);
+	return fake_result(fake, "start", error);
+}
+
+static int fake_reset_failed(void *handle, const char *unit, struct heal_error *error)
+{
+	fake_record(handle, "reset_failed", unit);
+	return fake_result(handle, "reset_failed", error);
+}
+
+static int fake_exec_start(void *handle, const char *unit, struct heal_exec *ret,
+			   struct heal_error *error)
+{
+	const struct fake_service *fake = handle;
+	int r = fake_result(fake, "exec_start", error);
+
+	assert_string_equal(unit, fake->unit.id);
+	if (r == 0)
+		r = exec_split(fake->exec_start, &ret->command);
+	if (r == 0 && fake->environment)
+		r = exec_split(fake->environment, &ret->environment);
+	if (r == 0 && fake->environment_files)
+		r = exec_split(fake->environment_files, &ret->files);
+	return r;
+}
+
+static void fake_close(void *handle)
+{
+	fake_record(handle, "close", NULL);
+}
+
+static const struct service_ops fake_service_ops = {
+	.open = fake_open,
+	.is_stopping = fake_is_stopping,
+	.unit_of = fake_unit_of,
+	.main_pid = fake_main_pid,
+	.exec_start = fake_exec_start,
+	.reload = fake_reload,
+	.try_restart = fake_try_restart,
+	.start = fake_start,
+	.reset_failed = fake_reset_failed,
+	.close = fake_close,
+};
+
+struct heal_unit fake_unit(pid_t main_pid)
+{
+	return (struct heal_unit){
+		.id = (char *)"ssh.service",
+		.main_pid = main_pid,
+		.is_service = true,
+		.can_reload = true,
+	};
+}
+
+void fake_service_use(struct heal_context *ctx, struct fake_service *fake)
+{
+	ctx->service_ops = &fake_service_ops;
+	ctx->service = fake;
+}
+
+void fake_service_offer(struct heal_context *ctx, struct fake_service *fake)
+{
+	fake_offered = fake;
+	ctx->service_ops = &fake_service_ops;
+	ctx->service = NULL;
+}
+
+static void fake_copy(const struct heal_package *from, struct heal_package *ret)
+{
+	ret->name = strdup(from->name);
+	ret->source = from->source ? strdup(from->source) : NULL;
+	ret->version = from->version ? strdup(from->version) : NULL;
+	ret->arch = from->arch ? strdup(from->arch) : NULL;
+}
+
+static int fake_owners(void *handle, const char *const *paths, size_t n,
+		       struct heal_package *owners, struct heal_error *error)
+{
+	struct fake_packages *fake = handle;
+
+	fake->n_owners_calls++;
+	for (size_t i = 0; i < n; i++)
+		for (const struct fake_owner *owner = fake->owners; owner && owner->path; owner++)
+			if (strcmp(owner->path, paths[i]) == 0)
+				fake_copy(&owner->package, &owners[i]);
+	if (test_same(fake->failing, "owners"))
+		return heal_error_set(error, EIO, "owners did not work");
+	return 0;
+}
+
+static int fake_of_source(void *handle, const char *source, struct heal_package **ret, size_t *n,
+			  struct heal_error *error)
+{
+	struct fake_packages *fake = handle;
+	struct heal_package *found = NULL;
+	size_t count = 0;
+
+	fake->n_of_source_calls++;
+	if (test_same(fake->failing, "of_source"))
+		return heal_error_set(error, EIO, "of_source did not work");
+	for (const struct heal_package *p = fake->packages; p && p->name; p++) {
+		if (!test_same(p->source, source))
+			continue;
+		assert_int_equal(heal_grow(&found, count, sizeof(*found)), 0);
+		fake_copy(p, &found[count++]);
+	}
+	*ret = found;
+	*n = count;
+	return 0;
+}
+
+static void fake_packages_close(void *handle)
+{
+	(void)handle;
+}
+
+static const struct package_ops fake_package_ops = {
+	.owners = fake_owners,
+	.of_source = fake_of_source,
+	.close = fake_packages_close,
+};
+
+void fake_packages_use(struct heal_context *ctx, struct fake_packages *fake)
+{
+	ctx->package_ops = &fake_package_ops;
+	ctx->package = fake;
+}
+
+/* What the next clients are told, one after the other; the last one stays. */
+static const struct heal_hello *fake_hellos;
+static size_t fake_n_hellos;
+
+static void fake_meet(int fd, int timeout_ms, struct heal_hello *hello)
+{
+	assert_true(fd >= 0 && timeout_ms >= 0);
+	*hello = *fake_hellos;
+	if (fake_n_hellos > 1) {
+		fake_n_hellos--;
+		fake_hellos++;
+	}
+}
+
+static const struct client_ops fake_client_ops = {.meet = fake_meet};
+
+void fake_client_use(struct heal_context *ctx, const struct heal_hello *hellos, size_t n)
+{
+	fake_hellos = hellos;
+	fake_n_hellos = n;
+	ctx->client_ops = &fake_client_ops;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Stand-ins for systemd, the package database and libssh: they do as told, and keep a record. */
+#ifndef SSHD_HEAL_FAKE_H
+#define SSHD_HEAL_FAKE_H
+
+#include "internal.h"
+#include "tree.h"
+
+struct fake_service {
+	const struct tree *tree;
+	struct heal_unit unit; /* of every process; id NULL: none */
+	bool is_stopping;
+	pid_t main_pid;            /* after an action */
+	const char *failing;       /* the call that fails: "open", "reload", ... */
+	int code;                  /* with this errno value */
+	void (*on_reload)(struct fake_service *fake);
+	void (*on_restart)(struct fake_service *fake);
+	void (*on_start)(struct fake_service *fake);
+	const char *exec_start;        /* the words of ExecStart= */
+	const char *environment;       /* NULL: none */
+	const char *environment_files; /* NULL: none */
+	char calls[256]; /* "is_stopping; unit_of 34; reload ssh.service; " */
+};
+
+/* A unit as Debian's ssh.service is, with that main process. */
+struct heal_unit fake_unit(pid_t main_pid);
+/* Lets the context ask this instead of systemd, opened already or not yet. */
+void fake_service_use(struct heal_context *ctx, struct fake_service *fake);
+void fake_service_offer(struct heal_context *ctx, struct fake_service *fake);
+
+struct fake_owner {
+	const char *path;
+	struct heal_package package;
+};
+
+struct fake_packages {
+	const struct fake_owner *owners; /* path NULL behind the last */
+	const struct heal_package *packages; /* of_source looks here; name NULL behind the last */
+	const char *failing;
+	size_t n_owners_calls;
+	size_t n_of_source_calls;
+};
+
+void fake_packages_use(struct heal_context *ctx, struct fake_packages *fake);
+
+/*
+ * An ssh client that is told these, one after the other, the last one from then
+ * on. Only where the server's first bytes look well is it asked at all.
+ */
+void fake_client_use(struct heal_context *ctx, const struct heal_hello *hellos, size_t n);
+
+#endif

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* heal_plan_show and heal_act: what is done, in which order, and what is said of it. */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "fake.h"
+#include "test.h"
+
+#define PID 34
+#define NEW_PID 99
+#define CAN_RELOAD (HEAL_FACT_STALE | HEAL_FACT_CAN_RELOAD)
+
+/* A stale listener, the main process of ssh.service, in a tree of its own. */
+struct scene {
+	struct heal_context *ctx;
+	struct fake_service fake;
+	struct heal_listener listener;
+	struct heal_notes notes;
+};
+
+static void scene_done(struct scene *scene)
+{
+	heal_notes_done(&scene->notes);
+	heal_listener_done(&scene->listener);
+	(void)heal_context_free(scene->ctx);
+}
+#define _cleanup_scene_ _cleanup_(scene_done)
+
+static void scene_init(struct scene *scene, int deadline_ms)
+{
+	const struct tree *tree = tree_new();
+
+	*scene = (struct scene){
+		.ctx = tree_context(tree),
+		.fake = {.tree = tree, .unit = fake_unit(PID), .main_pid = PID},
+		.listener = {.dirfd = -1},
+	};
+	scene->ctx->deadline_ms = heal_now_ms() + deadline_ms;
+	fake_service_use(scene->ctx, &scene->fake);
+	tree_add(tree, &(struct tree_process){.pid = PID, .maps = TREE_MAPS_STALE});
+	tree_load(scene->ctx, PID, &scene->listener);
+	scene->listener.unit = scene->fake.unit;
+	scene->listener.unit.id = strdup(scene->fake.unit.id);
+}
+
+static void act(struct scene *scene, unsigned facts)
+{
+	heal_act(scene->ctx, &scene->listener, facts, &scene->notes);
+	assert_int_equal(scene->notes.count, 0);
+}
+
+static void show(struct scene *scene, unsigned facts)
+{
+	heal_plan_show(scene->ctx, &scene->listener, facts, &scene->notes);
+	assert_int_equal(scene->notes.count, 0);
+}
+
+/* What sshd does on SIGHUP: the same process, with the files on disk. */
+static void becomes_fresh(struct fake_service *fake)
+{
+	tree_set_maps(fake->tree, PID, TREE_MAPS_FRESH);
+}
+
+static void gets_new_process(struct fake_service *fake)
+{
+	tree_end(fake->tree, PID);
+	tree_add(fake->tree, &(struct tree_process){.pid = NEW_PID});
+	fake->main_pid = NEW_PID;
+}
+
+static void gets_new_stale_process(struct fake_service *fake)
+{
+	tree_end(fake->tree, PID);
+	tree_add(fake->tree, &(struct tree_process){.pid = NEW_PID, .maps = TREE_MAPS_STALE});
+	fake->main_pid = NEW_PID;
+}
+
+static void ends(struct fake_service *fake)
+{
+	tree_end(fake->tree, PID);
+	fake->main_pid = 0;
+}
+
+static void closes_its_sockets(struct fake_service *fake)
+{
+	tree_add(fake->tree, &(struct tree_process){.pid = PID, .sockets = ""});
+}
+
+static void assert_outcome(const struct scene *scene, enum heal_plan plan,
+			   enum heal_outcome outcome, const char *detail, const char *calls)
+{
+	assert_string_equal(scene->fake.calls, calls);
+	assert_int_equal(scene->listener.plan, plan);
+	assert_int_equal(scene->listener.outcome, outcome);
+	assert_string_equal(scene->listener.detail, detail);
+}
+
+HEAL_TEST(plan_show_tells_without_acting)
+{
+	static const struct {
+		unsigned facts;
+		enum heal_plan plan;
+		enum heal_outcome outcome;
+		const char *detail;
+	} rows[] = {
+		{0, HEAL_PLAN_NONE, HEAL_OUTCOME_NOT_NEEDED, ""},
+		{HEAL_FACT_FOREIGN | HEAL_FACT_STALE, HEAL_PLAN_NONE, HEAL_OUTCOME_NOT_NEEDED, ""},
+		{HEAL_FACT_STALE, HEAL_PLAN_RESTART, HEAL_OUTCOME_DRY_RUN, ""},
+		{CAN_RELOAD, HEAL_PLAN_RELOAD, HEAL_OUTCOME_DRY_RUN, ""},
+		{HEAL_FACT_STALE | HEAL_FACT_UNMANAGED | HEAL_FACT_HUP_ALLOWED, HEAL_PLAN_HUP,
+		 HEAL_OUTCOME_DRY_RUN, ""},
+		{CAN_RELOAD | HEAL_FACT_MODE_WARN, HEAL_PLAN_WARN, HEAL_OUTCOME_WARNED,
+		 "systemctl reload ssh.service"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_scene_ struct scene scene;
+
+		scene_init(&scene, 500);
+		show(&scene, rows[i].facts);
+		assert_outcome(&scene, rows[i].plan, rows[i].outcome, rows[i].detail, "");
+		assert_string_equal(scene.listener.reason, heal_plan_of(rows[i].facts).reason);
+		tree_remove_all();
+	}
+}
+
+HEAL_TEST(warning_says_what_to_type)
+{
+	static const struct {
+		const char *what;
+		struct heal_unit unit;
+		const char *advice;
+	} rows[] = {
+		{"reloads", {.main_pid = PID, .is_service = true, .can_reload = true},
+		 "systemctl reload ssh.service"},
+		{"restarts", {.main_pid = PID, .is_service = true}, "systemctl restart ssh.service"},
+		/* SIGHUP would end it. */
+		{"socket", {.main_pid = PID, .is_service = true, .can_reload = true,
+			    .is_socket_activated = true},
+		 "systemctl restart ssh.service"},
+		{"beside the main process", {.main_pid = 33, .is_service = true}, "kill -HUP 34"},
+		{"a scope", {.main_pid = 0}, "kill -HUP 34"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_scene_ struct scene scene;
+		char *id;
+
+		scene_init(&scene, 500);
+		id = scene.listener.unit.id;
+		scene.listener.unit = rows[i].unit;
+		scene.listener.unit.id = id;
+		show(&scene, HEAL_FACT_STALE | HEAL_FACT_MODE_WARN);
+		assert_row(test_same(scene.listener.detail, rows[i].advice), "%s: %s",
+			   rows[i].what, scene.listener.detail);
+		tree_remove_all();
+	}
+}
+
+HEAL_TEST(act_reloads_and_proves_it)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_init(&scene, 2000);
+	scene.fake.on_reload = becomes_fresh;
+	act(&scene, CAN_RELOAD);
+	assert_outcome(&scene, HEAL_PLAN_RELOAD, HEAL_OUTCOME_HEALED, "", "reload ssh.service; ");
+	assert_int_equal(scene.listener.pid, PID);
+	/* What was stale stays for the report. */
+	assert_int_equal(scene.listener.n_stale, 1);
+	assert_string_equal(scene.listener.stale[0].path, TREE_LIBCRYPTO);
+}
+
+HEAL_TEST(act_restarts_where_the_reload_was_not_enough)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_init(&scene, 60);
+	scene.fake.on_restart = gets_new_process;
+	act(&scene, CAN_RELOAD);
+	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_HEALED, "",
+		       "reload ssh.service; reset_failed ssh.service; restart ssh.service; ");
+	assert_int_equal(scene.listener.pid, NEW_PID);
+	assert_int_equal(scene.listener.start_time, 228000 + NEW_PID);
+	assert_int_equal(scene.listener.n_addresses, 2);
+	assert_int_equal(scene.listener.n_stale, 1);
+}
+
+HEAL_TEST(act_restarts_at_once_where_there_is_no_reload)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_init(&scene, 2000);
+	scene.fake.on_restart = gets_new_process;
+	act(&scene, HEAL_FACT_STALE);
+	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_HEALED, "",
+		       "reset_failed ssh.service; restart ssh.service; ");
+	assert_int_equal(scene.listener.pid, NEW_PID);
+}
+
+HEAL_TEST(act_never_reloads_a_socket_activated_listener)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_init(&scene, 2000);
+	scene.fake.on_restart = gets_new_process;
+	act(&scene, CAN_RELOAD | HEAL_FACT_SOCKET_ACTIVATED);
+	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_HEALED, "",
+		       "reset_failed ssh.service; restart ssh.service; ");
+}
+
+HEAL_TEST(act_tries_no_restart_after_a_reload_that_failed)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_init(&scene, 2000);
+	scene.fake.failing = "reload";
+	scene.fake.code = ECANCELED;
+	act(&scene, CAN_RELOAD);
+	assert_outcome(&scene, HEAL_PLAN_RELOAD, HEAL_OUTCOME_FAILED, "reload did not work",
+		       "reload ssh.service; ");
+	assert_int_equal(scene.listener.pid, PID);
+}
+
+HEAL_TEST(act_fails_when_the_restart_fails)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_init(&scene, 2000);
+	scene.fake.failing = "restart";
+	scene.fake.code = ECANCELED;
+	act(&scene, HEAL_FACT_STALE);
+	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_FAILED, "restart did not work",
+		       "reset_failed ssh.service; restart ssh.service; ");
+}
+
+HEAL_TEST(act_fails_when_it_still_is_stale_after_the_restart)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_init(&scene, 60);
+	scene.fake.on_restart = gets_new_stale_process;
+	act(&scene, CAN_RELOAD);
+	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_FAILED,
+		       "sshd still runs deleted files",
+		       "reload ssh.service; reset_failed ssh.service; restart ssh.service; ");
+}
+
+HEAL_TEST(act_fails_when_nothing_listens_any_more)
+{
+	static void (*const ways[])(struct fake_service *) = {ends, closes_its_sockets};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		_cleanup_scene_ struct scene scene;
+
+		scene_init(&scene, 60);
+		scene.fake.on_reload = ways[i];
+		act(&scene, CAN_RELOAD);
+		assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_FAILED,
+			       "CRITICAL: sshd is DOWN, nothing listens any more; type: "
+			       "systemctl start ssh.service",
+			       "reload ssh.service; ");
+		tree_remove_all();
+	}
+}
+
+HEAL_TEST(act_fails_when_the_unit_has_no_process_after_the_restart)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_init(&scene, 60);
+	scene.fake.on_restart = ends;
+	act(&scene, HEAL_FACT_STALE);
+	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_FAILED,
+		       "CRITICAL: sshd is DOWN, nothing listens any more; type: systemctl start "
+		       "ssh.service",
+		       "reset_failed ssh.service; restart ssh.service; ");
+}
+
+HEAL_TEST(act_restarts_nothing_whose_start_limit_cannot_be_reset)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_init(&scene, 500);
+	scene.fake.failing = "reset_failed";
+	scene.fake.code = EACCES;
+	act(&scene, HEAL_FACT_STALE);
+	assert_string_equal(scene.fake.calls, "reset_failed ssh.service; ");
+	assert_int_equal(scene.listener.outcome, HEAL_OUTCOME_WARNED);
+	assert_string_equal(scene.listener.reason, "its unit's start limit is spent, a restart "
+						   "would leave it stopped");
+}
+
+HEAL_TEST(act_warns_where_no_restart_may_follow_the_reload)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_init(&scene, 60);
+	scene.listener.unit.kills_sessions = true;
+	act(&scene, CAN_RELOAD | HEAL_FACT_KILLS_SESSIONS);
+	assert_string_equal(scene.fake.calls, "reload ssh.service; ");
+	assert_int_equal(scene.listener.plan, HEAL_PLAN_WARN);
+	assert_int_equal(scene.listener.outcome, HEAL_OUTCOME_WARNED);
+	assert_string_equal(scene.listener.reason, "a restart would end open sessions");
+}
+
+HEAL_TEST(act_keeps_its_hands_off)
+{
+	static const unsigned facts[] = {
+		0,
+		HEAL_FACT_CAN_RELOAD,
+		CAN_RELOAD | HEAL_FACT_FOREIGN,
+		CAN_RELOAD | HEAL_FACT_TRIAL_FAILED,
+		CAN_RELOAD | HEAL_FACT_UNTRIED,
+		CAN_RELOAD | HEAL_FACT_KEY_CHANGED,
+		CAN_RELOAD | HEAL_FACT_MODE_WARN,
+		CAN_RELOAD | HEAL_FACT_FORBIDDEN,
+		CAN_RELOAD | HEAL_FACT_SHUTTING_DOWN,
+		CAN_RELOAD | HEAL_FACT_NO_MANAGER,
+		CAN_RELOAD | HEAL_FACT_UNMANAGED,
+		HEAL_FACT_STALE | HEAL_FACT_KILLS_SESSIONS,
+		HEAL_FACT_STALE | HEAL_FACT_START_LIMIT,
+		HEAL_FACT_STALE | HEAL_FACT_REFUSES_STOP,
+		HEAL_FACT_STALE | HEAL_FACT_PORT_TAKEN,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		_cleanup_scene_ struct scene scene;
+		bool is_warned = facts[i] & HEAL_FACT_STALE && !(facts[i] & HEAL_FACT_FOREIGN);
+
+		scene_init(&scene, 500);
+		act(&scene, facts[i]);
+		assert_row(test_same(scene.fake.calls, ""), "facts %#x: %s", facts[i],
+			   scene.fake.calls);
+		assert_row(scene.listener.outcome ==
+				   (is_warned ? HEAL_OUTCOME_WARNED : HEAL_OUTCOME_NOT_NEEDED),
+			   "facts %#x: %d", facts[i], (int)scene.listener.outcome);
+		tree_remove_all();
+	}
+}
+
+/* A child that waits for a signal, to stand for a listener outside of systemd. */
+static pid_t start_child(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		(void)alarm(20);
+		for (;;)
+			(void)pause();
+	}
+	assert_true(pid > 0);
+	return pid;
+}
+
+HEAL_TEST(act_sends_sighup_to_the_very_process)
+{
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = NULL;
+	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
+	_cleanup_notes_ struct heal_notes notes = {0};
+	struct tree_process process = {.maps = TREE_MAPS_STALE};
+	char path[32];
+	int status = 0;
+
+	TEST_NEEDS_PIDFDS();
+	ctx = tree_context(tree);
+	process.pid = start_child();
+	tree_add(tree, &process);
+	tree_load(ctx, process.pid, &listener);
+	heal_closep(&listener.dirfd);
+	(void)snprintf(path, sizeof(path), "/proc/%d", (int)process.pid);
+	listener.dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* In the tree it has taken the signal already. */
+	tree_set_maps(tree, process.pid, TREE_MAPS_FRESH);
+	heal_act(ctx, &listener, HEAL_FACT_STALE | HEAL_FACT_UNMANAGED | HEAL_FACT_HUP_ALLOWED,
+		 &notes);
+	if (listener.outcome != HEAL_OUTCOME_HEALED)
+		(void)kill(process.pid, SIGKILL);
+	assert_int_equal(waitpid(process.pid, &status, 0), process.pid);
+	assert_string_equal(listener.detail, "");
+	assert_int_equal(listener.plan, HEAL_PLAN_HUP);
+	assert_int_equal(listener.outcome, HEAL_OUTCOME_HEALED);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGHUP);
+}
+
+HEAL_TEST(act_fails_where_sighup_cannot_be_sent)
+{
+	_cleanup_scene_ struct scene scene = {.listener = {.dirfd = -1}};
+
+	TEST_NEEDS_PIDFDS();
+	scene_init(&scene, 500);
+	/* The tree's directory is no process. */
+	act(&scene, HEAL_FACT_STALE | HEAL_FACT_UNMANAGED | HEAL_FACT_HUP_ALLOWED);
+	assert_outcome(&scene, HEAL_PLAN_HUP, HEAL_OUTCOME_FAILED,
+		       "sending SIGHUP to sshd process 34: Bad file descriptor", "");
+}

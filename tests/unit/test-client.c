@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a client meets, what runs beside it, and what policy-rc.d means. */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "fake.h"
+#include "test.h"
+
+HEAL_TEST(client_classifies_the_first_bytes_of_a_server)
+{
+	static const struct {
+		const char *text;
+		enum heal_fate fate;
+	} rows[] = {
+		{"", HEAL_FATE_EOF},
+		{"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u10\r\n", HEAL_FATE_OK},
+		{"Welcome\r\nSSH-2.0-x\r\n", HEAL_FATE_OK},
+		{"Not allowed at this time\r\n", HEAL_FATE_PENALTY},
+		{"Exceeded MaxStartups\r\n", HEAL_FATE_PENALTY},
+		{"Exceeded MaxStartup", HEAL_FATE_OK},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		assert_row(client_classify(rows[i].text, strlen(rows[i].text)) == rows[i].fate, "%s",
+			   rows[i].text);
+}
+
+HEAL_TEST(client_goes_on_to_the_key_exchange_only_behind_a_banner)
+{
+	static const struct heal_hello well = {.fate = HEAL_FATE_OK, .key = "k"};
+	static const struct {
+		const char *text;
+		bool is_open;
+		enum heal_fate fate;
+	} rows[] = {
+		{"SSH-2.0-x\r\n", true, HEAL_FATE_OK},
+		{"", false, HEAL_FATE_EOF},
+		{"Exceeded MaxStartups\r\n", false, HEAL_FATE_PENALTY},
+		{"", true, HEAL_FATE_TIMEOUT},
+	};
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree_new());
+
+	fake_client_use(ctx, &well, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct heal_hello hello;
+		char first = 0;
+		int fds[2];
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+		assert_int_equal(write(fds[1], rows[i].text, strlen(rows[i].text)),
+				 strlen(rows[i].text));
+		if (!rows[i].is_open)
+			assert_int_equal(shutdown(fds[1], SHUT_WR), 0);
+		heal_client_meet(ctx, fds[0], heal_now_ms() + 30, &hello);
+		assert_row(hello.fate == rows[i].fate, "row %zu: %d", i, (int)hello.fate);
+		assert_row(test_same(hello.key, hello.fate == HEAL_FATE_OK ? "k" : ""), "row %zu", i);
+		/* The banner is still there for the library. */
+		if (*rows[i].text)
+			assert_int_equal(recv(fds[0], &first, 1, MSG_DONTWAIT), 1);
+		assert_int_equal(first, *rows[i].text);
+		(void)close(fds[0]);
+		(void)close(fds[1]);
+	}
+}
+
+/* A port of the loopback with nobody behind it. */
+static int free_port(void)
+{
+	struct sockaddr_in name = {.sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(name);
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&name, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &len), 0);
+	return ntohs(name.sin_port);
+}
+
+HEAL_TEST(client_probe_of_a_port_where_nobody_listens_is_refused)
+{
+	static const char *const hosts[] = {"127.0.0.1", "0.0.0.0"};
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree_new());
+
+	for (size_t i = 0; i < ARRAY_SIZE(hosts); i++) {
+		struct heal_hello hello;
+		char address[64];
+
+		(void)snprintf(address, sizeof(address), "%s:%d", hosts[i], free_port());
+		heal_client_probe(ctx, address, 500, &hello);
+		assert_row(hello.fate == HEAL_FATE_REFUSED, "%s: %d", address, (int)hello.fate);
+	}
+}
+
+HEAL_TEST(client_probe_of_no_address_is_not_made)
+{
+	static const char *const addresses[] = {"",          "22",          "localhost:22",
+						"127.0.0.1", "127.0.0:22",  "127.0.0.1:65536",
+						"[::1]",     "[::1]:99999", "[x]:22"};
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree_new());
+
+	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
+		struct heal_hello hello = {.fate = HEAL_FATE_OK};
+
+		heal_client_probe(ctx, addresses[i], 500, &hello);
+		assert_row(hello.fate == HEAL_FATE_UNKNOWN, "%s: %d", addresses[i],
+			   (int)hello.fate);
+	}
+}
+
+HEAL_TEST(client_has_words_for_every_fate)
+{
+	for (int fate = HEAL_FATE_UNKNOWN; fate <= HEAL_FATE_FAILED; fate++)
+		assert_row(heal_fate_text((enum heal_fate)fate) != NULL, "%d", fate);
+}
+
+HEAL_TEST(policy_allows_what_debian_policy_says)
+{
+	for (int status = 0; status < 256; status++) {
+		bool expected = status == 0 || status == 1 || status == 100 || status == 104 ||
+				status == 105;
+
+		assert_row(policy_allows(status) == expected, "%d", status);
+	}
+}
+
+HEAL_TEST(policy_of_a_host_without_policy_rc_d_allows_all)
+{
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree_new());
+	_cleanup_notes_ struct heal_notes notes = {0};
+
+	assert_true(heal_policy_allows(ctx, "ssh.service", "reload", &notes));
+	assert_int_equal(notes.count, 0);
+}
+
+HEAL_TEST(process_is_started_with_its_arguments_and_nothing_of_our_environment)
+{
+	char script[] = "echo \"$0,$1,$PATH,$HEAL_TEST\"; exit 7";
+	char *argv[] = {(char *)"sh", (char *)"-c", script, (char *)"zero", (char *)"one", NULL};
+	char found[128] = "";
+	int status = -1;
+	int out[2];
+	pid_t pid;
+
+	TEST_NEEDS_PIDFDS();
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	assert_int_equal(setenv("HEAL_TEST", "leaked", 1), 0);
+	assert_int_equal(heal_process_start("/bin/sh", argv, (int[3]){-1, out[1], -1}, &pid), 0);
+	assert_int_equal(heal_process_wait(pid, 2000, &status), 0);
+	assert_int_equal(status, 7);
+	assert_true(read(out[0], found, sizeof(found) - 1) > 0);
+	assert_string_equal(found, "zero,one,/usr/sbin:/usr/bin:/sbin:/bin,\n");
+	(void)close(out[0]);
+	(void)close(out[1]);
+}
+
+HEAL_TEST(process_that_does_not_end_is_ended_with_its_group)
+{
+	char script[] = "sleep 30 & wait";
+	char *argv[] = {(char *)"sh", (char *)"-c", script, NULL};
+	struct pollfd poller = {.events = POLLIN};
+	int status = -1;
+	int out[2];
+	char byte;
+	pid_t pid;
+
+	TEST_NEEDS_PIDFDS();
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	assert_int_equal(heal_process_start("/bin/sh", argv, (int[3]){-1, out[1], -1}, &pid), 0);
+	(void)close(out[1]);
+	poller.fd = out[0];
+	assert_int_equal(heal_process_wait(pid, 20, &status), -ETIMEDOUT);
+	assert_int_equal(heal_process_end(pid), 0);
+	/* The end of file says that the child's child has ended, too. */
+	assert_int_equal(poll(&poller, 1, 2000), 1);
+	assert_int_equal(read(out[0], &byte, 1), 0);
+	(void)close(out[0]);
+}
+
+HEAL_TEST(process_that_is_not_there_is_an_error)
+{
+	char *argv[] = {(char *)"none", NULL};
+	pid_t pid;
+
+	TEST_NEEDS_PIDFDS();
+	assert_int_equal(heal_process_start("/nonexistent/none", argv, (int[3]){-1, -1, -1}, &pid),
+			 -ENOENT);
+}
+
+/* Listens on a port of the loopback: on any when *port is 0, which is then set. */
+static int listen_on(int *port)
+{
+	struct sockaddr_in name = {.sin_family = AF_INET,
+				   .sin_port = htons((uint16_t)*port),
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(name);
+	const int yes = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&name, len), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &len), 0);
+	*port = ntohs(name.sin_port);
+	return fd;
+}
+
+HEAL_TEST(watch_tells_for_how_long_nothing_listened)
+{
+	struct heal_watch *watch;
+	double refused_ms;
+	char address[32];
+	int port = 0;
+	int fd = listen_on(&port);
+
+	(void)snprintf(address, sizeof(address), "127.0.0.1:%d", port);
+	watch = heal_watch_start(address);
+	assert_non_null(watch);
+	heal_sleep_ms(10);
+	(void)close(fd);
+	heal_sleep_ms(30);
+	fd = listen_on(&port);
+	heal_sleep_ms(30);
+	refused_ms = heal_watch_stop(watch);
+	(void)close(fd);
+	assert_row(refused_ms >= 15 && refused_ms < 1000, "%f", refused_ms);
+}
+
+HEAL_TEST(watch_of_an_address_that_stays_is_zero)
+{
+	struct heal_watch *watch;
+	double refused_ms;
+	char address[32];
+	int port = 0;
+	int fd = listen_on(&port);
+
+	(void)snprintf(address, sizeof(address), "127.0.0.1:%d", port);
+	watch = heal_watch_start(address);
+	heal_sleep_ms(10);
+	refused_ms = heal_watch_stop(watch);
+	(void)close(fd);
+	assert_row(refused_ms >= 0 && refused_ms < 0.001, "%f", refused_ms);
+	assert_true(heal_watch_stop(NULL) < 0);
+}

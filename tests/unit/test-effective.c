@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What sshd -T says, and what follows from it; the message of the day. */
+#include <sys/stat.h>
+#include <time.h>
+
+#include "test.h"
+#include "tree.h"
+
+#define KEY_FILE "etc/ssh/ssh_host_rsa_key"
+#define KEY "/" KEY_FILE
+
+HEAL_TEST(effective_takes_keys_addresses_and_pid_files)
+{
+	static const char text[] = "port 22\n"
+				   "listenaddress [::]:22\n"
+				   "listenaddress 0.0.0.0:22\n"
+				   "hostkeyagent none\n"
+				   "hostkey /etc/ssh/a\n"
+				   "hostkey /etc/ssh/b c\n"
+				   "hostkey \n"
+				   "hostkey\n"
+				   " hostkey /etc/ssh/indented\n"
+				   "pidfile /run/sshd.pid";
+	struct heal_effective effective = {0};
+
+	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
+	assert_int_equal(effective.host_keys.count, 2);
+	assert_string_equal(effective.host_keys.items[0], "/etc/ssh/a");
+	assert_string_equal(effective.host_keys.items[1], "/etc/ssh/b c");
+	assert_int_equal(effective.addresses.count, 2);
+	assert_string_equal(effective.addresses.items[1], "0.0.0.0:22");
+	assert_int_equal(effective.pid_files.count, 1);
+	assert_string_equal(effective.pid_files.items[0], "/run/sshd.pid");
+	heal_effective_done(&effective);
+}
+
+HEAL_TEST(effective_is_asked_of_the_program_with_the_options)
+{
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = NULL;
+	_cleanup_(heal_words_done) struct heal_words options = {0};
+	struct heal_effective effective = {0};
+	char path[600];
+
+	TEST_NEEDS_PIDFDS();
+	ctx = tree_context(tree);
+	tree_file(tree, "sshd", "#!/bin/sh\necho \"hostkey $*\"\n");
+	assert_int_equal(fchmodat(tree->fd, "sshd", 0755, 0), 0);
+	assert_int_equal(exec_split("-f /etc/x", &options), 0);
+	(void)snprintf(path, sizeof(path), "%s/sshd", tree->path);
+	assert_int_equal(heal_effective_load(ctx, path, &options, &effective), 0);
+	assert_string_equal(effective.host_keys.items[0], "-T -f /etc/x");
+	heal_effective_done(&effective);
+	assert_int_equal(heal_effective_load(ctx, "/nonexistent/sshd", &options, &effective), -ENOENT);
+}
+
+/* Clock ticks since boot, as a process has that starts so many seconds from now. */
+static uint64_t ticks_from_now(int seconds)
+{
+	struct timespec boot = {0};
+
+	assert_int_equal(clock_gettime(CLOCK_BOOTTIME, &boot), 0);
+	return (uint64_t)(boot.tv_sec + seconds) * (uint64_t)sysconf(_SC_CLK_TCK);
+}
+
+static void assert_new_key(const struct tree *tree, uint64_t start_time, const char *expected)
+{
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+	const struct heal_listener listener = {.pid = 34, .start_time = start_time};
+	static const char text[] = "hostkey relative\nhostkey /etc/ssh/none\nhostkey " KEY
+				   "\npidfile /run/sshd.pid\n";
+	struct heal_effective effective = {0};
+
+	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
+	assert_row(test_same(heal_effective_new_key(ctx, &listener, &effective), expected), "%s",
+		   expected ? "not new" : "new");
+	heal_effective_done(&effective);
+}
+
+HEAL_TEST(effective_host_key_is_new_when_it_is_younger_than_the_last_start)
+{
+	const struct tree *tree = tree_new();
+	const struct timespec long_ago[2] = {{.tv_sec = 1000000}, {.tv_sec = 1000000}};
+	struct statx st = {0};
+
+	assert_new_key(tree, 0, NULL);
+	tree_file(tree, KEY_FILE, "key");
+	/* Started at boot, and just now. */
+	assert_new_key(tree, 0, KEY);
+	assert_new_key(tree, ticks_from_now(0), NULL);
+	assert_new_key(tree, ticks_from_now(-60), KEY);
+	/* A file moved there keeps its old time; when it came to be here tells, where that is known. */
+	assert_int_equal(utimensat(tree->fd, KEY_FILE, long_ago, 0), 0);
+	assert_int_equal(statx(tree->fd, KEY_FILE, 0, STATX_BTIME, &st), 0);
+	assert_new_key(tree, ticks_from_now(-60), st.stx_mask & STATX_BTIME ? KEY : NULL);
+	assert_new_key(tree, ticks_from_now(60), NULL);
+}
+
+HEAL_TEST(effective_host_key_is_not_new_after_a_reload)
+{
+	const struct tree *tree = tree_new();
+
+	tree_file(tree, KEY_FILE, "key");
+	tree_file(tree, "run/sshd.pid", "34\n");
+	assert_new_key(tree, 0, NULL);
+	/* Another sshd's PID file says nothing about this one. */
+	tree_file(tree, "run/sshd.pid", "35\n");
+	assert_new_key(tree, 0, KEY);
+}
+
+HEAL_TEST(effective_address_is_taken_when_another_process_has_it)
+{
+	static const char text[] = "listenaddress 0.0.0.0:22\nlistenaddress 127.0.0.1:6010\n";
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
+	struct heal_effective effective = {0};
+
+	tree_add(tree, &(struct tree_process){.pid = 34});
+	tree_load(ctx, 34, &listener);
+	assert_int_equal(effective_parse(text, strlen("listenaddress 0.0.0.0:22\n"), &effective), 0);
+	assert_null(heal_effective_taken(ctx, &listener, &effective));
+	heal_effective_done(&effective);
+	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
+	assert_string_equal(heal_effective_taken(ctx, &listener, &effective), "127.0.0.1:6010");
+	heal_effective_done(&effective);
+}
+
+HEAL_TEST(motd_is_there_as_long_as_an_sshd_is_left_stale)
+{
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+	struct heal_stale_file file = {.path = (char *)"/lib/x.so"};
+	struct heal_listener listener = {
+		.pid = 34,
+		.exe = (char *)"/usr/sbin/sshd",
+		.stale = &file,
+		.n_stale = 1,
+		.verdict = HEAL_VERDICT_STALE,
+		.outcome = HEAL_OUTCOME_WARNED,
+		.reason = "why",
+	};
+	struct heal_report report = {.listeners = {&listener, 1, 0}};
+	_cleanup_free_ char *text = NULL;
+	struct stat st;
+
+	/* Not wanted by default. */
+	assert_int_equal(heal_motd_update(ctx, &report), 0);
+	assert_false(tree_has(tree, "run/motd.d"));
+	ctx->config.motd = true;
+	assert_int_equal(heal_motd_update(ctx, &report), 0);
+	text = tree_read(tree, "run/motd.d/sshd-heal");
+	assert_string_equal(text, "sshd-heal: /usr/sbin/sshd (pid 34) runs files that were replaced or "
+				  "deleted\n  /lib/x.so: owner unknown\n  left alone: why\n");
+	assert_int_equal(fstatat(tree->fd, "run/motd.d/sshd-heal", &st, 0), 0);
+	assert_int_equal(st.st_mode & 0777, 0644);
+	assert_false(tree_has(tree, "run/motd.d/.sshd-heal.new"));
+	listener.outcome = HEAL_OUTCOME_HEALED;
+	assert_int_equal(heal_motd_update(ctx, &report), 0);
+	assert_false(tree_has(tree, "run/motd.d/sshd-heal"));
+	assert_int_equal(heal_motd_update(ctx, &report), 0);
+}

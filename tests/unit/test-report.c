@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The report, letter by letter: for people, for syslog, and as an exit status. */
+#include <syslog.h>
+
+#include "test.h"
+
+#define LIBDIR "/usr/lib/x86_64-linux-gnu/"
+
+static char *addresses[] = {(char *)"0.0.0.0:22", (char *)"[::]:22"};
+
+static struct heal_stale_file stale_files[] = {
+	{(char *)LIBDIR "libcrypto.so.3", (char *)"libssl3", (char *)"openssl", (char *)"3.0.17",
+	 (char *)"3.0.22"},
+	{(char *)LIBDIR "libssl.so.3", (char *)"libssl3", (char *)"openssl", (char *)"3.0.17",
+	 (char *)"3.0.22"},
+	{(char *)LIBDIR "libc.so.6", (char *)"libc6", (char *)"glibc", NULL, (char *)"2.36"},
+	{(char *)"/opt/own.so", NULL, NULL, NULL, NULL},
+};
+
+/* Borrowed pieces only: nothing of a sample is to be freed. */
+struct sample {
+	struct heal_report report;
+	struct heal_listener listener;
+};
+
+static void sample_init(struct sample *sample)
+{
+	*sample = (struct sample){
+		.listener = {
+			.pid = 34,
+			.dirfd = -1,
+			.exe = (char *)"/usr/sbin/sshd",
+			.addresses = addresses,
+			.n_addresses = 2,
+			.sessions = 2,
+			.unit = {.id = (char *)"ssh.service", .main_pid = 34, .is_service = true},
+		},
+		.report = {.listeners = {.count = 1}},
+	};
+	sample->report.listeners.items = &sample->listener;
+}
+
+static void sample_init_stale(struct sample *sample, enum heal_plan plan, const char *reason,
+			      enum heal_outcome outcome, const char *detail)
+{
+	sample_init(sample);
+	sample->listener.stale = stale_files;
+	sample->listener.n_stale = ARRAY_SIZE(stale_files);
+	sample->listener.verdict = HEAL_VERDICT_STALE;
+	sample->listener.plan = plan;
+	sample->listener.reason = reason;
+	sample->listener.outcome = outcome;
+	sample->report.verdict = HEAL_VERDICT_STALE;
+	(void)snprintf(sample->listener.detail, sizeof(sample->listener.detail), "%s", detail);
+}
+
+static void assert_text(const struct heal_report *report, enum heal_verb verb,
+			const char *expected)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	assert_int_equal(heal_report_text(out, report, verb), 0);
+	(void)fclose(out);
+	assert_string_equal(text, expected);
+}
+
+static void assert_log(const struct sample *sample, int priority, const char *expected)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	assert_int_equal(heal_report_log(out, &sample->report, &sample->listener), priority);
+	(void)fclose(out);
+	assert_string_equal(text, expected);
+	/* syslog(3) takes it as one line. */
+	assert_null(strchr(text, '\n'));
+}
+
+#define SUBJECT "ssh.service (pid 34, listens on 0.0.0.0:22 [::]:22, 2 sessions)"
+#define STALE_LINES                                                                    \
+	"sshd-heal: " SUBJECT " runs files that were replaced or deleted\n"            \
+	"  " LIBDIR "libcrypto.so.3: libssl3 3.0.17 -> 3.0.22 (source openssl)\n"      \
+	"  " LIBDIR "libssl.so.3: libssl3 3.0.17 -> 3.0.22 (source openssl)\n"         \
+	"  " LIBDIR "libc.so.6: libc6 2.36 (source glibc)\n"                           \
+	"  /opt/own.so: owner unknown\n"
+#define LOG_START                                                                      \
+	SUBJECT " ran deleted files of libssl3 3.0.17 -> 3.0.22 (source openssl), "    \
+		"libc6 2.36 (source glibc), /opt/own.so; "
+
+HEAL_TEST(report_of_a_stale_listener_before_anything_is_done)
+{
+	static const struct {
+		enum heal_plan plan;
+		const char *line;
+	} rows[] = {
+		{HEAL_PLAN_RELOAD, "  would be reloaded: the reason\n"},
+		{HEAL_PLAN_RESTART, "  would be restarted: the reason\n"},
+		{HEAL_PLAN_HUP, "  would get SIGHUP: the reason\n"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct sample sample;
+		char expected[1024];
+
+		sample_init_stale(&sample, rows[i].plan, "the reason", HEAL_OUTCOME_DRY_RUN, "");
+		(void)snprintf(expected, sizeof(expected), STALE_LINES "%s", rows[i].line);
+		assert_text(&sample.report, HEAL_CHECK, expected);
+		assert_text(&sample.report, HEAL_HOOK, expected);
+		assert_int_equal(heal_report_status(&sample.report), 1);
+	}
+}
+
+HEAL_TEST(report_of_a_healed_listener)
+{
+	static const struct {
+		enum heal_plan plan;
+		double refused_ms;
+		const char *done;
+	} rows[] = {
+		{HEAL_PLAN_RELOAD, 5.14,
+		 "healed: reloaded, no deleted file left, a new client gets in; clients were "
+		 "refused for 5.1 ms"},
+		{HEAL_PLAN_RESTART, 0,
+		 "healed: restarted, no deleted file left, a new client gets in; clients were "
+		 "refused for 0.0 ms"},
+		{HEAL_PLAN_HUP, -1,
+		 "healed: sent SIGHUP, no deleted file left, a new client gets in"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct sample sample;
+		char expected[1024];
+
+		sample_init_stale(&sample, rows[i].plan, "x", HEAL_OUTCOME_HEALED, "");
+		sample.listener.refused_ms = rows[i].refused_ms;
+		(void)snprintf(expected, sizeof(expected), STALE_LINES "  %s\n", rows[i].done);
+		assert_text(&sample.report, HEAL_HOOK, expected);
+		(void)snprintf(expected, sizeof(expected), LOG_START "%s", rows[i].done);
+		assert_log(&sample, LOG_NOTICE, expected);
+		assert_int_equal(heal_report_status(&sample.report), 0);
+	}
+}
+
+HEAL_TEST(report_of_a_healed_listener_that_lost_an_address)
+{
+	struct sample sample;
+
+	sample_init_stale(&sample, HEAL_PLAN_RESTART, "x", HEAL_OUTCOME_HEALED,
+			  "it does not listen on [::]:22 any more");
+	sample.listener.refused_ms = -1;
+	assert_text(&sample.report, HEAL_HEAL,
+		    STALE_LINES "  healed: restarted, no deleted file left, a new client gets in; "
+				"but it does not listen on [::]:22 any more\n");
+}
+
+HEAL_TEST(report_of_a_listener_that_is_left_alone)
+{
+	struct sample sample;
+
+	sample_init_stale(&sample, HEAL_PLAN_WARN, "configured to warn only",
+			  HEAL_OUTCOME_WARNED, "systemctl reload ssh.service");
+	sample.listener.trial.result = HEAL_TRIAL_OK;
+	assert_text(&sample.report, HEAL_HOOK,
+		    STALE_LINES "  left alone: configured to warn only; to heal it by hand: "
+				"systemctl reload ssh.service\n");
+	assert_log(&sample, LOG_WARNING,
+		   LOG_START "left alone: configured to warn only; to heal it by hand: "
+			     "systemctl reload ssh.service");
+	assert_int_equal(heal_report_status(&sample.report), 1);
+}
+
+HEAL_TEST(report_gives_no_advice_where_the_files_on_disk_were_not_proved)
+{
+	static const struct {
+		enum heal_trial_result result;
+		const char *detail;
+		const char *text;
+		const char *log;
+	} rows[] = {
+		{HEAL_TRIAL_FAILED, "a client of /usr/sbin/sshd gets nothing",
+		 STALE_LINES "  a client of /usr/sbin/sshd gets nothing\n  left alone: why\n",
+		 LOG_START "a client of /usr/sbin/sshd gets nothing; left alone: why"},
+		{HEAL_TRIAL_SKIPPED, "no module", STALE_LINES "  no module\n  left alone: why\n",
+		 LOG_START "no module; left alone: why"},
+		{HEAL_TRIAL_SKIPPED, "", STALE_LINES "  left alone: why\n",
+		 LOG_START "left alone: why"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct sample sample;
+
+		sample_init_stale(&sample, HEAL_PLAN_WARN, "why", HEAL_OUTCOME_WARNED,
+				  "systemctl reload ssh.service");
+		sample.listener.trial.result = rows[i].result;
+		(void)snprintf(sample.listener.trial.detail, sizeof(sample.listener.trial.detail),
+			       "%s", rows[i].detail);
+		assert_text(&sample.report, HEAL_HOOK, rows[i].text);
+		assert_log(&sample, LOG_WARNING, rows[i].log);
+	}
+}
+
+HEAL_TEST(report_of_a_listener_that_turns_clients_away_is_critical)
+{
+	struct sample sample;
+
+	sample_init_stale(&sample, HEAL_PLAN_WARN, "why", HEAL_OUTCOME_WARNED, "type this");
+	sample.listener.verdict = HEAL_VERDICT_REFUSING;
+	sample.listener.live.fate = HEAL_FATE_EOF;
+	sample.listener.trial.result = HEAL_TRIAL_OK;
+	assert_text(&sample.report, HEAL_HOOK,
+		    STALE_LINES "  CRITICAL: a new client gets connection closed by remote host, "
+				"before the banner\n"
+				"  left alone: why; to heal it by hand: type this\n");
+	assert_log(&sample, LOG_CRIT,
+		   LOG_START "left alone: why; to heal it by hand: type this");
+	assert_int_equal(heal_report_status(&sample.report), 2);
+	/* A penalty is about us: told, but not critical. */
+	sample.listener.verdict = HEAL_VERDICT_STALE;
+	sample.listener.live.fate = HEAL_FATE_PENALTY;
+	assert_text(&sample.report, HEAL_HOOK,
+		    STALE_LINES "  a new client is turned away by MaxStartups or PerSourcePenalties\n"
+				"  left alone: why; to heal it by hand: type this\n");
+	assert_int_equal(heal_report_status(&sample.report), 1);
+}
+
+HEAL_TEST(report_has_what_a_trial_found_though_it_passed)
+{
+	struct sample sample;
+
+	sample_init_stale(&sample, HEAL_PLAN_WARN, "why", HEAL_OUTCOME_WARNED, "type this");
+	sample.listener.trial.host_key = HEAL_HOST_KEY_CHANGED;
+	sample.listener.trial.result = HEAL_TRIAL_OK;
+	(void)strcpy(sample.listener.trial.detail, "clients know another host key");
+	assert_text(&sample.report, HEAL_HOOK,
+		    STALE_LINES "  clients know another host key\n"
+				"  left alone: why; to heal it by hand: type this\n");
+	assert_log(&sample, LOG_WARNING,
+		   LOG_START "clients know another host key; left alone: why; to heal it by hand: "
+			     "type this");
+}
+
+HEAL_TEST(report_of_a_listener_that_could_not_be_healed)
+{
+	struct sample sample;
+
+	sample_init_stale(&sample, HEAL_PLAN_RELOAD, "x", HEAL_OUTCOME_FAILED,
+			  "the job failed");
+	assert_text(&sample.report, HEAL_HOOK, STALE_LINES "  NOT healed: the job failed\n");
+	assert_log(&sample, LOG_CRIT, LOG_START "NOT healed: the job failed");
+	assert_int_equal(heal_report_status(&sample.report), 2);
+}
+
+HEAL_TEST(report_of_a_healthy_listener)
+{
+	struct sample sample;
+
+	sample_init(&sample);
+	assert_text(&sample.report, HEAL_CHECK,
+		    "sshd-heal: " SUBJECT ": healthy, runs the files on disk\n");
+	sample.listener.sessions = 1;
+	sample.listener.n_addresses = 1;
+	assert_text(&sample.report, HEAL_HEAL,
+		    "sshd-heal: ssh.service (pid 34, listens on 0.0.0.0:22, 1 session): "
+		    "healthy, runs the files on disk\n");
+	sample.listener.sessions = 0;
+	sample.listener.n_addresses = 0;
+	assert_text(&sample.report, HEAL_DRY_RUN,
+		    "sshd-heal: ssh.service (pid 34): healthy, runs the files on disk\n");
+	sample.listener.sessions = -1;
+	assert_text(&sample.report, HEAL_DRY_RUN,
+		    "sshd-heal: ssh.service (pid 34): healthy, runs the files on disk\n");
+	assert_text(&sample.report, HEAL_HOOK, "");
+	assert_int_equal(heal_report_status(&sample.report), 0);
+}
+
+HEAL_TEST(report_names_a_listener_beside_its_unit_by_its_exe)
+{
+	static const struct heal_unit units[] = {
+		{.id = NULL},
+		{.id = (char *)"ssh.service", .main_pid = 33, .is_service = true},
+		{.id = (char *)"session-1.scope", .main_pid = 34},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		struct sample sample;
+
+		sample_init(&sample);
+		sample.listener.unit = units[i];
+		assert_text(&sample.report, HEAL_CHECK,
+			    "sshd-heal: /usr/sbin/sshd (pid 34, listens on 0.0.0.0:22 [::]:22, 2 "
+			    "sessions): healthy, runs the files on disk\n");
+	}
+}
+
+HEAL_TEST(report_of_a_foreign_listener_says_why)
+{
+	static const struct {
+		enum heal_foreign foreign;
+		const char *why;
+	} rows[] = {
+		{HEAL_FOREIGN_USER, "not run by root"},
+		{HEAL_FOREIGN_NAMESPACE, "in a container or chroot"},
+		{HEAL_FOREIGN_PATH, "not a known sshd path"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct sample sample;
+		char expected[256];
+
+		sample_init(&sample);
+		sample.listener.foreign = rows[i].foreign;
+		sample.listener.verdict = HEAL_VERDICT_FOREIGN;
+		(void)snprintf(expected, sizeof(expected), "sshd-heal: " SUBJECT ": left alone, %s\n",
+			       rows[i].why);
+		assert_text(&sample.report, HEAL_CHECK, expected);
+		assert_text(&sample.report, HEAL_HOOK, "");
+		assert_int_equal(heal_report_status(&sample.report), 0);
+	}
+}
+
+HEAL_TEST(report_of_no_listener_at_all)
+{
+	struct heal_report report = {0};
+
+	assert_text(&report, HEAL_CHECK, "sshd-heal: no sshd is running, nothing to heal\n");
+	assert_text(&report, HEAL_HEAL, "sshd-heal: no sshd is running, nothing to heal\n");
+	assert_text(&report, HEAL_HOOK, "");
+	assert_int_equal(heal_report_status(&report), 0);
+	/* There may be one, which could not be looked at. */
+	report.listeners.unreadable = 1;
+	assert_text(&report, HEAL_CHECK, "");
+	assert_int_equal(heal_report_status(&report), 3);
+}
+
+HEAL_TEST(report_of_a_listener_that_could_not_be_examined)
+{
+	struct sample sample;
+
+	sample_init(&sample);
+	sample.listener.verdict = HEAL_VERDICT_UNKNOWN;
+	sample.report.listeners.unreadable = 1;
+	assert_text(&sample.report, HEAL_CHECK, "sshd-heal: " SUBJECT ": could not be examined\n");
+	assert_int_equal(heal_report_status(&sample.report), 3);
+}
+
+HEAL_TEST(report_begins_with_the_notes)
+{
+	char *lines[] = {(char *)"the first", (char *)"the second"};
+	struct sample sample;
+
+	sample_init(&sample);
+	sample.report.notes = (struct heal_notes){.lines = lines, .count = 2};
+	assert_text(&sample.report, HEAL_HOOK, "sshd-heal: the first\nsshd-heal: the second\n");
+}
+
+HEAL_TEST(report_adds_the_watched_upgrades_that_no_stale_file_names)
+{
+	struct heal_upgrade upgrades[] = {
+		{(char *)"libssl3", (char *)"openssl", (char *)"3.0.17", (char *)"3.0.22"},
+		{(char *)"openssl", (char *)"openssl", (char *)"3.0.17", (char *)"3.0.22"},
+		{(char *)"locales", (char *)"glibc", NULL, (char *)"2.36"},
+	};
+	struct sample sample;
+
+	sample_init_stale(&sample, HEAL_PLAN_RELOAD, "why", HEAL_OUTCOME_DRY_RUN, "");
+	sample.report.upgrades = upgrades;
+	sample.report.n_upgrades = ARRAY_SIZE(upgrades);
+	assert_text(&sample.report, HEAL_CHECK,
+		    STALE_LINES "  would be reloaded: why\n"
+				"sshd-heal: also changed: openssl 3.0.17 -> 3.0.22 (source openssl)\n"
+				"sshd-heal: also changed: locales 2.36 (source glibc)\n");
+	sample.listener.n_stale = 0;
+	assert_text(&sample.report, HEAL_HOOK, "");
+}
+
+HEAL_TEST(report_lets_no_unsafe_byte_through)
+{
+	struct heal_stale_file evil = {
+		.path = (char *)"/tmp/\033]0;x\a\n\\x1b\303\244",
+		.package = (char *)"a\033[2J",
+		.source = (char *)"b\nc",
+		.version_before = (char *)"1\r",
+		.version_now = (char *)"2\t",
+	};
+	struct sample sample;
+
+	sample_init_stale(&sample, HEAL_PLAN_RELOAD, "why", HEAL_OUTCOME_DRY_RUN, "");
+	sample.listener.stale = &evil;
+	sample.listener.n_stale = 1;
+	sample.listener.exe = (char *)"/tmp/\033c/sshd\n";
+	sample.listener.unit.id = NULL;
+	sample.listener.n_addresses = 0;
+	assert_text(&sample.report, HEAL_CHECK,
+		    "sshd-heal: /tmp/\\x1bc/sshd\\x0a (pid 34, 2 sessions) runs files that were "
+		    "replaced or deleted\n"
+		    "  /tmp/\\x1b]0;x\\x07\\x0a\\x5cx1b\\xc3\\xa4: a\\x1b[2J 1\\x0d -> 2\\x09 "
+		    "(source b\\x0ac)\n"
+		    "  would be reloaded: why\n");
+	assert_log(&sample, LOG_NOTICE,
+		   "/tmp/\\x1bc/sshd\\x0a (pid 34, 2 sessions) ran deleted files of a\\x1b[2J "
+		   "1\\x0d -> 2\\x09 (source b\\x0ac); would be reloaded: why");
+}
+
+HEAL_TEST(report_to_a_full_disk_is_an_error)
+{
+	struct sample sample;
+	FILE *full = fopen("/dev/full", "we");
+
+	assert_non_null(full);
+	sample_init(&sample);
+	assert_int_equal(heal_report_text(full, &sample.report, HEAL_CHECK), -EIO);
+	(void)fclose(full);
+}
+
+HEAL_TEST(status_is_that_of_the_worst_listener)
+{
+	static const struct {
+		enum heal_verdict verdict;
+		enum heal_outcome outcome;
+		int status;
+	} rows[] = {
+		{HEAL_VERDICT_HEALTHY, HEAL_OUTCOME_NOT_NEEDED, 0},
+		{HEAL_VERDICT_FOREIGN, HEAL_OUTCOME_NOT_NEEDED, 0},
+		{HEAL_VERDICT_STALE, HEAL_OUTCOME_HEALED, 0},
+		{HEAL_VERDICT_STALE, HEAL_OUTCOME_DRY_RUN, 1},
+		{HEAL_VERDICT_STALE, HEAL_OUTCOME_WARNED, 1},
+		{HEAL_VERDICT_STALE, HEAL_OUTCOME_FAILED, 2},
+		{HEAL_VERDICT_REFUSING, HEAL_OUTCOME_NOT_NEEDED, 2},
+		{HEAL_VERDICT_REFUSING, HEAL_OUTCOME_WARNED, 2},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		for (size_t j = 0; j < ARRAY_SIZE(rows); j++) {
+			struct heal_listener listeners[] = {
+				{.verdict = rows[i].verdict, .outcome = rows[i].outcome},
+				{.verdict = rows[j].verdict, .outcome = rows[j].outcome},
+			};
+			struct heal_report report = {.listeners = {listeners, 2, 0}};
+			int worst = rows[i].status > rows[j].status ? rows[i].status
+								    : rows[j].status;
+
+			assert_row(heal_report_status(&report) == worst, "rows %zu and %zu", i, j);
+			/* That another could not be looked at does not hide what was found. */
+			report.listeners.unreadable = 1;
+			assert_row(heal_report_status(&report) == (worst ? worst : 3),
+				   "rows %zu and %zu, one unreadable", i, j);
+		}
+	}
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* heal_listener_stale: which mappings of a process make it stale. */
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "test.h"
+#include "tree.h"
+
+#define PID 34
+#define LIB "/usr/lib/x86_64-linux-gnu/"
+
+/* The stale paths of a process with these maps, one a line. */
+static void assert_stale(struct heal_context *ctx, const char *expected)
+{
+	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
+	char found[1024] = "";
+	size_t used = 0;
+
+	assert_int_equal(heal_listener_load(ctx, PID, &listener), 0);
+	assert_int_equal(heal_listener_stale(ctx, &listener), 0);
+	for (size_t i = 0; i < listener.n_stale; i++) {
+		const struct heal_stale_file *file = &listener.stale[i];
+
+		used += (size_t)snprintf(found + used, sizeof(found) - used, "%s\n", file->path);
+		assert_null(file->package);
+		assert_null(file->version_before);
+	}
+	assert_string_equal(found, expected);
+}
+
+HEAL_TEST(stale_are_the_libraries_that_an_upgrade_has_replaced)
+{
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+
+	tree_add(tree, &(struct tree_process){
+			       .pid = PID,
+			       .maps = "1-2 r-xp 0 08:01 1 /usr/sbin/sshd\n"
+				       "1-2 r--p 0 08:01 2 " LIB "libc.so.6 (deleted)\n"
+				       "1-2 r-xp 0 08:01 2 " LIB "libc.so.6 (deleted)\n"
+				       "1-2 r-xp 0 08:01 3 " LIB "libz.so.1\n"
+				       "1-2 r-xp 0 08:01 4 " LIB "libcrypto.so.3.dpkg-tmp (deleted)\n"
+				       "1-2 r-xp 0 08:01 5 " LIB "ld-linux-x86-64.so.2 (deleted)\n"});
+	assert_stale(ctx, LIB "libc.so.6\n" LIB "libcrypto.so.3\n" LIB "ld-linux-x86-64.so.2\n");
+}
+
+HEAL_TEST(stale_is_nothing_when_all_files_are_on_disk)
+{
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+
+	tree_add(tree, &(struct tree_process){.pid = PID});
+	assert_stale(ctx, "");
+}
+
+HEAL_TEST(stale_is_no_deleted_mapping_that_is_not_executable)
+{
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+
+	tree_add(tree, &(struct tree_process){
+			       .pid = PID,
+			       .maps = "1-2 r--p 0 08:01 2 /usr/lib/locale/C.utf8/LC_CTYPE (deleted)\n"
+				       "1-2 rw-s 0 08:01 2 /var/cache/nscd/passwd (deleted)\n"
+				       "1-2 rw-p 0 08:01 3 /usr/lib/x.so (deleted)\n"});
+	assert_stale(ctx, "");
+}
+
+HEAL_TEST(stale_names_each_path_once)
+{
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+
+	/* Two executable segments, an older and a newer copy, and rpm's name of it. */
+	tree_add(tree, &(struct tree_process){.pid = PID,
+					      .maps = "1-2 r-xp 0 08:01 2 /lib/x.so (deleted)\n"
+						      "2-3 r-xp 0 08:01 2 /lib/x.so (deleted)\n"
+						      "3-4 r-xp 0 08:01 9 /lib/x.so (deleted)\n"
+						      "3-4 r-xp 0 08:01 9 /lib/x.so;0123abcd (deleted)\n"
+						      "4-5 r-xp 0 08:01 3 /lib/x.so.1 (deleted)\n"
+						      "4-5 r-xp 0 08:01 3 /lib/x.s (deleted)\n"});
+	assert_stale(ctx, "/lib/x.so\n/lib/x.so.1\n/lib/x.s\n");
+}
+
+HEAL_TEST(stale_is_a_deleted_exe_even_when_no_mapping_says_so)
+{
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+
+	tree_add(tree, &(struct tree_process){.pid = PID, .exe = "/usr/sbin/sshd (deleted)"});
+	assert_stale(ctx, "/usr/sbin/sshd\n");
+	tree_set_maps(tree, PID, "1-2 r-xp 0 08:01 1 /usr/sbin/sshd (deleted)\n");
+	assert_stale(ctx, "/usr/sbin/sshd\n");
+}
+
+HEAL_TEST(stale_is_no_memory_with_a_made_up_deleted_name)
+{
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+
+	tree_add(tree, &(struct tree_process){.pid = PID,
+					      .maps = "1-2 r-xp 0 00:01 2 /memfd:jit (deleted)\n"
+						      "1-2 rwxp 0 00:01 3 /dev/zero (deleted)\n"
+						      "1-2 rwxs 0 00:01 4 /SYSV00000000 (deleted)\n"
+						      "1-2 r-xs 0 00:01 5 /[aio] (deleted)\n"});
+	assert_stale(ctx, "");
+}
+
+HEAL_TEST(stale_is_no_file_that_is_really_named_deleted)
+{
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+
+	tree_add(tree, &(struct tree_process){.pid = PID,
+					      .maps = "1-2 r-xp 0 08:01 2 /opt/x (deleted)\n"});
+	assert_stale(ctx, "/opt/x\n");
+	tree_file(tree, "opt/x (deleted)", "");
+	assert_stale(ctx, "");
+	/* That the plain name is there is what an upgrade leaves. */
+	tree_remove(tree, "opt/x (deleted)");
+	tree_file(tree, "opt/x", "");
+	assert_stale(ctx, "/opt/x\n");
+}
+
+HEAL_TEST(stale_on_a_live_host_compares_the_inode_of_a_file_named_deleted)
+{
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+	char maps[128];
+	struct stat st;
+
+	tree_file(tree, "opt/x (deleted)", "");
+	assert_int_equal(fstatat(tree->fd, "opt/x (deleted)", &st, 0), 0);
+	ctx->is_live = true;
+	(void)snprintf(maps, sizeof(maps), "1-2 r-xp 0 08:01 %lu /opt/x (deleted)\n",
+		       (unsigned long)st.st_ino);
+	tree_add(tree, &(struct tree_process){.pid = PID, .maps = maps});
+	assert_stale(ctx, "");
+	(void)snprintf(maps, sizeof(maps), "1-2 r-xp 0 08:01 %lu /opt/x (deleted)\n",
+		       (unsigned long)st.st_ino + 1);
+	tree_set_maps(tree, PID, maps);
+	assert_stale(ctx, "/opt/x\n");
+}
+
+HEAL_TEST(stale_passes_over_lines_that_are_no_mappings)
+{
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+
+	tree_add(tree, &(struct tree_process){.pid = PID,
+					      .maps = "\n\ngarbage (deleted)\n"
+						      "1-2 r-xp 0 08:01 2 /lib/a (deleted)\n"
+						      "/lib/c (deleted)\n"
+						      "1-2 r-xp 0 08:01 3 /lib/b (deleted)"});
+	assert_stale(ctx, "/lib/a\n/lib/b\n");
+}
+
+HEAL_TEST(stale_of_a_process_that_has_ended_is_esrch)
+{
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
+
+	tree_add(tree, &(struct tree_process){.pid = PID, .maps = TREE_MAPS_STALE});
+	tree_load(ctx, PID, &listener);
+	assert_int_equal(listener.n_stale, 1);
+	tree_set_maps(tree, PID, "");
+	assert_int_equal(heal_listener_stale(ctx, &listener), -ESRCH);
+	assert_int_equal(listener.n_stale, 0);
+	tree_end(tree, PID);
+	assert_int_equal(heal_listener_stale(ctx, &listener), -ESRCH);
+}
+
+HEAL_TEST(stale_looks_anew_each_time)
+{
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
+
+	tree_add(tree, &(struct tree_process){.pid = PID, .maps = TREE_MAPS_STALE});
+	tree_load(ctx, PID, &listener);
+	assert_int_equal(listener.n_stale, 1);
+	assert_int_equal(heal_listener_stale(ctx, &listener), 0);
+	assert_int_equal(listener.n_stale, 1);
+	tree_set_maps(tree, PID, TREE_MAPS_FRESH);
+	assert_int_equal(heal_listener_stale(ctx, &listener), 0);
+	assert_int_equal(listener.n_stale, 0);
+}

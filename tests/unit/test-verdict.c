@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* heal_plan_of and heal_verdict_of: the whole policy, row by row and all at once. */
+#include "test.h"
+
+#define FACTS_END (1u << 19)
+#define STALE HEAL_FACT_STALE
+
+static const char *const plan_names[] = {
+	[HEAL_PLAN_NONE] = "none",
+	[HEAL_PLAN_RELOAD] = "reload",
+	[HEAL_PLAN_RESTART] = "restart",
+	[HEAL_PLAN_WARN] = "warn",
+	[HEAL_PLAN_HUP] = "hup",
+};
+
+struct plan_case {
+	unsigned facts;
+	enum heal_plan plan;
+	const char *reason;
+};
+
+/* One case for each row of the table, in its order. */
+static const struct plan_case cases[] = {
+	{HEAL_FACT_FOREIGN | STALE, HEAL_PLAN_NONE, "not this host's own sshd"},
+	{0, HEAL_PLAN_NONE, "runs the files on disk"},
+	{STALE | HEAL_FACT_TRIAL_FAILED, HEAL_PLAN_WARN,
+	 "the files on disk would not let a client in"},
+	{STALE | HEAL_FACT_UNTRIED, HEAL_PLAN_WARN,
+	 "it could not be tried whether the files on disk let a client in"},
+	{STALE | HEAL_FACT_KEY_CHANGED, HEAL_PLAN_WARN,
+	 "the host key on disk is not the one that clients know"},
+	{STALE | HEAL_FACT_MODE_WARN, HEAL_PLAN_WARN, "configured to warn only"},
+	{STALE | HEAL_FACT_FORBIDDEN, HEAL_PLAN_WARN, "policy-rc.d forbids service actions"},
+	{STALE | HEAL_FACT_SHUTTING_DOWN, HEAL_PLAN_WARN, "the system is shutting down"},
+	{STALE | HEAL_FACT_NO_MANAGER, HEAL_PLAN_WARN, "systemd cannot be asked"},
+	{STALE | HEAL_FACT_UNMANAGED | HEAL_FACT_HUP_ALLOWED, HEAL_PLAN_HUP,
+	 "not under a systemd unit"},
+	{STALE | HEAL_FACT_UNMANAGED, HEAL_PLAN_WARN, "not under a systemd unit"},
+	{STALE | HEAL_FACT_SOCKET_ACTIVATED, HEAL_PLAN_RESTART,
+	 "socket-activated, no client is refused meanwhile"},
+	{STALE | HEAL_FACT_CAN_RELOAD, HEAL_PLAN_RELOAD, "its unit can reload"},
+	{STALE | HEAL_FACT_KILLS_SESSIONS, HEAL_PLAN_WARN, "a restart would end open sessions"},
+	{STALE | HEAL_FACT_START_LIMIT, HEAL_PLAN_WARN,
+	 "its unit's start limit is spent, a restart would leave it stopped"},
+	{STALE | HEAL_FACT_REFUSES_STOP, HEAL_PLAN_WARN,
+	 "its unit refuses to be restarted by hand"},
+	{STALE | HEAL_FACT_PORT_TAKEN, HEAL_PLAN_WARN, "another process holds its port"},
+	{STALE, HEAL_PLAN_RESTART, "only a restart takes up the new files"},
+};
+
+static void assert_plan(unsigned facts, enum heal_plan plan, const char *reason)
+{
+	struct heal_decision decision = heal_plan_of(facts);
+
+	assert_row(decision.plan == plan && test_same(decision.reason, reason),
+		   "facts %#x: %s, %s; and not %s, %s", facts, plan_names[decision.plan],
+		   decision.reason, plan_names[plan], reason);
+}
+
+HEAL_TEST(plan_of_each_row)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_plan(cases[i].facts, cases[i].plan, cases[i].reason);
+}
+
+/* But for the rows that later facts exclude, which have tests of their own below. */
+HEAL_TEST(plan_of_an_earlier_row_wins)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		for (size_t j = i + 1; j < ARRAY_SIZE(cases); j++) {
+			unsigned both = cases[i].facts | cases[j].facts;
+			unsigned later = cases[j].facts & ~STALE;
+
+			if (cases[i].facts == 0)
+				continue;
+			if (cases[i].facts == (STALE | HEAL_FACT_SOCKET_ACTIVATED) &&
+			    later & (HEAL_FACT_KILLS_SESSIONS | HEAL_FACT_START_LIMIT |
+				     HEAL_FACT_REFUSES_STOP))
+				continue;
+			if (cases[i].facts == (STALE | HEAL_FACT_CAN_RELOAD) &&
+			    later & HEAL_FACT_PORT_TAKEN)
+				continue;
+			/* The other way round: HUP_ALLOWED is the earlier row's only. */
+			if (cases[i].facts == (STALE | HEAL_FACT_UNMANAGED) &&
+			    later & HEAL_FACT_HUP_ALLOWED)
+				continue;
+			assert_plan(both, cases[i].plan, cases[i].reason);
+		}
+	}
+}
+
+HEAL_TEST(plan_without_stale_is_none_whatever_else_holds)
+{
+	assert_plan(FACTS_END - 1 - STALE - HEAL_FACT_FOREIGN, HEAL_PLAN_NONE,
+		    "runs the files on disk");
+	assert_plan(HEAL_FACT_REFUSING, HEAL_PLAN_NONE, "runs the files on disk");
+}
+
+HEAL_TEST(plan_after_a_reload_in_vain)
+{
+	assert_plan(STALE | HEAL_FACT_CAN_RELOAD | HEAL_FACT_RELOADED, HEAL_PLAN_RESTART,
+		    "only a restart takes up the new files");
+	assert_plan(STALE | HEAL_FACT_CAN_RELOAD | HEAL_FACT_RELOADED | HEAL_FACT_KILLS_SESSIONS,
+		    HEAL_PLAN_WARN, "a restart would end open sessions");
+	assert_plan(STALE | HEAL_FACT_UNMANAGED | HEAL_FACT_HUP_ALLOWED | HEAL_FACT_RELOADED,
+		    HEAL_PLAN_WARN, "not under a systemd unit");
+}
+
+HEAL_TEST(plan_of_a_socket_activated_listener_never_reloads)
+{
+	static const struct plan_case rows[] = {
+		{HEAL_FACT_KILLS_SESSIONS, HEAL_PLAN_WARN, "a restart would end open sessions"},
+		{HEAL_FACT_START_LIMIT, HEAL_PLAN_WARN,
+		 "its unit's start limit is spent, a restart would leave it stopped"},
+		{HEAL_FACT_REFUSES_STOP, HEAL_PLAN_WARN, "its unit refuses to be restarted by hand"},
+		/* systemd holds the port itself. */
+		{HEAL_FACT_PORT_TAKEN, HEAL_PLAN_RESTART,
+		 "socket-activated, no client is refused meanwhile"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		assert_plan(STALE | HEAL_FACT_SOCKET_ACTIVATED | HEAL_FACT_CAN_RELOAD | rows[i].facts,
+			    rows[i].plan, rows[i].reason);
+}
+
+HEAL_TEST(plan_reloads_where_a_restart_is_ruled_out)
+{
+	assert_plan(STALE | HEAL_FACT_CAN_RELOAD | HEAL_FACT_KILLS_SESSIONS | HEAL_FACT_START_LIMIT |
+			    HEAL_FACT_REFUSES_STOP,
+		    HEAL_PLAN_RELOAD, "its unit can reload");
+}
+
+HEAL_TEST(plan_where_another_process_holds_the_port_is_not_to_reload)
+{
+	/* sshd could not bind again, and would end. */
+	assert_plan(STALE | HEAL_FACT_CAN_RELOAD | HEAL_FACT_PORT_TAKEN, HEAL_PLAN_WARN,
+		    "another process holds its port");
+}
+
+/* What the plan must be, said by the actions and not by the rows. */
+static enum heal_plan plan_expected(unsigned facts)
+{
+	const unsigned hands_off = HEAL_FACT_TRIAL_FAILED | HEAL_FACT_UNTRIED |
+				   HEAL_FACT_KEY_CHANGED | HEAL_FACT_MODE_WARN | HEAL_FACT_FORBIDDEN |
+				   HEAL_FACT_SHUTTING_DOWN | HEAL_FACT_NO_MANAGER;
+	const unsigned no_restart =
+		HEAL_FACT_KILLS_SESSIONS | HEAL_FACT_START_LIMIT | HEAL_FACT_REFUSES_STOP;
+	bool is_reloaded = facts & HEAL_FACT_RELOADED;
+
+	if (facts & HEAL_FACT_FOREIGN || !(facts & STALE))
+		return HEAL_PLAN_NONE;
+	if (facts & hands_off)
+		return HEAL_PLAN_WARN;
+	if (facts & HEAL_FACT_UNMANAGED)
+		return facts & HEAL_FACT_HUP_ALLOWED && !is_reloaded ? HEAL_PLAN_HUP
+								     : HEAL_PLAN_WARN;
+	if (facts & HEAL_FACT_SOCKET_ACTIVATED)
+		return facts & no_restart ? HEAL_PLAN_WARN : HEAL_PLAN_RESTART;
+	if (facts & HEAL_FACT_CAN_RELOAD && !is_reloaded && !(facts & HEAL_FACT_PORT_TAKEN))
+		return HEAL_PLAN_RELOAD;
+	return facts & (no_restart | HEAL_FACT_PORT_TAKEN) ? HEAL_PLAN_WARN : HEAL_PLAN_RESTART;
+}
+
+/* What must never be, whatever the table says. */
+static bool plan_is_safe(unsigned facts, enum heal_plan plan)
+{
+	const unsigned never_act = HEAL_FACT_FOREIGN | HEAL_FACT_TRIAL_FAILED |
+				   HEAL_FACT_UNTRIED | HEAL_FACT_KEY_CHANGED | HEAL_FACT_MODE_WARN |
+				   HEAL_FACT_FORBIDDEN | HEAL_FACT_SHUTTING_DOWN |
+				   HEAL_FACT_NO_MANAGER;
+	const unsigned never_restart = HEAL_FACT_UNMANAGED | HEAL_FACT_KILLS_SESSIONS |
+				       HEAL_FACT_START_LIMIT | HEAL_FACT_REFUSES_STOP;
+
+	switch (plan) {
+	case HEAL_PLAN_NONE:
+		return facts & HEAL_FACT_FOREIGN || !(facts & STALE);
+	case HEAL_PLAN_WARN:
+		return facts & STALE && !(facts & HEAL_FACT_FOREIGN);
+	case HEAL_PLAN_RELOAD:
+		return facts & STALE && facts & HEAL_FACT_CAN_RELOAD && !(facts & never_act) &&
+		       !(facts & (HEAL_FACT_UNMANAGED | HEAL_FACT_SOCKET_ACTIVATED |
+				  HEAL_FACT_RELOADED | HEAL_FACT_PORT_TAKEN));
+	case HEAL_PLAN_RESTART:
+		return facts & STALE && !(facts & (never_act | never_restart));
+	case HEAL_PLAN_HUP:
+		return facts & STALE && facts & HEAL_FACT_UNMANAGED &&
+		       facts & HEAL_FACT_HUP_ALLOWED && !(facts & never_act);
+	}
+	return false;
+}
+
+HEAL_TEST(plan_of_all_combinations_of_facts_is_safe_and_as_designed)
+{
+	for (unsigned facts = 0; facts < FACTS_END; facts++) {
+		struct heal_decision decision = heal_plan_of(facts);
+
+		assert_row(plan_is_safe(facts, decision.plan), "facts %#x: %s is not safe", facts,
+			   plan_names[decision.plan]);
+		assert_row(decision.plan == plan_expected(facts), "facts %#x: %s and not %s", facts,
+			   plan_names[decision.plan], plan_names[plan_expected(facts)]);
+		assert_row(decision.reason && *decision.reason, "facts %#x: no reason", facts);
+	}
+}
+
+HEAL_TEST(verdict_of_all_combinations_of_facts)
+{
+	for (unsigned facts = 0; facts < FACTS_END; facts++) {
+		enum heal_verdict verdict = heal_verdict_of(facts);
+		enum heal_verdict expected = HEAL_VERDICT_HEALTHY;
+
+		if (facts & STALE)
+			expected = HEAL_VERDICT_STALE;
+		if (facts & HEAL_FACT_REFUSING)
+			expected = HEAL_VERDICT_REFUSING;
+		if (facts & HEAL_FACT_FOREIGN)
+			expected = HEAL_VERDICT_FOREIGN;
+		assert_row(verdict == expected, "facts %#x: %d", facts, (int)verdict);
+	}
+}
+
+HEAL_TEST(verdict_worsens_in_the_order_of_its_values)
+{
+	assert_true(HEAL_VERDICT_HEALTHY < HEAL_VERDICT_STALE);
+	assert_true(HEAL_VERDICT_STALE < HEAL_VERDICT_UNKNOWN);
+	assert_true(HEAL_VERDICT_UNKNOWN < HEAL_VERDICT_REFUSING);
+}
