@@ -153,6 +153,17 @@ static void act_advise(struct heal_listener *listener)
 }
 
 /*
+ * Whether a start may succeed. With the unit down its RuntimeDirectory is gone,
+ * /run/sshd, without which sshd does not even try: a start makes it anew.
+ */
+static bool act_may_start(struct heal_context *ctx, struct heal_listener *listener)
+{
+	heal_trial_again(ctx, listener);
+	return listener->trial.result == HEAL_TRIAL_OK ||
+	       strstr(listener->trial.detail, "Missing privilege separation directory");
+}
+
+/*
  * sshd is down after what was done to it. One attempt to start it, if the files
  * on disk still pass their trial; otherwise it would only fail again.
  */
@@ -162,17 +173,15 @@ static void act_recover(struct heal_context *ctx, struct heal_listener *listener
 	struct heal_error error = {0};
 	int r = -EOPNOTSUPP;
 
-	if (unit && ctx->client_ops) {
-		heal_trial_again(ctx, listener);
-		if (listener->trial.result == HEAL_TRIAL_OK) {
-			(void)ctx->service_ops->reset_failed(ctx->service, unit, &error);
-			r = ctx->service_ops->start(ctx->service, unit, &error);
-		}
+	if (unit && ctx->client_ops && act_may_start(ctx, listener)) {
+		(void)ctx->service_ops->reset_failed(ctx->service, unit, &error);
+		r = ctx->service_ops->start(ctx->service, unit, &error);
 	}
 	/* Its new process is found as after a restart. */
 	listener->plan = HEAL_PLAN_RESTART;
 	if (r == 0 && heal_prove(ctx, listener, ACT_PROVE_MS) == 0) {
 		listener->outcome = HEAL_OUTCOME_HEALED;
+		listener->trial.detail[0] = '\0';
 		heal_detail(listener, "sshd was down and had to be started again: %s", why);
 		return;
 	}

@@ -211,6 +211,51 @@ def test_a_forged_sshd_is_left_alone_and_nothing_of_it_is_executed(host):
     assert host.run("test", "-e", "/tmp/forged/executed", check=False).returncode == 1
 
 
+def test_an_sshd_that_dies_of_the_reload_is_started_again(host):
+    session = host.session()
+    host.upgrade_unnoticed(*roots.UPGRADE)
+    drop_in(host, "ssh.service",
+            "[Service]\nExecReload=\nExecReload=/bin/kill -KILL $MAINPID\nRestart=no\n")
+    done = host.heal("heal")
+    assert done.returncode == 0, done.stdout
+    assert "sshd was down and had to be started again" in done.stdout
+    assert host.ssh("echo in").stdout == "in\n"
+    assert host.deleted(host.listener()) == []
+    assert session.answers("still here")
+    session.close()
+
+
+def test_an_sshd_that_stays_down_is_critical(host):
+    host.upgrade_unnoticed(*roots.UPGRADE)
+    drop_in(host, "ssh.service",
+            "[Service]\nExecReload=\nExecReload=/bin/kill -KILL $MAINPID\nRestart=no\n"
+            "ExecStartPre=/bin/false\n")
+    done = host.heal("heal")
+    assert done.returncode == 2
+    assert "NOT healed: CRITICAL: sshd is DOWN" in done.stdout
+    assert "type: systemctl start ssh.service" in done.stdout
+    assert "CRITICAL" in host.run("journalctl", "-q", "-p", "crit", "-t", "sshd-heal", "-o",
+                                  "cat").stdout
+
+
+def test_clients_that_fill_maxstartups_do_not_hinder(host):
+    host.sh("echo 'MaxStartups 1' >>/etc/ssh/sshd_config")
+    host.run("systemctl", "restart", "ssh.service")
+    session = host.session()
+    host.upgrade_unnoticed(*roots.UPGRADE)
+    host.write("/tmp/linger.pl", "use IO::Socket::INET;"
+               "my $s = IO::Socket::INET->new('127.0.0.1:22') or die; sleep 600;")
+    host.run("systemd-run", "--unit=lingering", "perl", "/tmp/linger.pl")
+    host.wait_for(lambda: host.ssh("true", check=False).returncode == 255, 10,
+                  "the lingering client")
+    done = host.heal("heal")
+    assert done.returncode == 0, done.stdout
+    assert "a new client is turned away by MaxStartups" in done.stdout
+    assert host.deleted(host.listener()) == []
+    assert session.answers("still here")
+    session.close()
+
+
 def measure(host, action):
     """What an action costs: what it gave, and for how long the clients met nothing."""
     clients = host.clients(pause_ms=20)

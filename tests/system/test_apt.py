@@ -53,6 +53,14 @@ def test_an_unrelated_install_prints_nothing_and_touches_nothing(host):
     assert host.run("sh", "-c", "ls /run/sshd-heal").stdout == ""
 
 
+def test_when_all_is_well_no_module_is_needed(host):
+    host.run("mv", "/usr/lib/sshd-heal/modules", "/root/modules")
+    host.write("/etc/sshd-heal.conf", "this is no configuration\n")
+    done = host.upgrade(roots.UNRELATED)
+    assert "sshd-heal" not in done.stdout + done.stderr
+    assert host.journal() == ""
+
+
 def test_versions_from_before_are_remembered_until_sshd_is_healed(host):
     before = host.version("libssl3")
     host.run("mkdir", "-p", "/run/systemd/system/ssh.service.d")

@@ -66,7 +66,8 @@ def test_readme_has_the_two_commands_that_ci_runs():
     assert "\nmake check\n" in (TOP / ".ci/run").read_text()
 
 
-@pytest.mark.parametrize("tree", sorted(path.name for path in (TOP / "tests/roots").iterdir()))
+@pytest.mark.parametrize("tree", sorted(
+    path.name for path in (TOP / "tests/roots").iterdir() if path.is_dir()))
 def test_the_json_of_every_recorded_tree_fits_the_schema(tree):
     done = run("--format=json", f"--root=tests/roots/{tree}")
     assert done.returncode in (0, 1), done.stderr

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Throwaway root directories that look like a host: /proc with a PID 1, and
- * whatever a test adds. They lie in $TMPDIR or /tmp, and are removed after the
- * test. Whatever goes wrong in here fails the test.
+ * whatever a test adds. They lie in $TMPDIR, /dev/shm or /tmp, and are removed after
+ * the test. Whatever goes wrong in here fails the test.
  */
 #ifndef SSHD_HEAL_TREE_H
 #define SSHD_HEAL_TREE_H
