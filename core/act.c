@@ -8,6 +8,14 @@
 /* A re-exec takes 5 ms, a restart 40; slow machines get a thousand times that. */
 #define ACT_PROVE_MS 5000
 #define ACT_PROBE_MS 3000
+#define ACT_RESERVE_MS 10000
+
+/* How far a plan goes into what costs something or changes anything. */
+enum act_depth {
+	ACT_LOOK, /* what is known already */
+	ACT_DRY,  /* asks policy-rc.d as well */
+	ACT_FOR_REAL,
+};
 
 static unsigned act_unit_facts(const struct heal_unit *unit, pid_t pid)
 {
@@ -98,6 +106,7 @@ unsigned heal_facts_try(struct heal_context *ctx, struct heal_listener *listener
 	case HEAL_FATE_REFUSED:
 	case HEAL_FATE_RESET:
 	case HEAL_FATE_EOF:
+	case HEAL_FATE_FAILED:
 		facts |= HEAL_FACT_REFUSING;
 		break;
 	default:
@@ -114,6 +123,8 @@ unsigned heal_facts_try(struct heal_context *ctx, struct heal_listener *listener
 		facts |= HEAL_FACT_KEY_CHANGED;
 	if (listener->trial.is_port_taken)
 		facts |= HEAL_FACT_PORT_TAKEN;
+	if (listener->trial.is_moving)
+		facts |= HEAL_FACT_MOVES;
 	return facts;
 }
 
@@ -139,10 +150,29 @@ static int act_once(struct heal_context *ctx, struct heal_listener *listener,
 	}
 }
 
-/* What an administrator would type to do by hand what was not done. */
-static void act_advise(struct heal_listener *listener)
+static bool act_has_unit(const struct heal_listener *listener)
 {
-	if (listener->unit.is_service && listener->unit.main_pid == listener->pid)
+	return listener->unit.is_service && listener->unit.main_pid == listener->pid;
+}
+
+/*
+ * What an administrator would type to do by hand what was not done: only where
+ * the reason is no danger, but that we were not to do it.
+ */
+static void act_advise(struct heal_listener *listener, unsigned facts)
+{
+	static const unsigned dangers =
+		HEAL_FACT_TRIAL_FAILED | HEAL_FACT_UNTRIED | HEAL_FACT_KEY_CHANGED |
+		HEAL_FACT_MOVES | HEAL_FACT_PORT_TAKEN | HEAL_FACT_SHUTTING_DOWN |
+		HEAL_FACT_NO_MANAGER;
+
+	listener->detail[0] = '\0';
+	if (facts & dangers || !(facts & (HEAL_FACT_MODE_WARN | HEAL_FACT_FORBIDDEN |
+					  HEAL_FACT_UNMANAGED | HEAL_FACT_NO_TIME)))
+		return;
+	if (!(facts & HEAL_FACT_CAN_RELOAD) && facts & HEAL_FACT_KILLS_SESSIONS)
+		return;
+	if (act_has_unit(listener))
 		heal_detail(listener, "systemctl %s %s",
 			    listener->unit.can_reload && !listener->unit.is_socket_activated
 				    ? "reload"
@@ -169,7 +199,7 @@ static bool act_may_start(struct heal_context *ctx, struct heal_listener *listen
  */
 static void act_recover(struct heal_context *ctx, struct heal_listener *listener, const char *why)
 {
-	const char *unit = listener->unit.is_service ? listener->unit.id : NULL;
+	const char *unit = act_has_unit(listener) ? listener->unit.id : NULL;
 	struct heal_error error = {0};
 	int r = -EOPNOTSUPP;
 
@@ -186,8 +216,11 @@ static void act_recover(struct heal_context *ctx, struct heal_listener *listener
 		return;
 	}
 	listener->outcome = HEAL_OUTCOME_FAILED;
-	heal_detail(listener, "CRITICAL: sshd is DOWN, %s; type: systemctl start %s", why,
-		    unit ? unit : "ssh");
+	if (unit)
+		heal_detail(listener, "CRITICAL: sshd is DOWN, %s; type: systemctl start %s", why,
+			    unit);
+	else
+		heal_detail(listener, "CRITICAL: sshd is DOWN, %s; start it by hand", why);
 }
 
 /* One action and its proof. Returns 1 when the listener still is stale. */
@@ -200,43 +233,75 @@ static int act_and_prove(struct heal_context *ctx, struct heal_listener *listene
 	/* After a failed action: whether sshd still is there is all that is asked. */
 	int r = heal_prove(ctx, listener, done < 0 ? 0 : ACT_PROVE_MS);
 
-	if (r == 2)
+	/* Not when the job was never ours: then somebody else has stopped it, and meant to. */
+	if (r == 2 && (done == 0 || done == -ECANCELED || done == -ETIMEDOUT))
 		act_recover(ctx, listener, done < 0 ? error.message : "nothing listens any more");
 	else if (done < 0)
 		heal_detail(listener, "%s", error.message);
-	if (r != 2)
+	if (r != 2 || listener->outcome == HEAL_OUTCOME_DRY_RUN)
 		listener->outcome = done == 0 && r == 0 ? HEAL_OUTCOME_HEALED : HEAL_OUTCOME_FAILED;
 	listener->refused_ms = heal_watch_stop(watch);
 	return done == 0 && r == 1;
 }
 
+/* Whether enough time is left for an action, its proof and a rescue. */
+static bool act_has_time(const struct heal_context *ctx)
+{
+	int wanted = (int)ctx->config.deadline_ms / 2;
+
+	if (wanted > ACT_RESERVE_MS)
+		wanted = ACT_RESERVE_MS;
+	return heal_left_ms(ctx->deadline_ms, wanted) == wanted;
+}
+
 /*
- * Decides, and asks for leave where the decision is to act on a unit. A restart
- * needs an unspent start limit, or it would leave sshd stopped.
+ * What only counts right before a restart: sessions may have begun since, and the
+ * start limit must not be spent, or it would leave sshd stopped.
+ */
+static unsigned act_restart_facts(struct heal_context *ctx, struct heal_listener *listener)
+{
+	struct heal_unit now = {0};
+	struct heal_error error;
+	unsigned facts = 0;
+
+	if (ctx->service_ops->reset_failed(ctx->service, listener->unit.id, &error) < 0)
+		facts |= HEAL_FACT_START_LIMIT;
+	if (ctx->service_ops->unit_of(ctx->service, listener->pid, &now, &error) < 0)
+		return facts | HEAL_FACT_NO_MANAGER;
+	if (now.kills_sessions)
+		facts |= HEAL_FACT_KILLS_SESSIONS;
+	free(now.id);
+	return facts;
+}
+
+/*
+ * Decides, and where the decision is to act asks for leave. policy-rc.d is a
+ * program, which a check does not run.
  */
 static struct heal_decision act_decide(struct heal_context *ctx, struct heal_listener *listener,
-				       unsigned *facts, bool acts, struct heal_notes *notes)
+				       unsigned *facts, enum act_depth depth,
+				       struct heal_notes *notes)
 {
 	struct heal_decision decision = heal_plan_of(*facts);
-	struct heal_error error = {0};
 
-	if (decision.plan != HEAL_PLAN_RELOAD && decision.plan != HEAL_PLAN_RESTART)
+	if (depth == ACT_LOOK || decision.plan == HEAL_PLAN_NONE || decision.plan == HEAL_PLAN_WARN)
 		return decision;
-	if (ctx->is_live &&
-	    !heal_policy_allows(ctx, listener->unit.id,
-				decision.plan == HEAL_PLAN_RELOAD ? "reload" : "restart", notes))
+	if (!heal_policy_allows(ctx, act_has_unit(listener) ? listener->unit.id : "ssh",
+				decision.plan == HEAL_PLAN_RESTART ? "restart" : "reload", notes))
 		*facts |= HEAL_FACT_FORBIDDEN;
-	else if (acts && decision.plan == HEAL_PLAN_RESTART &&
-		 ctx->service_ops->reset_failed(ctx->service, listener->unit.id, &error) < 0)
-		*facts |= HEAL_FACT_START_LIMIT;
+	if (!act_has_time(ctx))
+		*facts |= HEAL_FACT_NO_TIME;
+	decision = heal_plan_of(*facts);
+	if (depth == ACT_FOR_REAL && decision.plan == HEAL_PLAN_RESTART)
+		*facts |= act_restart_facts(ctx, listener);
 	return heal_plan_of(*facts);
 }
 
 /* Sets plan and reason. Returns whether there is something to do. */
 static bool act_plan(struct heal_context *ctx, struct heal_listener *listener, unsigned *facts,
-		     bool acts, struct heal_notes *notes)
+		     enum act_depth depth, struct heal_notes *notes)
 {
-	struct heal_decision decision = act_decide(ctx, listener, facts, acts, notes);
+	struct heal_decision decision = act_decide(ctx, listener, facts, depth, notes);
 
 	listener->plan = decision.plan;
 	listener->reason = decision.reason;
@@ -245,21 +310,21 @@ static bool act_plan(struct heal_context *ctx, struct heal_listener *listener, u
 		listener->outcome = HEAL_OUTCOME_NOT_NEEDED;
 	if (decision.plan == HEAL_PLAN_WARN) {
 		listener->outcome = HEAL_OUTCOME_WARNED;
-		act_advise(listener);
+		act_advise(listener, *facts);
 	}
 	return listener->outcome == HEAL_OUTCOME_DRY_RUN;
 }
 
 void heal_plan_show(struct heal_context *ctx, struct heal_listener *listener, unsigned facts,
-		    struct heal_notes *notes)
+		    bool asks_policy, struct heal_notes *notes)
 {
-	(void)act_plan(ctx, listener, &facts, false, notes);
+	(void)act_plan(ctx, listener, &facts, asks_policy ? ACT_DRY : ACT_LOOK, notes);
 }
 
 void heal_act(struct heal_context *ctx, struct heal_listener *listener, unsigned facts,
 	      struct heal_notes *notes)
 {
-	while (act_plan(ctx, listener, &facts, true, notes)) {
+	while (act_plan(ctx, listener, &facts, ACT_FOR_REAL, notes)) {
 		if (act_and_prove(ctx, listener) == 0)
 			return;
 		if (facts & HEAL_FACT_RELOADED || listener->plan == HEAL_PLAN_RESTART) {

@@ -21,7 +21,8 @@ static size_t blame_name_len(const char *p)
 	return len;
 }
 
-char *blame_find_path(const char *words, const char *library_dir)
+/* The same for one sentence of sshd's; NULL when it names no file. */
+static char *blame_sentence(const char *words, const char *library_dir)
 {
 	/* ld.so(8): "PROGRAM: error while loading shared libraries: libpam.so.0: cannot open ..." */
 	static const char loader[] = "error while loading shared libraries: ";
@@ -50,4 +51,21 @@ char *blame_find_path(const char *words, const char *library_dir)
 			return heal_strndup(p, len);
 	}
 	return strstr(words, no_keys) ? strdup(default_key) : NULL;
+}
+
+char *blame_find_path(const char *words, const char *library_dir)
+{
+	_cleanup_free_ char *copy = strdup(words);
+	char *path = NULL;
+
+	/* What ended sshd is what it said last. */
+	while (copy && !path) {
+		char *last = memrchr(copy, ';', strlen(copy));
+
+		path = blame_sentence(last ? last + 1 : copy, library_dir);
+		if (!last)
+			break;
+		*last = '\0';
+	}
+	return path;
 }

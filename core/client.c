@@ -75,8 +75,15 @@ void heal_client_meet(struct heal_context *ctx, int fd, int64_t deadline_ms,
 		      struct heal_hello *ret)
 {
 	*ret = (struct heal_hello){.fate = client_peek(fd, deadline_ms)};
-	if (ret->fate == HEAL_FATE_OK)
+	if (ret->fate != HEAL_FATE_OK)
+		return;
+	/* libssh takes no time-out at all for a default of its own. */
+	if (heal_left_ms(deadline_ms, 1) > 0)
 		ctx->client_ops->meet(fd, heal_left_ms(deadline_ms, 60000), ret);
+	else
+		ret->fate = HEAL_FATE_TIMEOUT;
+	/* The server need not find out by itself that nobody is there any more. */
+	(void)shutdown(fd, SHUT_RDWR);
 }
 
 struct client_address {
@@ -135,6 +142,19 @@ static int client_connect(int fd, const struct client_address *address, int64_t 
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &len) < 0)
 		return -errno;
 	return -code;
+}
+
+bool client_is_absent(const char *address)
+{
+	struct client_address where;
+	_cleanup_close_ int fd = -1;
+
+	if (client_parse_address(address, &where) < 0)
+		return false;
+	fd = socket(where.name.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* Any port will do. The field is at the same place in both families. */
+	where.name.v4.sin_port = 0;
+	return fd >= 0 && bind(fd, &where.name.any, where.len) < 0 && errno == EADDRNOTAVAIL;
 }
 
 void heal_client_probe(struct heal_context *ctx, const char *address, int timeout_ms,

@@ -148,3 +148,14 @@ int heal_context_client(struct heal_context *ctx, struct heal_error *error)
 		ctx->client_ops = ops;
 	return r;
 }
+
+int heal_state_open(struct heal_context *ctx, bool create)
+{
+	static const char path[] = "run/sshd-heal";
+	int fd;
+
+	if (create && mkdirat(ctx->root_fd, path, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(ctx->root_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}

@@ -80,6 +80,7 @@ int heal_effective_load(struct heal_context *ctx, const char *path,
 	_cleanup_close_ int out_write = -1;
 	size_t len = 0;
 	pid_t pid;
+	int status = 0;
 	int pair[2];
 	int r;
 
@@ -98,9 +99,13 @@ int heal_effective_load(struct heal_context *ctx, const char *path,
 		return r;
 	(void)close(heal_take_fd(&out_write));
 	r = effective_read(out_read, deadline, buf, &len);
-	if (heal_process_end(pid) < 0 || r < 0)
-		return r < 0 ? r : -EIO;
-	return effective_parse(buf, len, ret);
+	if (r == 0)
+		r = heal_process_wait(pid, heal_left_ms(deadline, EFFECTIVE_MS), &status);
+	if (r < 0)
+		(void)heal_process_end(pid);
+	if (r == 0 && status != 0)
+		r = -ENOEXEC;
+	return r < 0 ? r : effective_parse(buf, len, ret);
 }
 
 /* When the process started, as seconds of the wall clock. */
@@ -164,9 +169,32 @@ const char *heal_effective_taken(struct heal_context *ctx, const struct heal_lis
 		bool is_ours = false;
 
 		for (size_t j = 0; j < listener->n_addresses; j++)
-			is_ours |= strcmp(listener->addresses[j], address) == 0;
+			is_ours |= socket_same_address(listener->addresses[j], address);
 		if (!is_ours && socket_is_taken(ctx, listener, address))
 			return address;
 	}
+	return NULL;
+}
+
+const char *heal_effective_lost(const struct heal_listener *listener,
+				const struct heal_effective *effective)
+{
+	for (size_t i = 0; i < listener->n_addresses; i++) {
+		bool is_kept = false;
+
+		for (size_t j = 0; j < effective->addresses.count; j++)
+			is_kept |= socket_same_address(listener->addresses[i],
+						       effective->addresses.items[j]);
+		if (!is_kept)
+			return listener->addresses[i];
+	}
+	return NULL;
+}
+
+const char *heal_effective_absent(const struct heal_effective *effective)
+{
+	for (size_t i = 0; i < effective->addresses.count; i++)
+		if (client_is_absent(effective->addresses.items[i]))
+			return effective->addresses.items[i];
 	return NULL;
 }

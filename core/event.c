@@ -2,8 +2,6 @@
 /* Which packages the transactions since the last heal have changed. */
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 
 #include "internal.h"
 
@@ -11,7 +9,6 @@
 #define EVENT_STREAM_MAX (16u << 20)
 #define EVENT_NOTED_MAX (8u << 20)
 
-static const char event_dir[] = "run/sshd-heal";
 static const char event_file[] = "changes";
 
 #define EVENT_FIELDS_MAX 9
@@ -261,53 +258,61 @@ int heal_event_read_apt(int fd, int64_t deadline_ms, struct heal_event *ret,
 	return 0;
 }
 
-/* Opens the state directory, made when create is set. */
-static int event_open_dir(struct heal_context *ctx, bool create)
+/* The lines of the file, in memory. */
+static int event_format(const struct heal_event *event, char **ret, size_t *ret_len)
 {
-	int fd;
+	FILE *out = open_memstream(ret, ret_len);
 
-	if (create && mkdirat(ctx->root_fd, event_dir, 0755) < 0 && errno != EEXIST)
+	if (!out)
 		return -errno;
-	fd = openat(ctx->root_fd, event_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
-static int event_write(FILE *out, const struct heal_event *event)
-{
 	for (size_t i = 0; i < event->count; i++) {
 		const struct heal_change *change = &event->changes[i];
 
-		if (fprintf(out, "%s\t%s\t%s\t%s\n", change->package, change->arch,
-			    change->version_before ? change->version_before : "-",
-			    change->version_now ? change->version_now : "-") < 0)
-			return -EIO;
+		(void)fprintf(out, "%s\t%s\t%s\t%s\n", change->package, change->arch,
+			      change->version_before ? change->version_before : "-",
+			      change->version_now ? change->version_now : "-");
 	}
-	return fflush(out) == 0 ? 0 : -errno;
+	return fclose(out) == 0 ? 0 : -ENOMEM;
+}
+
+/* All or nothing: half a line would spoil the next one, too. */
+static int event_append(int fd, const char *text, size_t len)
+{
+	off_t before = lseek(fd, 0, SEEK_END);
+	ssize_t n = before < 0 ? -1 : write(fd, text, len);
+	int code = n < 0 ? errno : ENOSPC;
+
+	if (n == (ssize_t)len)
+		return 0;
+	if (n > 0 && ftruncate(fd, before) < 0)
+		code = errno;
+	return -code;
 }
 
 int heal_event_note(struct heal_context *ctx, const struct heal_event *event,
 		    struct heal_error *error)
 {
-	static const char what[] = "noting the changed packages in /run/sshd-heal/changes";
 	_cleanup_close_ int dir = -1;
 	_cleanup_close_ int fd = -1;
-	_cleanup_fclose_ FILE *out = NULL;
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
 	int r;
 
-	if (event->count == 0)
+	/* In a chroot /run may be that of the host around it, which is not what changes. */
+	if (event->count == 0 || ctx->is_chroot)
 		return 0;
-	dir = event_open_dir(ctx, true);
-	if (dir < 0)
-		return heal_error_set(error, -dir, "%s: %s", what, strerror(-dir));
-	fd = openat(dir, event_file, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return heal_error_set(error, errno, "%s: %s", what, strerror(errno));
-	out = fdopen(fd, "ae");
-	if (!out)
-		return heal_error_set(error, errno, "%s: %s", what, strerror(errno));
-	fd = -1;
-	r = event_write(out, event);
-	return r < 0 ? heal_error_set(error, -r, "%s: %s", what, strerror(-r)) : 0;
+	r = event_format(event, &text, &len);
+	if (r == 0)
+		r = dir = heal_state_open(ctx, true);
+	if (r >= 0) {
+		fd = openat(dir, event_file, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
+			    0644);
+		r = fd < 0 ? -errno : event_append(fd, text, len);
+	}
+	return r < 0 ? heal_error_set(error, -r,
+				      "noting the changed packages in /run/sshd-heal/changes: %s",
+				      strerror(-r))
+		     : 0;
 }
 
 /*
@@ -351,7 +356,7 @@ static void event_drop_unchanged(struct heal_event *event)
 
 int heal_event_load(struct heal_context *ctx, struct heal_event *ret, struct heal_notes *notes)
 {
-	_cleanup_close_ int dir = event_open_dir(ctx, false);
+	_cleanup_close_ int dir = heal_state_open(ctx, false);
 	_cleanup_free_ char *buf = NULL;
 	_cleanup_(heal_event_done) struct heal_event event = {0};
 	size_t len = 0;
@@ -375,7 +380,7 @@ int heal_event_load(struct heal_context *ctx, struct heal_event *ret, struct hea
 
 int heal_event_clear(struct heal_context *ctx)
 {
-	_cleanup_close_ int dir = event_open_dir(ctx, false);
+	_cleanup_close_ int dir = heal_state_open(ctx, false);
 
 	if (dir < 0)
 		return dir == -ENOENT ? 0 : dir;

@@ -54,8 +54,10 @@ int heal_words_copy(const struct heal_words *from, struct heal_words *to)
 }
 
 /*
- * Takes one piece of text up to its end or an unquoted blank, without quotes
- * and backslashes. out has room for len + 1 bytes. Returns what was consumed.
+ * Takes one piece of text up to its end or an unquoted blank, without quotes and
+ * backslashes: outside of quotes a backslash takes any character, in double quotes
+ * only those that systemd.exec(5) names. out has room for len + 1 bytes. Returns
+ * what was consumed.
  */
 static size_t exec_unquote(const char *text, size_t len, bool stops_at_blank, char *out,
 			   size_t *out_len)
@@ -73,7 +75,8 @@ static size_t exec_unquote(const char *text, size_t len, bool stops_at_blank, ch
 		}
 		if (!quote && stops_at_blank && isspace((unsigned char)c))
 			break;
-		if (c == '\\' && quote != '\'' && i + 1 < len)
+		if (c == '\\' && i + 1 < len &&
+		    (!quote || (quote == '"' && strchr("\"\\`$", text[i + 1]))))
 			c = text[++i];
 		out[n++] = c;
 	}
@@ -104,36 +107,64 @@ int exec_split(const char *text, struct heal_words *words)
 	return 0;
 }
 
+static void exec_trim(const char **text, size_t *len)
+{
+	while (*len && isspace((unsigned char)**text)) {
+		(*text)++;
+		(*len)--;
+	}
+	while (*len && isspace((unsigned char)(*text)[*len - 1]))
+		(*len)--;
+}
+
+/* "NAME=value" of one line; comments and what is no assignment are passed over. */
+static int exec_parse_assignment(const char *line, size_t len, struct heal_words *environment)
+{
+	_cleanup_free_ char *word = NULL;
+	const char *equals;
+	const char *value;
+	size_t name_len;
+	size_t n;
+
+	exec_trim(&line, &len);
+	equals = len ? memchr(line, '=', len) : NULL;
+	if (!equals || *line == '#' || *line == ';' || memchr(line, '\0', len))
+		return 0;
+	value = equals + 1;
+	len -= (size_t)(value - line);
+	name_len = (size_t)(equals - line);
+	exec_trim(&line, &name_len);
+	exec_trim(&value, &len);
+	word = malloc(name_len + len + 2);
+	if (!word)
+		return -ENOMEM;
+	memcpy(word, line, name_len);
+	word[name_len] = '=';
+	(void)exec_unquote(value, len, false, word + name_len + 1, &n);
+	return name_len ? heal_words_add(environment, word, strlen(word)) : 0;
+}
+
 int exec_parse_environment(const char *buf, size_t len, struct heal_words *environment)
 {
-	const char *cursor = buf;
+	_cleanup_free_ char *joined = malloc(len + 1);
+	const char *cursor;
 	const char *line;
 	size_t line_len = 0;
+	size_t n = 0;
 
-	while ((line = heal_next_line(&cursor, buf + len, &line_len))) {
-		_cleanup_free_ char *value = NULL;
-		const char *equals;
-		size_t n;
-
-		while (line_len && isspace((unsigned char)*line)) {
-			line++;
-			line_len--;
-		}
-		while (line_len && isspace((unsigned char)line[line_len - 1]))
-			line_len--;
-		equals = line_len ? memchr(line, '=', line_len) : NULL;
-		if (!equals || equals == line || *line == '#' || *line == ';' ||
-		    memchr(line, '\0', line_len))
-			continue;
-		value = malloc(line_len + 2);
-		if (!value)
-			return -ENOMEM;
-		n = (size_t)(equals + 1 - line);
-		memcpy(value, line, n);
-		(void)exec_unquote(equals + 1, line_len - n, false, value + n, &n);
-		if (heal_words_add(environment, value, strlen(value)) < 0)
-			return -ENOMEM;
+	if (!joined)
+		return -ENOMEM;
+	/* A backslash at the end of a line joins it with the next one. */
+	for (size_t i = 0; i < len; i++) {
+		if (buf[i] == '\\' && i + 1 < len && buf[i + 1] == '\n')
+			i++;
+		else
+			joined[n++] = buf[i];
 	}
+	cursor = joined;
+	while ((line = heal_next_line(&cursor, joined + n, &line_len)))
+		if (exec_parse_assignment(line, line_len, environment) < 0)
+			return -ENOMEM;
 	return 0;
 }
 

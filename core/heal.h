@@ -119,6 +119,8 @@ enum heal_fact {
 	HEAL_FACT_PORT_TAKEN = 1u << 16,
 	HEAL_FACT_REFUSING = 1u << 17,       /* clients are turned away now */
 	HEAL_FACT_UNTRIED = 1u << 18,        /* no trial could be made */
+	HEAL_FACT_MOVES = 1u << 19,          /* on disk it would not listen where it does */
+	HEAL_FACT_NO_TIME = 1u << 20,        /* too little of the deadline is left */
 };
 
 struct heal_decision {
@@ -162,6 +164,7 @@ struct heal_trial {
 	enum heal_host_key host_key; /* against that of the running listener */
 	char key[128];
 	bool is_port_taken;          /* somebody else listens where it would */
+	bool is_moving;              /* it would not listen where the listener does */
 	char detail[512];            /* why it failed, was skipped or is no good, printable */
 };
 
@@ -178,7 +181,8 @@ struct heal_unit {
 
 struct heal_listener {
 	pid_t pid;
-	int dirfd;             /* /proc/PID; with start_time it names the process for good */
+	pid_t ppid;
+	int dirfd;             /* /proc/PID; with start_time it names the process for good. -1: foreign */
 	uint64_t start_time;   /* clock ticks after boot, proc(5) field 22 */
 	char *exe;             /* without " (deleted)" */
 	bool exe_deleted;
@@ -196,6 +200,7 @@ struct heal_listener {
 	const char *reason;    /* of the plan; static text */
 	enum heal_outcome outcome;
 	char detail[512];      /* what failed or what to type, "" when there is nothing to add */
+	enum heal_fate proved; /* what a client met after the action */
 	double refused_ms;     /* how long nothing listened during the action; negative: unknown */
 };
 
@@ -362,10 +367,11 @@ unsigned heal_facts_try(struct heal_context *ctx, struct heal_listener *listener
 
 /*
  * Sets plan, reason and outcome without acting: DRY_RUN where there would be
- * something to do, and for a warning what to type in detail.
+ * something to do, and for a warning what to type in detail, if that is safe.
+ * policy-rc.d is run only with asks_policy.
  */
 void heal_plan_show(struct heal_context *ctx, struct heal_listener *listener, unsigned facts,
-		    struct heal_notes *notes);
+		    bool asks_policy, struct heal_notes *notes);
 
 /*
  * Carries out the plan and proves the result: reload, then restart where that
@@ -392,8 +398,8 @@ enum heal_verb {
 };
 
 /*
- * The whole way for one verb. Errors: those of the scan; -ETIMEDOUT when another
- * sshd-heal is at work and does not end before the deadline.
+ * The whole way for one verb. Errors: those of the scan. Where another sshd-heal
+ * is at work until the deadline, or nothing can be locked, it only warns.
  */
 int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *ret,
 	     struct heal_error *error);
@@ -406,7 +412,7 @@ const char *heal_verdict_text(enum heal_verdict verdict);
 int heal_report_json(struct heal_context *ctx, FILE *out, const struct heal_report *report,
 		     struct heal_error *error);
 
-/* Writes the report for people. Hooks get nothing when there is nothing to tell. */
+/* Writes the report for people. Hooks get nothing, no note either, when nothing is stale. */
 int heal_report_text(FILE *out, const struct heal_report *report, enum heal_verb verb);
 
 /*

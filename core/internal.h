@@ -73,6 +73,7 @@ struct heal_words {
 
 /* A unit's ExecStart=, Environment= and EnvironmentFile=, as systemd gives them. */
 struct heal_exec {
+	char *path; /* of the program, which argv[0] need not be */
 	struct heal_words command;
 	struct heal_words environment;
 	struct heal_words files; /* "-" in front: may be missing */
@@ -161,6 +162,7 @@ struct heal_context {
 	int root_fd;
 	int proc_fd;  /* -1 when the root has no /proc */
 	bool is_live; /* the root is that of this machine, so its processes can be acted on */
+	bool is_hook;   /* only what can be acted on is of interest */
 	bool is_chroot; /* the processes that /proc shows are not of this root */
 	int64_t deadline_ms;
 	struct heal_config config;
@@ -184,6 +186,8 @@ static inline void heal_context_freep(struct heal_context **ctx)
 int heal_context_package(struct heal_context *ctx, struct heal_error *error);
 int heal_context_service(struct heal_context *ctx, struct heal_error *error);
 int heal_context_client(struct heal_context *ctx, struct heal_error *error);
+/* Opens /run/sshd-heal, made when create is set. Gives a descriptor or -errno. */
+int heal_state_open(struct heal_context *ctx, bool create);
 /* Loads a module and gives its table. */
 int heal_context_load(struct heal_context *ctx, const char *name, const char *symbol,
 		      const void **ret, struct heal_error *error);
@@ -274,6 +278,9 @@ int socket_list(struct heal_context *ctx, const struct heal_listener *listener, 
 /* Whether a listener is in our own network namespace, so that we can be its client. */
 bool socket_is_reachable(struct heal_context *ctx, const struct heal_listener *listener);
 
+/* Whether two addresses are the same; sshd gives a scope, the kernel's tables do not. */
+bool socket_same_address(const char *a, const char *b);
+
 /* Whether a socket listens on the port of an address, at that address or at any. */
 bool socket_is_taken(struct heal_context *ctx, const struct heal_listener *listener,
 		     const char *address);
@@ -359,6 +366,11 @@ void heal_effective_done(struct heal_effective *effective);
 /* A host key file that is newer than the listener's last start or reload; or NULL. */
 const char *heal_effective_new_key(struct heal_context *ctx, const struct heal_listener *listener,
 				   const struct heal_effective *effective);
+/* An address that the listener has and would have no more; or NULL. */
+const char *heal_effective_lost(const struct heal_listener *listener,
+				const struct heal_effective *effective);
+/* An address that sshd would listen on and that this host has not now; or NULL. */
+const char *heal_effective_absent(const struct heal_effective *effective);
 /* An address that sshd would listen on and that somebody else holds; or NULL. */
 const char *heal_effective_taken(struct heal_context *ctx, const struct heal_listener *listener,
 				 const struct heal_effective *effective);
@@ -367,6 +379,8 @@ const char *heal_effective_taken(struct heal_context *ctx, const struct heal_lis
 
 /* What the first bytes of a server mean; none: it closed the connection. */
 enum heal_fate client_classify(const char *buf, size_t len);
+/* Whether no interface has the address: nobody could listen on it now. */
+bool client_is_absent(const char *address);
 /* Is the client on a connected socket, which stays the caller's. */
 void heal_client_meet(struct heal_context *ctx, int fd, int64_t deadline_ms,
 		      struct heal_hello *ret);
@@ -378,7 +392,7 @@ void heal_client_meet(struct heal_context *ctx, int fd, int64_t deadline_ms,
  * of nothing but PATH. fds are its 0 to 2; -1 is /dev/null.
  */
 int heal_process_start(const char *path, char *const argv[], const int fds[3], pid_t *ret);
-/* Waits for its end; gives its exit status, 128 and more for a signal. -ETIMEDOUT. */
+/* Waits for its end; gives its exit status, 128 and more for a signal. Its group ends with it. -ETIMEDOUT. */
 int heal_process_wait(pid_t pid, int timeout_ms, int *ret);
 /* Ends it with its whole group, and reaps it. */
 int heal_process_end(pid_t pid);
@@ -425,10 +439,10 @@ void heal_notes_done(struct heal_notes *notes);
  */
 void heal_safe(char *dst, size_t size, const char *src);
 
-/* Appends to a string; what does not fit into its size is left out. */
+/* Appends to a string, made safe to print; what does not fit into its size is left out. */
 void heal_append(char *dst, size_t size, const char *fmt, ...) _printf_(3, 4);
 
-/* Sets the detail of a listener's outcome. */
+/* Sets the detail of a listener's outcome, made safe to print. */
 void heal_detail(struct heal_listener *listener, const char *fmt, ...) _printf_(2, 3);
 
 /*

@@ -83,7 +83,11 @@ enum heal_title title_classify(const char *cmdline, size_t len)
 		return title_is_child(cmdline, len) ? HEAL_TITLE_OTHER : HEAL_TITLE_LISTENER;
 	cmdline += skip;
 	len -= skip;
-	if (title_has(cmdline, len, " [listener]"))
+	/*
+	 * sshd insists on an absolute argv[0], and no user name begins with a slash: so
+	 * it is known even where the title found too little room for its end.
+	 */
+	if (cmdline[0] == '/' || title_has(cmdline, len, " [listener]"))
 		return HEAL_TITLE_LISTENER;
 	if (cmdline[0] == '[' || title_has(cmdline, len, " [net]") ||
 	    title_has(cmdline, len, " [accepted]") || strncmp(cmdline, "unknown ", 8) == 0)
@@ -210,13 +214,17 @@ int heal_listener_load(struct heal_context *ctx, pid_t pid, struct heal_listener
 	_cleanup_(heal_listener_done) struct heal_listener listener = {
 		.pid = pid, .dirfd = -1, .sessions = -1, .refused_ms = -1};
 	struct heal_stat stat;
+	struct stat st;
 	char name[16];
 	int r;
 
 	(void)snprintf(name, sizeof(name), "%d", (int)pid);
 	listener.dirfd = openat(ctx->proc_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (listener.dirfd < 0)
+	if (listener.dirfd < 0 || fstat(listener.dirfd, &st) < 0)
 		return -errno;
+	/* A hook has no use for an ordinary user's process, and does not read its memory. */
+	if (ctx->is_live && ctx->is_hook && st.st_uid != 0)
+		return 1;
 	r = listener_load_exe(ctx, &listener);
 	if (r != 0)
 		return r;
@@ -227,21 +235,31 @@ int heal_listener_load(struct heal_context *ctx, pid_t pid, struct heal_listener
 		return r;
 	if (stat.state == 'Z' || stat.state == 'X')
 		return 1;
+	listener.ppid = stat.ppid;
 	listener.start_time = stat.start_time;
 	listener.foreign = listener_whose(ctx, &listener);
+	/* Anyone can start a thousand of them: they must not use up our descriptors. */
+	if (listener.foreign != HEAL_OURS && listener.foreign != HEAL_FOREIGN_PATH)
+		(void)close(heal_take_fd(&listener.dirfd));
 	*ret = listener;
 	listener = (struct heal_listener){.dirfd = -1};
 	return 0;
 }
 
-/* A process that may not be looked at: only worth a line when it calls itself sshd. */
+/*
+ * A process that may not be looked at: only worth a line when it is root's and calls
+ * itself sshd.
+ */
 static bool listener_note_unreadable(struct heal_context *ctx, const char *pid, int code,
 				     struct heal_notes *notes)
 {
 	_cleanup_free_ char *comm = NULL;
 	char path[32];
+	struct stat st;
 	size_t len;
 
+	if (fstatat(ctx->proc_fd, pid, &st, 0) < 0 || (ctx->is_live && st.st_uid != 0))
+		return false;
 	(void)snprintf(path, sizeof(path), "%.12s/comm", pid);
 	if (heal_read_at(ctx->proc_fd, path, 64, &comm, &len) < 0 || strcmp(comm, "sshd\n") != 0)
 		return false;
@@ -280,9 +298,10 @@ static int listener_scan_one(struct heal_context *ctx, const char *pid,
 		r = heal_listener_load(ctx, (pid_t)atoi(pid), &listener);
 	else if (r == 0)
 		return 0;
-	if (r == -ENOMEM)
+	if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
 		return r;
-	if (r == -EACCES || r == -EPERM)
+	/* Kernel threads have no exe; what is not there any more has ended. */
+	if (r < 0 && r != -ENOENT && r != -ESRCH)
 		listeners->unreadable += listener_note_unreadable(ctx, pid, -r, notes);
 	if (r != 0)
 		return 0;
@@ -313,6 +332,28 @@ DIR *heal_open_proc(struct heal_context *ctx)
 	return dir;
 }
 
+/* Between fork and exec a connection's child still has the listener's title and mappings. */
+static void listener_drop_children(struct heal_listeners *listeners)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < listeners->count; i++) {
+		struct heal_listener *listener = &listeners->items[i];
+		bool is_child = false;
+
+		for (size_t j = 0; j < listeners->count; j++)
+			is_child |= listeners->items[j].pid == listener->ppid;
+		listener->ppid = is_child ? -1 : listener->ppid;
+	}
+	for (size_t i = 0; i < listeners->count; i++) {
+		if (listeners->items[i].ppid == -1)
+			heal_listener_done(&listeners->items[i]);
+		else
+			listeners->items[kept++] = listeners->items[i];
+	}
+	listeners->count = kept;
+}
+
 int heal_listeners_find(struct heal_context *ctx, struct heal_listeners *ret,
 			struct heal_notes *notes, struct heal_error *error)
 {
@@ -336,6 +377,7 @@ int heal_listeners_find(struct heal_context *ctx, struct heal_listeners *ret,
 	if (errno)
 		return heal_error_set(error, errno, "looking for sshd processes: reading /proc: %s",
 				      strerror(errno));
+	listener_drop_children(&listeners);
 	*ret = listeners;
 	listeners = (struct heal_listeners){0};
 	return 0;

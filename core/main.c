@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <syslog.h>
 
 #include "internal.h"
@@ -31,6 +32,7 @@ struct main_options {
 
 /* The run that the alarm watches; its deadline may move once the configuration is read. */
 static struct heal_context *volatile main_watched;
+static volatile enum main_status main_alarm_status;
 
 struct main_verb {
 	const char *name;
@@ -76,9 +78,14 @@ static void main_log(int priority, const char *line)
 	closelog();
 }
 
+/* Whether the root is that of this machine, however it is written. */
 static bool main_is_live(const struct main_options *options)
 {
-	return strcmp(options->root, "/") == 0;
+	struct stat root;
+	struct stat ours;
+
+	return stat(options->root, &root) == 0 && stat("/", &ours) == 0 &&
+	       root.st_dev == ours.st_dev && root.st_ino == ours.st_ino;
 }
 
 /* Writes one line per stale listener to syslog, where the journal finds it. */
@@ -222,22 +229,22 @@ static void main_on_alarm(int signal)
 	}
 	/* Nothing can be done about a failed write here; the hook must end, and well. */
 	if (write(STDERR_FILENO, line, sizeof(line) - 1) < 0)
-		_exit(MAIN_OK);
-	_exit(MAIN_OK);
+		_exit(main_alarm_status);
+	_exit(main_alarm_status);
 }
 
 /* The last resort against anything that hangs inside a library or the kernel. */
-static void main_arm_alarm(void)
+static void main_arm_alarm(enum main_status status)
 {
 	struct sigaction action = {.sa_handler = main_on_alarm, .sa_flags = SA_RESTART};
 
+	main_alarm_status = status;
 	if (sigaction(SIGALRM, &action, NULL) == 0)
 		(void)alarm(30 + MAIN_GRACE_S);
 }
 
 static int main_hook(const struct main_options *options, int argc, char **argv)
 {
-	main_arm_alarm();
 	for (size_t i = 0; argc == 1 && i < ARRAY_SIZE(main_hooks); i++)
 		if (strcmp(argv[0], main_hooks[i].name) == 0)
 			return main_hooks[i].run(options);
@@ -308,6 +315,23 @@ static int main_parse(struct main_options *options, int argc, char **argv)
 	return -1;
 }
 
+/*
+ * A terminal or a reader of our output that goes away must not end us half-way
+ * through an action, nor an impatient key: the deadline will. And whatever our
+ * caller ignored or blocked, we wait for children and for the alarm.
+ */
+static void main_set_signals(bool acts)
+{
+	static const int ignored[] = {SIGPIPE, SIGHUP, SIGINT, SIGTERM};
+	sigset_t none;
+
+	for (size_t i = 0; i < (acts ? ARRAY_SIZE(ignored) : 1); i++)
+		(void)signal(ignored[i], SIG_IGN);
+	(void)signal(SIGCHLD, SIG_DFL);
+	if (sigemptyset(&none) == 0)
+		(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	struct main_options options = {.root = "/"};
@@ -317,12 +341,12 @@ int main(int argc, char **argv)
 	/* Nothing of the caller's environment is meant for us, or for the libraries behind us. */
 	(void)clearenv();
 	main_open_stdio();
-	/* A reader of our output that goes away must not end us half-way through an action. */
-	(void)signal(SIGPIPE, SIG_IGN);
 	r = main_parse(&options, argc, argv);
 	if (r >= 0)
 		return r;
 	name = optind < argc ? argv[optind++] : "check";
+	main_set_signals(strcmp(name, "check") != 0);
+	main_arm_alarm(strcmp(name, "hook") == 0 ? MAIN_OK : MAIN_UNKNOWN);
 	if (options.is_dry_run && strcmp(name, "heal") != 0)
 		return main_bad_usage("--dry-run goes with heal, not with", name);
 	for (size_t i = 0; i < ARRAY_SIZE(main_verbs); i++)

@@ -40,12 +40,16 @@ int heal_motd_update(struct heal_context *ctx, const struct heal_report *report)
 	bool is_wanted = ctx->config.motd && heal_report_status(report) != 0;
 	_cleanup_close_ int dir = -1;
 
+	/* In a chroot /run may be that of the host around it. */
+	if (ctx->is_chroot)
+		return 0;
 	if (is_wanted && mkdirat(ctx->root_fd, motd_dir, 0755) < 0 && errno != EEXIST)
 		return -errno;
 	dir = openat(ctx->root_fd, motd_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dir < 0)
-		return errno == ENOENT ? 0 : -errno;
 	if (is_wanted)
-		return motd_write(dir, report);
-	return unlinkat(dir, motd_file, 0) < 0 && errno != ENOENT ? -errno : 0;
+		return dir < 0 ? -errno : motd_write(dir, report);
+	/* Where there is none, or none that could be written, there is nothing to take back. */
+	if (dir >= 0)
+		(void)unlinkat(dir, motd_file, 0);
+	return 0;
 }

@@ -16,25 +16,33 @@ static int process_actions(posix_spawn_file_actions_t *actions, const int fds[3]
 {
 	int r = 0;
 
+	/* Whatever our caller left open is not for them: a pipe held open can hang its reader. */
 	for (int i = 0; r == 0 && i < 3; i++) {
 		if (fds[i] >= 0)
 			r = posix_spawn_file_actions_adddup2(actions, fds[i], i);
 		else
 			r = posix_spawn_file_actions_addopen(actions, i, "/dev/null", O_RDWR, 0);
 	}
+#if __GLIBC_PREREQ(2, 34)
+	if (r == 0)
+		r = posix_spawn_file_actions_addclosefrom_np(actions, 3);
+#endif
 	return -r;
 }
 
 /* A process group of its own, no signal blocked, the usual ones with their default action. */
 static int process_attributes(posix_spawnattr_t *attributes)
 {
+	static const int usual_signals[] = {SIGPIPE, SIGALRM, SIGHUP, SIGINT, SIGTERM, SIGCHLD};
 	sigset_t none;
 	sigset_t usual;
 	int r;
 
-	if (sigemptyset(&none) < 0 || sigemptyset(&usual) < 0 || sigaddset(&usual, SIGPIPE) < 0 ||
-	    sigaddset(&usual, SIGALRM) < 0)
+	if (sigemptyset(&none) < 0 || sigemptyset(&usual) < 0)
 		return -errno;
+	for (size_t i = 0; i < ARRAY_SIZE(usual_signals); i++)
+		if (sigaddset(&usual, usual_signals[i]) < 0)
+			return -errno;
 	r = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
 							 POSIX_SPAWN_SETSIGDEF);
 	if (r == 0)
@@ -85,6 +93,9 @@ int heal_process_wait(pid_t pid, int timeout_ms, int *ret)
 		return -errno;
 	if (r == 0)
 		return -ETIMEDOUT;
+	/* What it left behind in its group goes with it; until it is reaped the group is ours. */
+	if (kill(-pid, SIGKILL) < 0 && errno != ESRCH)
+		return -errno;
 	if (waitpid(pid, &status, 0) < 0)
 		return -errno;
 	*ret = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

@@ -74,10 +74,13 @@ static int prove_clients(struct heal_context *ctx, struct heal_listener *listene
 {
 	const char *addresses[] = {listener->addresses[0], prove_second_address(listener)};
 
+	listener->proved = HEAL_FATE_UNKNOWN;
 	for (size_t i = 0; i < (listener->n_addresses > 1 ? 2 : 1); i++) {
 		struct heal_hello hello;
 
 		heal_client_probe(ctx, addresses[i], PROVE_PROBE_MS, &hello);
+		if (i == 0)
+			listener->proved = hello.fate;
 		if (hello.fate != HEAL_FATE_OK && hello.fate != HEAL_FATE_PENALTY) {
 			heal_detail(listener, "CRITICAL: a new client at %s %s%s%s", addresses[i],
 				       heal_fate_text(hello.fate), *hello.detail ? ": " : "",
@@ -106,9 +109,13 @@ static int prove_found(struct heal_context *ctx, struct heal_listener *listener,
 		(void)snprintf(lost, sizeof(lost), "%s", address);
 	heal_listener_replace(listener, fresh);
 	listener->sessions = sessions;
+	if (listener->plan == HEAL_PLAN_RESTART)
+		listener->unit.main_pid = listener->pid;
 	r = ctx->client_ops ? prove_clients(ctx, listener) : 0;
-	if (r == 0 && *lost)
-		heal_detail(listener, "it does not listen on %s any more", lost);
+	if (r == 0 && *lost) {
+		heal_detail(listener, "CRITICAL: it does not listen on %s any more", lost);
+		return 3;
+	}
 	return r;
 }
 

@@ -83,8 +83,9 @@ static void report_outcome(FILE *out, const struct heal_listener *listener)
 		(void)fprintf(out, "%s: %s", would[listener->plan], listener->reason);
 		break;
 	case HEAL_OUTCOME_HEALED:
-		(void)fprintf(out, "healed: %s, no deleted file left, a new client gets in",
-			      done[listener->plan]);
+		(void)fprintf(out, "healed: %s, no deleted file left, a new client %s",
+			      done[listener->plan],
+			      listener->proved == HEAL_FATE_OK ? "gets in" : "could not be tried");
 		if (listener->refused_ms >= 0)
 			(void)fprintf(out, "; clients were refused for %.1f ms", listener->refused_ms);
 		if (*listener->detail)
@@ -92,7 +93,7 @@ static void report_outcome(FILE *out, const struct heal_listener *listener)
 		break;
 	case HEAL_OUTCOME_WARNED:
 		(void)fprintf(out, "left alone: %s", listener->reason);
-		if (listener->trial.result == HEAL_TRIAL_OK)
+		if (*listener->detail)
 			(void)fprintf(out, "; to heal it by hand: %s", listener->detail);
 		break;
 	case HEAL_OUTCOME_FAILED:
@@ -182,12 +183,13 @@ int heal_report_text(FILE *out, const struct heal_report *report, enum heal_verb
 {
 	bool is_stale = false;
 
-	for (size_t i = 0; i < report->notes.count; i++)
+	for (size_t i = 0; i < report->listeners.count; i++)
+		is_stale |= report->listeners.items[i].n_stale != 0;
+	for (size_t i = 0; (is_stale || verb != HEAL_HOOK) && i < report->notes.count; i++)
 		(void)fprintf(out, "sshd-heal: %s\n", report->notes.lines[i]);
 	for (size_t i = 0; i < report->listeners.count; i++) {
 		const struct heal_listener *listener = &report->listeners.items[i];
 
-		is_stale |= listener->n_stale != 0;
 		if (verb == HEAL_HOOK && !listener->n_stale)
 			continue;
 		(void)fputs("sshd-heal: ", out);

@@ -2,13 +2,10 @@
 /* The whole way, from top to bottom. What is not needed is not done. */
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 
 #include "internal.h"
 
 #define RUN_LOCK_PAUSE_MS 20
-
-static const char run_lock[] = "run/sshd-heal/lock";
 
 /*
  * Looks at one listener's mappings. It may end, or not want to be read. Whose
@@ -56,11 +53,12 @@ static bool run_is_stale(const struct heal_report *report)
 static int run_take_lock(struct heal_context *ctx, struct heal_error *error)
 {
 	static const char what[] = "locking /run/sshd-heal/lock";
+	_cleanup_close_ int dir = heal_state_open(ctx, true);
 	_cleanup_close_ int fd = -1;
 
-	if (mkdirat(ctx->root_fd, "run/sshd-heal", 0755) < 0 && errno != EEXIST)
-		return heal_error_set(error, errno, "%s: %s", what, strerror(errno));
-	fd = openat(ctx->root_fd, run_lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (dir < 0)
+		return heal_error_set(error, -dir, "%s: %s", what, strerror(-dir));
+	fd = openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return heal_error_set(error, errno, "%s: %s", what, strerror(errno));
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
@@ -109,7 +107,8 @@ static void run_judge(struct heal_context *ctx, enum heal_verb verb, struct heal
 	if (listener->verdict != HEAL_VERDICT_FOREIGN && listener->verdict > report->verdict)
 		report->verdict = listener->verdict;
 	if (verb == HEAL_CHECK || verb == HEAL_DRY_RUN || !ctx->is_live)
-		heal_plan_show(ctx, listener, facts, &report->notes);
+		heal_plan_show(ctx, listener, facts, verb == HEAL_DRY_RUN && ctx->is_live,
+			       &report->notes);
 	else
 		heal_act(ctx, listener, facts, &report->notes);
 }
@@ -166,22 +165,27 @@ int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *
 	_cleanup_(heal_report_done) struct heal_report report = {0};
 	_cleanup_close_ int lock = -1;
 	struct heal_error config_error = {0};
-	bool acts = (verb == HEAL_HEAL || verb == HEAL_HOOK) && ctx->is_live;
+	struct heal_error lock_error = {0};
+	bool acts = (verb == HEAL_HEAL || verb == HEAL_HOOK) && ctx->is_live && !ctx->is_chroot;
 	int r;
 
+	ctx->is_hook = verb == HEAL_HOOK;
 	/* debootstrap, image builders and the like may have no /proc: no sshd there, either. */
 	if (verb == HEAL_HOOK && ctx->proc_fd < 0)
 		return 0;
 	r = run_look(ctx, &report, error);
 	if (r == 0 && acts && run_is_stale(&report)) {
-		lock = run_take_lock(ctx, error);
-		if (lock < 0)
-			return lock;
 		if (!ctx->is_configured)
 			run_configure(ctx, &config_error);
+		lock = run_take_lock(ctx, &lock_error);
+		/* A stale sshd is worth telling of even where nothing can be locked, and so done. */
+		if (lock < 0)
+			ctx->config.mode = HEAL_MODE_WARN;
 		/* Whoever had the lock may have healed it all. */
 		r = run_look(ctx, &report, error);
 	}
+	if (r == 0 && lock_error.code)
+		r = heal_notes_add(&report.notes, "%s; only warning", lock_error.message);
 	if (r == 0 && config_error.code)
 		r = heal_notes_add(&report.notes, "%s; going on as if it said Mode=warn",
 				   config_error.message);

@@ -135,12 +135,15 @@ int socket_list(struct heal_context *ctx, const struct heal_listener *listener, 
 		void *user)
 {
 	_cleanup_close_ int fd = socket_is_reachable(ctx, listener) ? diag_open() : -1;
-	int r;
+	int r = fd;
 
-	if (fd >= 0) {
+	if (fd >= 0)
 		r = diag_list(fd, AF_INET, fn, user);
-		return r == 0 ? diag_list(fd, AF_INET6, fn, user) : r;
-	}
+	if (r == 0)
+		r = diag_list(fd, AF_INET6, fn, user);
+	/* The kernel may lack the module tcp_diag. */
+	if (r >= 0)
+		return r;
 	r = socket_list_proc(listener, "net/tcp", fn, user);
 	return r == 0 ? socket_list_proc(listener, "net/tcp6", fn, user) : r;
 }
@@ -167,6 +170,10 @@ static int socket_add_own(void *user, const struct heal_socket *found)
 		i++;
 	if (i == search->inodes.count)
 		return 0;
+	/* Listed already, before the list had to be begun anew from another source. */
+	for (size_t j = 0; j < listener->n_addresses; j++)
+		if (strcmp(listener->addresses[j], found->address) == 0)
+			return 0;
 	if (heal_grow(&listener->addresses, listener->n_addresses,
 		      sizeof(*listener->addresses)) < 0)
 		return -ENOMEM;
@@ -180,19 +187,44 @@ static int socket_add_own(void *user, const struct heal_socket *found)
 int heal_listener_addresses(struct heal_context *ctx, struct heal_listener *listener)
 {
 	_cleanup_(socket_search_done) struct socket_search search = {.listener = listener};
+	char name[16];
+	bool is_open = listener->dirfd >= 0;
 	int r;
 
+	(void)snprintf(name, sizeof(name), "%d", (int)listener->pid);
+	if (!is_open)
+		listener->dirfd = openat(ctx->proc_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (listener->dirfd < 0)
+		return -errno;
 	for (size_t i = 0; i < listener->n_addresses; i++)
 		free(listener->addresses[i]);
 	listener->n_addresses = 0;
 	r = socket_inodes_load(listener->dirfd, &search.inodes);
-	return r < 0 ? r : socket_list(ctx, listener, socket_add_own, &search);
+	if (r == 0)
+		r = socket_list(ctx, listener, socket_add_own, &search);
+	if (!is_open)
+		(void)close(heal_take_fd(&listener->dirfd));
+	return r;
 }
 
 /* The address part of "ADDRESS:PORT" is that of every interface. */
 static bool socket_is_wildcard(const char *address)
 {
 	return strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
+}
+
+/* Whether an address stands for the same as another one, a scope ("%eth0") left aside. */
+bool socket_same_address(const char *a, const char *b)
+{
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	if (*a == '%')
+		a += strcspn(a, "]");
+	if (*b == '%')
+		b += strcspn(b, "]");
+	return strcmp(a, b) == 0;
 }
 
 /*

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "internal.h"
 
@@ -24,7 +25,12 @@ static int trial_pair(int ret[2])
 	_cleanup_close_ int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	_cleanup_close_ int server = -1;
 
-	if (listener < 0 || client < 0 || bind(listener, (struct sockaddr *)&name, len) < 0 ||
+	const struct timeval limit = {.tv_sec = TRIAL_MS / 1000};
+
+	/* connect() and accept() obey these, socket(7): a packet filter may drop loopback, too. */
+	if (listener < 0 || client < 0 ||
+	    setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
+	    setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 || bind(listener, (struct sockaddr *)&name, len) < 0 ||
 	    listen(listener, 1) < 0 || getsockname(listener, (struct sockaddr *)&name, &len) < 0 ||
 	    connect(client, (struct sockaddr *)&name, len) < 0 ||
 	    getsockname(client, (struct sockaddr *)&client_name, &len) < 0)
@@ -40,28 +46,23 @@ static int trial_pair(int ret[2])
 	return 0;
 }
 
-/* What sshd wrote to stderr: one printable line, "; " between its own. */
+/*
+ * What sshd wrote to stderr: one printable line, "; " between its own, without what
+ * it says at every start of options that it does not know any more.
+ */
 static void trial_read_stderr(int fd, char *ret, size_t size)
 {
-	char buf[TRIAL_STDERR_MAX];
-	char joined[TRIAL_STDERR_MAX * 2];
-	ssize_t n = read(fd, buf, sizeof(buf));
-	size_t used = 0;
+	char buf[TRIAL_STDERR_MAX + 1];
+	ssize_t n = read(fd, buf, TRIAL_STDERR_MAX);
+	char *save = NULL;
 
-	for (ssize_t i = 0; i < n; i++) {
-		bool is_end = buf[i] == '\n' || buf[i] == '\r' || buf[i] == '\0';
-
-		if (!is_end) {
-			joined[used++] = buf[i];
-		} else if (used >= 2 && joined[used - 2] != ';') {
-			joined[used++] = ';';
-			joined[used++] = ' ';
-		}
-	}
-	while (used && (joined[used - 1] == ' ' || joined[used - 1] == ';'))
-		used--;
-	joined[used] = '\0';
-	heal_safe(ret, size, joined);
+	*ret = '\0';
+	if (n <= 0)
+		return;
+	buf[n] = '\0';
+	for (char *line = strtok_r(buf, "\r\n", &save); line; line = strtok_r(NULL, "\r\n", &save))
+		if (!strstr(line, "Deprecated option") && !strstr(line, "eprecated key"))
+			heal_append(ret, size, "%s%s", *ret ? "; " : "", line);
 }
 
 static int trial_start(const char *path, const struct heal_words *options, int server, int err,
@@ -110,7 +111,9 @@ static int trial_once(struct heal_context *ctx, const char *path, const struct h
 	heal_client_meet(ctx, client, deadline, hello);
 	(void)close(heal_take_fd(&client));
 	trial_read_stderr(err_read, words, size);
-	return heal_process_end(pid);
+	/* However its end went: what it did with its client is known. */
+	(void)heal_process_end(pid);
+	return 0;
 }
 
 /* The environment that the unit gives to its service. */
@@ -124,7 +127,8 @@ static int trial_environment(struct heal_context *ctx, struct heal_exec *exec)
 		int r;
 
 		path += may_miss;
-		if (*path != '/')
+		/* systemd.exec(5) allows wildcards; whoever uses them is told that we do not. */
+		if (*path != '/' || strpbrk(path, "*?["))
 			return -EINVAL;
 		r = heal_read_at(ctx->root_fd, path + 1, TRIAL_ENVIRONMENT_MAX, &buf, &len);
 		if (r == -ENOENT && may_miss)
@@ -139,9 +143,23 @@ static int trial_environment(struct heal_context *ctx, struct heal_exec *exec)
 
 static void trial_exec_done(struct heal_exec *exec)
 {
+	free(exec->path);
 	heal_words_done(&exec->command);
 	heal_words_done(&exec->environment);
 	heal_words_done(&exec->files);
+}
+
+/* Whether two paths lead to the same file, as /sbin/sshd and /usr/sbin/sshd do. */
+static bool trial_same_file(struct heal_context *ctx, const char *a, const char *b)
+{
+	struct stat a_st;
+	struct stat b_st;
+
+	if (strcmp(a, b) == 0)
+		return true;
+	return *a == '/' && *b == '/' && fstatat(ctx->root_fd, a + 1, &a_st, 0) == 0 &&
+	       fstatat(ctx->root_fd, b + 1, &b_st, 0) == 0 && a_st.st_dev == b_st.st_dev &&
+	       a_st.st_ino == b_st.st_ino;
 }
 
 /* The arguments that a restart would start sshd with. */
@@ -153,6 +171,10 @@ static int trial_unit_argv(struct heal_context *ctx, const struct heal_listener 
 
 	if (r < 0)
 		return r;
+	/* What is tried must be what a restart would start. */
+	if (!trial_same_file(ctx, exec.path, listener->exe))
+		return heal_error_set(error, ENOTSUP, "%s starts %s, but %s is what runs",
+				      listener->unit.id, exec.path, listener->exe);
 	r = trial_environment(ctx, &exec);
 	if (r == 0)
 		r = exec_expand(&exec.command, &exec.environment, argv);
@@ -240,6 +262,8 @@ static void trial_judge(struct heal_context *ctx, struct heal_listener *listener
 		words = hello->detail;
 	if (*words)
 		heal_append(trial->detail, size, ": %s", words);
+	else if (hello->fate == HEAL_FATE_EOF)
+		heal_append(trial->detail, size, ", and it does not say why (does hosts.deny refuse 127.0.0.1?)");
 	trial_blame(ctx, listener, words);
 }
 
@@ -250,13 +274,30 @@ static void trial_skip(struct heal_listener *listener, const char *why)
 	heal_append(listener->trial.detail, sizeof(listener->trial.detail), "%s", why);
 }
 
+/* What execve(2) says of the file itself; anything else is about this machine's state. */
+static bool trial_is_about_file(int code)
+{
+	static const int codes[] = {ENOENT, EACCES, ENOEXEC, ENOTDIR, ELOOP, ELIBBAD, EISDIR};
+
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
+		if (code == codes[i])
+			return true;
+	return false;
+}
+
 static void trial_with(struct heal_context *ctx, struct heal_listener *listener,
 		       const struct heal_words *options)
 {
 	struct heal_hello hello = {0};
+	struct heal_error error;
 	char words[TRIAL_STDERR_MAX / 16] = "";
 	int r = trial_once(ctx, listener->exe, options, &hello, words, sizeof(words));
 
+	if (r < 0 && !trial_is_about_file(-r)) {
+		(void)heal_error_set(&error, -r, "trying %s: %s", listener->exe, strerror(-r));
+		trial_skip(listener, error.message);
+		return;
+	}
 	trial_judge(ctx, listener, r, &hello, words);
 }
 
@@ -274,10 +315,42 @@ static void trial_compare_keys(struct heal_listener *listener)
 			    "clients know the host key %s, on disk is %s", live, tried);
 }
 
-/*
- * What a client does not see: the keys of the other types, and the ports. Only
- * what sshd says is taken; where it says nothing, the trial stands.
- */
+/* Adds a sentence about something to the detail. */
+static void trial_add(struct heal_listener *listener, const char *before, const char *what,
+		      const char *after)
+{
+	struct heal_trial *trial = &listener->trial;
+
+	heal_append(trial->detail, sizeof(trial->detail), "%s%s%s%s", *trial->detail ? "; " : "",
+		    before, what, after);
+}
+
+/* Where sshd would listen, as against where it does. systemd's sockets are not its affair. */
+static void trial_check_addresses(struct heal_context *ctx, struct heal_listener *listener,
+				  const struct heal_effective *effective)
+{
+	const char *address;
+
+	if (listener->unit.is_socket_activated)
+		return;
+	address = heal_effective_lost(listener, effective);
+	if (address) {
+		listener->trial.is_moving = true;
+		trial_add(listener, "it would not listen on ", address, " any more");
+	}
+	address = heal_effective_absent(effective);
+	if (address) {
+		listener->trial.is_moving = true;
+		trial_add(listener, "this host has no address for ", address, " now");
+	}
+	address = heal_effective_taken(ctx, listener, effective);
+	if (address) {
+		listener->trial.is_port_taken = true;
+		trial_add(listener, "another process listens on ", address, ", where sshd would");
+	}
+}
+
+/* What a client does not see: the keys of the other types, and the addresses. */
 static void trial_ask_sshd(struct heal_context *ctx, struct heal_listener *listener,
 			   const struct heal_words *options)
 {
@@ -285,20 +358,16 @@ static void trial_ask_sshd(struct heal_context *ctx, struct heal_listener *liste
 	struct heal_trial *trial = &listener->trial;
 	const char *path;
 
-	if (heal_effective_load(ctx, listener->exe, options, &effective) < 0)
+	if (heal_effective_load(ctx, listener->exe, options, &effective) < 0) {
+		trial_skip(listener, "sshd -T did not tell its configuration");
 		return;
+	}
 	path = heal_effective_new_key(ctx, listener, &effective);
 	if (path && trial->host_key != HEAL_HOST_KEY_CHANGED) {
 		trial->host_key = HEAL_HOST_KEY_CHANGED;
-		heal_append(trial->detail, sizeof(trial->detail),
-			    "the host key %s was replaced after sshd had started", path);
+		trial_add(listener, "the host key ", path, " was replaced after sshd had started");
 	}
-	path = heal_effective_taken(ctx, listener, &effective);
-	if (path) {
-		trial->is_port_taken = true;
-		heal_append(trial->detail, sizeof(trial->detail),
-			    "another process listens on %s, where sshd would", path);
-	}
+	trial_check_addresses(ctx, listener, &effective);
 }
 
 /* Tries what the running listener has, and where it differs what its unit says now. */
@@ -320,6 +389,8 @@ void heal_trial_run(struct heal_context *ctx, struct heal_listener *listener)
 	bool has_unit = listener->unit.is_service && listener->unit.main_pid == listener->pid;
 	int r = heal_context_client(ctx, &error);
 
+	if (r == 0 && listener->n_addresses == 0)
+		r = heal_error_set(&error, EADDRNOTAVAIL, "its listening sockets were not found");
 	if (r == 0 && !socket_is_reachable(ctx, listener))
 		r = heal_error_set(&error, EADDRNOTAVAIL,
 				   "it is in a network namespace of its own, where no client can be tried");

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "internal.h"
@@ -50,24 +51,28 @@ void heal_error_fill(struct heal_error *error, int code, const char *fmt, ...)
 void heal_append(char *dst, size_t size, const char *fmt, ...)
 {
 	size_t used = strnlen(dst, size);
+	char raw[1024];
 	va_list args;
 
 	if (used + 1 >= size)
 		return;
 	va_start(args, fmt);
-	if (vsnprintf(dst + used, size - used, fmt, args) < 0)
-		dst[used] = '\0';
+	if (vsnprintf(raw, sizeof(raw), fmt, args) < 0)
+		raw[0] = '\0';
 	va_end(args);
+	heal_safe(dst + used, size - used, raw);
 }
 
 void heal_detail(struct heal_listener *listener, const char *fmt, ...)
 {
+	char raw[1024];
 	va_list args;
 
 	va_start(args, fmt);
-	if (vsnprintf(listener->detail, sizeof(listener->detail), fmt, args) < 0)
-		listener->detail[0] = '\0';
+	if (vsnprintf(raw, sizeof(raw), fmt, args) < 0)
+		raw[0] = '\0';
 	va_end(args);
+	heal_safe(listener->detail, sizeof(listener->detail), raw);
 }
 
 void *heal_grown(void *items, size_t count, size_t size)
@@ -110,13 +115,18 @@ void heal_notes_done(struct heal_notes *notes)
 
 int heal_read_at(int dirfd, const char *path, size_t max, char **ret, size_t *ret_len)
 {
-	_cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	_cleanup_close_ int fd =
+		openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	_cleanup_free_ char *buf = NULL;
+	struct stat st;
 	size_t len = 0;
 	size_t room = 0;
 
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
+	/* A recorded tree may hold anything; a FIFO would be waited for. */
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
 	for (;;) {
 		ssize_t n;
 

@@ -118,6 +118,7 @@ static int json_write(FILE *out, const struct heal_report *report)
 {
 	struct json_object *object = json_object_new_object();
 	struct json_object *list = json_object_new_array();
+	const char *text;
 	int r;
 
 	if (!object || !list) {
@@ -130,9 +131,9 @@ static int json_write(FILE *out, const struct heal_report *report)
 	for (size_t i = 0; i < report->listeners.count; i++)
 		(void)json_object_array_add(list, json_listener(&report->listeners.items[i]));
 	(void)json_object_object_add(object, "listeners", list);
-	r = fprintf(out, "%s\n",
-		    json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
-								   JSON_C_TO_STRING_NOSLASHESCAPE));
+	text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
+							      JSON_C_TO_STRING_NOSLASHESCAPE);
+	r = text ? fprintf(out, "%s\n", text) : -1;
 	json_object_put(object);
 	return r < 0 || fflush(out) != 0 ? -EIO : 0;
 }

@@ -25,7 +25,34 @@ static int systemd_reply_path(DBusMessage *reply, const char *what, const char *
 	return 0;
 }
 
-/* Whether a list of units (TriggeredBy) names a socket. */
+/* The object path of a unit that systemd has loaded. */
+static int systemd_get_unit(struct systemd *systemd, const char *unit, DBusMessage **reply,
+			    const char **path, struct heal_error *error)
+{
+	static const char what[] = "asking systemd for a unit";
+	int r = systemd_call(systemd,
+			     systemd_append(systemd_request(systemd, SYSTEMD_PATH, SYSTEMD_MANAGER,
+							    "GetUnit"),
+					    DBUS_TYPE_STRING, &unit, DBUS_TYPE_INVALID),
+			     what, reply, error);
+
+	return r < 0 ? r : systemd_reply_path(*reply, what, path, error);
+}
+
+/* Whether a unit is active; one that cannot be asked about is not. */
+static bool systemd_is_active(struct systemd *systemd, const char *unit)
+{
+	_cleanup_message_ DBusMessage *reply = NULL;
+	_cleanup_free_ char *state = NULL;
+	struct heal_error error;
+	const char *path;
+
+	return systemd_get_unit(systemd, unit, &reply, &path, &error) == 0 &&
+	       systemd_get_string(systemd, path, SYSTEMD_UNIT, "ActiveState", &state, &error) == 0 &&
+	       state && strcmp(state, "active") == 0;
+}
+
+/* Whether a list of units (TriggeredBy) names a socket that systemd holds open. */
 static int systemd_is_socket_activated(struct systemd *systemd, const char *path, bool *ret,
 				       struct heal_error *error)
 {
@@ -33,7 +60,7 @@ static int systemd_is_socket_activated(struct systemd *systemd, const char *path
 	DBusMessageIter value;
 	DBusMessageIter item;
 	bool found = false;
-	int r = systemd_get(systemd, path, SYSTEMD_UNIT, "TriggeredBy", DBUS_TYPE_ARRAY, &reply,
+	int r = systemd_get(systemd, path, SYSTEMD_UNIT, "TriggeredBy", "as", &reply,
 			    &value, error);
 
 	if (r < 0)
@@ -46,7 +73,8 @@ static int systemd_is_socket_activated(struct systemd *systemd, const char *path
 
 		dbus_message_iter_get_basic(&item, &unit);
 		len = strlen(unit);
-		found |= len > 7 && strcmp(unit + len - 7, ".socket") == 0;
+		if (len > 7 && strcmp(unit + len - 7, ".socket") == 0)
+			found |= systemd_is_active(systemd, unit);
 	}
 	*ret = found;
 	return 0;
@@ -97,21 +125,21 @@ static int systemd_fill_service(struct systemd *systemd, const char *path, struc
 	dbus_bool_t can_reload = FALSE;
 	dbus_bool_t refuses_stop = FALSE;
 	dbus_uint32_t main_pid = 0;
-	int r = systemd_get_basic(systemd, path, SYSTEMD_SERVICE, "MainPID", DBUS_TYPE_UINT32,
+	int r = systemd_get_basic(systemd, path, SYSTEMD_SERVICE, "MainPID", "u",
 				  &main_pid, error);
 
 	if (r == 0)
-		r = systemd_get_basic(systemd, path, SYSTEMD_UNIT, "CanReload", DBUS_TYPE_BOOLEAN,
+		r = systemd_get_basic(systemd, path, SYSTEMD_UNIT, "CanReload", "b",
 				      &can_reload, error);
 	if (r == 0)
-		r = systemd_get_basic(systemd, path, SYSTEMD_UNIT, "RefuseManualStop",
-				      DBUS_TYPE_BOOLEAN, &refuses_stop, error);
+		r = systemd_get_basic(systemd, path, SYSTEMD_UNIT, "RefuseManualStop", "b",
+				      &refuses_stop, error);
 	if (r == 0)
 		r = systemd_get_string(systemd, path, SYSTEMD_SERVICE, "KillMode", &kill_mode, error);
 	if (r == 0)
 		r = systemd_is_socket_activated(systemd, path, &unit->is_socket_activated, error);
 	if (r < 0 || !kill_mode)
-		return r;
+		return r < 0 ? r : -EBADMSG;
 	unit->main_pid = (pid_t)main_pid;
 	unit->can_reload = can_reload;
 	unit->refuses_stop = refuses_stop;
@@ -140,7 +168,7 @@ static int systemd_unit_of(void *handle, pid_t pid, struct heal_unit *ret, struc
 	if (r == 0)
 		r = systemd_get_string(handle, path, SYSTEMD_UNIT, "Id", &unit.id, error);
 	if (r < 0 || !unit.id)
-		return r;
+		return r < 0 ? r : -EBADMSG;
 	dot = strrchr(unit.id, '.');
 	unit.is_service = dot && strcmp(dot, ".service") == 0;
 	if (unit.is_service)
@@ -153,20 +181,6 @@ static int systemd_unit_of(void *handle, pid_t pid, struct heal_unit *ret, struc
 	return 0;
 }
 
-/* The object path of a unit that systemd has loaded. */
-static int systemd_get_unit(struct systemd *systemd, const char *unit, DBusMessage **reply,
-			    const char **path, struct heal_error *error)
-{
-	static const char what[] = "asking systemd for a unit";
-	int r = systemd_call(systemd,
-			     systemd_append(systemd_request(systemd, SYSTEMD_PATH, SYSTEMD_MANAGER,
-							    "GetUnit"),
-					    DBUS_TYPE_STRING, &unit, DBUS_TYPE_INVALID),
-			     what, reply, error);
-
-	return r < 0 ? r : systemd_reply_path(*reply, what, path, error);
-}
-
 static int systemd_main_pid(void *handle, const char *unit, pid_t *ret, struct heal_error *error)
 {
 	_cleanup_message_ DBusMessage *reply = NULL;
@@ -175,7 +189,7 @@ static int systemd_main_pid(void *handle, const char *unit, pid_t *ret, struct h
 	int r = systemd_get_unit(handle, unit, &reply, &path, error);
 
 	if (r == 0)
-		r = systemd_get_basic(handle, path, SYSTEMD_SERVICE, "MainPID", DBUS_TYPE_UINT32,
+		r = systemd_get_basic(handle, path, SYSTEMD_SERVICE, "MainPID", "u",
 				      &main_pid, error);
 	if (r == 0)
 		*ret = (pid_t)main_pid;
@@ -211,14 +225,16 @@ static int systemd_subscribe(struct systemd *systemd, struct heal_error *error)
 }
 
 /* Whether a message says that the job is done; result then points into it. */
-static bool systemd_is_result(DBusMessage *message, const char *job, const char **result)
+static bool systemd_is_result(const struct systemd *systemd, DBusMessage *message,
+			      const char *job, const char **result)
 {
 	dbus_uint32_t id;
 	const char *path;
 	const char *unit;
 	const char *text;
 
-	if (!dbus_message_is_signal(message, SYSTEMD_MANAGER, "JobRemoved") ||
+	if (!systemd_is_from_peer(systemd, message) ||
+	    !dbus_message_is_signal(message, SYSTEMD_MANAGER, "JobRemoved") ||
 	    !dbus_message_get_args(message, NULL, DBUS_TYPE_UINT32, &id, DBUS_TYPE_OBJECT_PATH,
 				   &path, DBUS_TYPE_STRING, &unit, DBUS_TYPE_STRING, &text,
 				   DBUS_TYPE_INVALID) ||
@@ -236,7 +252,7 @@ static int systemd_await(struct systemd *systemd, const char *job, const char *w
 	_cleanup_message_ DBusMessage *message = NULL;
 	size_t i = 0;
 
-	while (i < systemd->n_signals && !systemd_is_result(systemd->signals[i], job, &result))
+	while (i < systemd->n_signals && !systemd_is_result(systemd, systemd->signals[i], job, &result))
 		i++;
 	while (!result) {
 		int r;
@@ -246,7 +262,7 @@ static int systemd_await(struct systemd *systemd, const char *job, const char *w
 		r = systemd_receive(systemd, systemd->deadline_ms, what, &message, error);
 		if (r < 0)
 			return r;
-		(void)systemd_is_result(message, job, &result);
+		(void)systemd_is_result(systemd, message, job, &result);
 	}
 	if (strcmp(result, "done") == 0)
 		return 0;
@@ -272,7 +288,9 @@ static int systemd_run_job(struct systemd *systemd, const char *method, const ch
 	r = systemd_call(systemd, request, what, &reply, error);
 	if (r == 0)
 		r = systemd_reply_path(reply, what, &job, error);
-	return r < 0 || !job ? r : systemd_await(systemd, job, what, error);
+	if (r < 0 || !job)
+		return r < 0 ? r : -EBADMSG;
+	return systemd_await(systemd, job, what, error);
 }
 
 /* A list of strings, each a variant's or a structure's first member. */
@@ -290,21 +308,24 @@ static int systemd_add_words(DBusMessageIter *list, struct heal_words *words)
 }
 
 /* ExecStart is a(sasbttttuii): the path, the arguments, the rest is of no interest. */
-static int systemd_add_command(DBusMessageIter *array, struct heal_words *command)
+static int systemd_add_command(DBusMessageIter *array, struct heal_exec *exec)
 {
 	DBusMessageIter entry;
 	DBusMessageIter field;
 	DBusMessageIter words;
+	const char *path;
 
 	dbus_message_iter_recurse(array, &entry);
 	if (dbus_message_iter_get_arg_type(&entry) != DBUS_TYPE_STRUCT)
 		return -ENODATA;
 	dbus_message_iter_recurse(&entry, &field);
-	if (!dbus_message_iter_next(&field) ||
-	    dbus_message_iter_get_arg_type(&field) != DBUS_TYPE_ARRAY)
-		return -EBADMSG;
+	dbus_message_iter_get_basic(&field, &path);
+	exec->path = strdup(path);
+	if (!exec->path)
+		return -ENOMEM;
+	(void)dbus_message_iter_next(&field);
 	dbus_message_iter_recurse(&field, &words);
-	return systemd_add_words(&words, command);
+	return systemd_add_words(&words, &exec->command);
 }
 
 /* EnvironmentFiles is a(sb): the path, and whether it may be missing. */
@@ -348,22 +369,22 @@ static int systemd_exec_start(void *handle, const char *unit, struct heal_exec *
 	int r = systemd_get_unit(handle, unit, &unit_reply, &path, error);
 
 	if (r == 0)
-		r = systemd_get(handle, path, SYSTEMD_SERVICE, "ExecStart", DBUS_TYPE_ARRAY,
+		r = systemd_get(handle, path, SYSTEMD_SERVICE, "ExecStart", "a(sasbttttuii)",
 				&command, &value, error);
 	if (r < 0)
 		return r;
-	r = systemd_add_command(&value, &ret->command);
+	r = systemd_add_command(&value, ret);
 	if (r < 0)
 		return heal_error_set(error, -r, "understanding ExecStart= of %s: %s", unit,
 				      strerror(-r));
-	r = systemd_get(handle, path, SYSTEMD_SERVICE, "Environment", DBUS_TYPE_ARRAY, &environment,
+	r = systemd_get(handle, path, SYSTEMD_SERVICE, "Environment", "as", &environment,
 			&value, error);
 	if (r < 0)
 		return r;
 	dbus_message_iter_recurse(&value, &words);
 	if (systemd_add_words(&words, &ret->environment) < 0)
 		return heal_error_set(error, ENOMEM, "asking systemd about %s: out of memory", unit);
-	r = systemd_get(handle, path, SYSTEMD_SERVICE, "EnvironmentFiles", DBUS_TYPE_ARRAY, &files,
+	r = systemd_get(handle, path, SYSTEMD_SERVICE, "EnvironmentFiles", "a(sb)", &files,
 			&value, error);
 	if (r < 0)
 		return r;

@@ -21,6 +21,7 @@ void systemd_close(void *handle)
 	for (size_t i = 0; i < systemd->n_signals; i++)
 		dbus_message_unref(systemd->signals[i]);
 	free(systemd->signals);
+	free(systemd->peer);
 	if (systemd->bus) {
 		dbus_connection_close(systemd->bus);
 		dbus_connection_unref(systemd->bus);
@@ -59,10 +60,16 @@ int systemd_error(DBusError *dbus_error, const char *what, struct heal_error *er
 	return -code;
 }
 
+/* Anyone on the bus can send us anything: only systemd's word counts. */
+bool systemd_is_from_peer(const struct systemd *systemd, DBusMessage *message)
+{
+	return !systemd->peer || dbus_message_has_sender(message, systemd->peer);
+}
+
 /* Keeps a signal for later; anything else that nobody awaits is dropped. */
 static int systemd_keep(struct systemd *systemd, DBusMessage *message)
 {
-	if (!dbus_message_is_signal(message, SYSTEMD_MANAGER, "JobRemoved"))
+	if (!systemd_is_from_peer(systemd, message) || !dbus_message_is_signal(message, SYSTEMD_MANAGER, "JobRemoved"))
 		return 0;
 	if (heal_grow(&systemd->signals, systemd->n_signals, sizeof(*systemd->signals)) < 0)
 		return -ENOMEM;
@@ -112,7 +119,10 @@ int systemd_call(struct systemd *systemd, DBusMessage *request, const char *what
 
 		if (r < 0)
 			return r;
-		if (dbus_message_get_reply_serial(message) != serial) {
+		/* The bus itself lets only the one that was asked answer, once. */
+		if (dbus_message_get_reply_serial(message) != serial ||
+		    (dbus_message_get_type(message) != DBUS_MESSAGE_TYPE_METHOD_RETURN &&
+		     dbus_message_get_type(message) != DBUS_MESSAGE_TYPE_ERROR)) {
 			if (systemd_keep(systemd, message) < 0)
 				return heal_error_set(error, ENOMEM, "%s: out of memory", what);
 			continue;
@@ -150,14 +160,16 @@ DBusMessage *systemd_append(DBusMessage *request, int first_type, ...)
 
 /* One property of an object; the iterator stands on its value. */
 int systemd_get(struct systemd *systemd, const char *path, const char *interface,
-		       const char *property, int type, DBusMessage **ret, DBusMessageIter *value,
-		       struct heal_error *error)
+		const char *property, const char *signature, DBusMessage **ret,
+		DBusMessageIter *value, struct heal_error *error)
 {
 	_cleanup_message_ DBusMessage *reply = NULL;
 	DBusMessage *request =
 		systemd_request(systemd, path, "org.freedesktop.DBus.Properties", "Get");
 	DBusMessageIter variant;
 	char what[96];
+	char *found;
+	bool is_expected;
 	int r;
 
 	(void)snprintf(what, sizeof(what), "asking systemd for %s", property);
@@ -169,7 +181,10 @@ int systemd_get(struct systemd *systemd, const char *path, const char *interface
 	    dbus_message_iter_get_arg_type(&variant) != DBUS_TYPE_VARIANT)
 		return heal_error_set(error, EBADMSG, "%s: unexpected reply", what);
 	dbus_message_iter_recurse(&variant, value);
-	if (dbus_message_iter_get_arg_type(value) != type)
+	found = dbus_message_iter_get_signature(value);
+	is_expected = found && strcmp(found, signature) == 0;
+	dbus_free(found);
+	if (!is_expected)
 		return heal_error_set(error, EBADMSG, "%s: unexpected type", what);
 	*ret = heal_take(reply);
 	return 0;
@@ -177,11 +192,12 @@ int systemd_get(struct systemd *systemd, const char *path, const char *interface
 
 /* A property of a basic type, copied to ret; strings are copied by the caller. */
 int systemd_get_basic(struct systemd *systemd, const char *path, const char *interface,
-			     const char *property, int type, void *ret, struct heal_error *error)
+			     const char *property, const char *signature, void *ret,
+		      struct heal_error *error)
 {
 	_cleanup_message_ DBusMessage *reply = NULL;
 	DBusMessageIter value;
-	int r = systemd_get(systemd, path, interface, property, type, &reply, &value, error);
+	int r = systemd_get(systemd, path, interface, property, signature, &reply, &value, error);
 
 	if (r == 0)
 		dbus_message_iter_get_basic(&value, ret);
@@ -195,7 +211,7 @@ int systemd_get_string(struct systemd *systemd, const char *path, const char *in
 	DBusMessageIter value;
 	const char *borrowed;
 	char *copy;
-	int r = systemd_get(systemd, path, interface, property, DBUS_TYPE_STRING, &reply, &value,
+	int r = systemd_get(systemd, path, interface, property, "s", &reply, &value,
 			    error);
 
 	if (r < 0)
@@ -218,6 +234,28 @@ static int systemd_hello(struct systemd *systemd, struct heal_error *error)
 	return systemd_call(systemd, request, "greeting the system bus", &reply, error);
 }
 
+/* Asks who systemd is on the bus, for its signals must be told from others'. */
+static int systemd_find_peer(struct systemd *systemd, struct heal_error *error)
+{
+	static const char what[] = "asking the system bus for systemd";
+	_cleanup_message_ DBusMessage *reply = NULL;
+	const char *name = SYSTEMD_NAME;
+	DBusMessage *request = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS,
+							    DBUS_INTERFACE_DBUS, "GetNameOwner");
+	DBusError dbus_error = DBUS_ERROR_INIT;
+	const char *owner;
+	int r = systemd_call(systemd,
+			     systemd_append(request, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID),
+			     what, &reply, error);
+
+	if (r < 0)
+		return r;
+	if (!dbus_message_get_args(reply, &dbus_error, DBUS_TYPE_STRING, &owner, DBUS_TYPE_INVALID))
+		return systemd_error(&dbus_error, what, error);
+	systemd->peer = strdup(owner);
+	return systemd->peer ? 0 : heal_error_set(error, ENOMEM, "%s: out of memory", what);
+}
+
 /* Connects, and proves that systemd answers there. */
 static int systemd_connect(struct systemd *systemd, const char *address, bool is_private,
 			   struct heal_error *error)
@@ -232,6 +270,8 @@ static int systemd_connect(struct systemd *systemd, const char *address, bool is
 	systemd->is_private = is_private;
 	if (!is_private)
 		r = systemd_hello(systemd, error);
+	if (r == 0 && !is_private)
+		r = systemd_find_peer(systemd, error);
 	/*
 	 * PID 1 can read our first request together with the end of the handshake,
 	 * and then does not look at it before more comes (seen with 252): ask again.
@@ -248,6 +288,7 @@ static int systemd_connect(struct systemd *systemd, const char *address, bool is
 		dbus_connection_close(systemd->bus);
 		dbus_connection_unref(systemd->bus);
 		systemd->bus = NULL;
+		free(heal_take(systemd->peer));
 	}
 	return r;
 }

@@ -19,6 +19,7 @@
 struct systemd {
 	DBusConnection *bus;
 	bool is_subscribed;
+	char *peer;      /* systemd's unique name on the bus; NULL on the private socket */
 	bool is_private; /* straight to PID 1: no names, no Subscribe, no match rules */
 	int64_t deadline_ms;
 	int call_ms; /* how long a reply may take */
@@ -51,14 +52,18 @@ int systemd_call(struct systemd *systemd, DBusMessage *request, const char *what
 int systemd_receive(struct systemd *systemd, int64_t deadline_ms, const char *what,
 		    DBusMessage **ret, struct heal_error *error);
 
-/* One property of an object; the iterator stands on its value, of the given type. */
-int systemd_get(struct systemd *systemd, const char *path, const char *interface,
-		const char *property, int type, DBusMessage **ret, DBusMessageIter *value,
-		struct heal_error *error);
+/* Whether a message comes from systemd, and not from anyone else on the bus. */
+bool systemd_is_from_peer(const struct systemd *systemd, DBusMessage *message);
 
-/* A property of a basic type other than a string. */
+/* One property of an object; the iterator stands on its value, of the given signature. */
+int systemd_get(struct systemd *systemd, const char *path, const char *interface,
+		const char *property, const char *signature, DBusMessage **ret,
+		DBusMessageIter *value, struct heal_error *error);
+
+/* A property of a basic type other than a string, named by its signature. */
 int systemd_get_basic(struct systemd *systemd, const char *path, const char *interface,
-		      const char *property, int type, void *ret, struct heal_error *error);
+		      const char *property, const char *signature, void *ret,
+		      struct heal_error *error);
 
 /* A string property, to be freed. */
 int systemd_get_string(struct systemd *systemd, const char *path, const char *interface,

@@ -52,7 +52,7 @@ static void act(struct scene *scene, unsigned facts)
 
 static void show(struct scene *scene, unsigned facts)
 {
-	heal_plan_show(scene->ctx, &scene->listener, facts, &scene->notes);
+	heal_plan_show(scene->ctx, &scene->listener, facts, false, &scene->notes);
 	assert_int_equal(scene->notes.count, 0);
 }
 

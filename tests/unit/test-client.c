@@ -207,6 +207,46 @@ static int listen_on(int *port)
 	return fd;
 }
 
+struct wanted {
+	char address[32];
+	int n;
+};
+
+static int count_address(void *user, const struct heal_socket *found)
+{
+	struct wanted *wanted = user;
+
+	wanted->n += strcmp(found->address, wanted->address) == 0;
+	return 0;
+}
+
+HEAL_TEST(diag_lists_sockets_that_listen_and_no_connections)
+{
+	struct sockaddr_in name = {.sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct wanted wanted = {.n = 0};
+	int port = 0;
+	int fd = listen_on(&port);
+	int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int diag = diag_open();
+	int server;
+
+	assert_true(diag >= 0);
+	name.sin_port = htons((uint16_t)port);
+	assert_int_equal(connect(client, (struct sockaddr *)&name, sizeof(name)), 0);
+	server = accept(fd, NULL, NULL);
+	(void)snprintf(wanted.address, sizeof(wanted.address), "127.0.0.1:%d", port);
+	assert_int_equal(diag_list(diag, AF_INET, count_address, &wanted), 0);
+	assert_int_equal(wanted.n, 1);
+	/* The connection, which has the same local address, outlives the listener. */
+	(void)close(fd);
+	assert_int_equal(diag_list(diag, AF_INET, count_address, &wanted), 0);
+	assert_int_equal(wanted.n, 1);
+	(void)close(server);
+	(void)close(client);
+	(void)close(diag);
+}
+
 HEAL_TEST(watch_tells_for_how_long_nothing_listened)
 {
 	struct heal_watch *watch;

@@ -126,6 +126,27 @@ HEAL_TEST(effective_address_is_taken_when_another_process_has_it)
 	heal_effective_done(&effective);
 }
 
+HEAL_TEST(effective_address_that_it_listens_on_already_is_not_taken)
+{
+	static const char text[] = "listenaddress 0.0.0.0:22\n";
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
+	struct heal_effective effective = {0};
+
+	tree_add(tree, &(struct tree_process){.pid = 34});
+	/* Whoever has the narrower address beside it, they get on with each other. */
+	tree_file(tree, "proc/34/net/tcp",
+		  "   0: 00000000:0016 00000000:0000 0A 0:0 0:0 0     0        0 4001 1 0\n"
+		  "   1: 0100007F:0016 00000000:0000 0A 0:0 0:0 0     0        0 4009 1 0\n");
+	tree_load(ctx, 34, &listener);
+	assert_int_equal(listener.n_addresses, 2);
+	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
+	assert_null(heal_effective_taken(ctx, &listener, &effective));
+	assert_true(socket_is_taken(ctx, &listener, "0.0.0.0:22"));
+	heal_effective_done(&effective);
+}
+
 HEAL_TEST(motd_is_there_as_long_as_an_sshd_is_left_stale)
 {
 	const struct tree *tree = tree_new();
