@@ -8,6 +8,7 @@
 /* A re-exec takes 5 ms, a restart 40; slow machines get a thousand times that. */
 #define ACT_PROVE_MS 5000
 #define ACT_PROBE_MS 3000
+#define ACT_SETTLE_MS 500
 #define ACT_RESERVE_MS 10000
 
 /* How far a plan goes into what costs something or changes anything. */
@@ -230,8 +231,8 @@ static int act_and_prove(struct heal_context *ctx, struct heal_listener *listene
 	struct heal_watch *watch =
 		listener->n_addresses ? heal_watch_start(listener->addresses[0]) : NULL;
 	int done = act_once(ctx, listener, &error);
-	/* After a failed action: whether sshd still is there is all that is asked. */
-	int r = heal_prove(ctx, listener, done < 0 ? 0 : ACT_PROVE_MS);
+	/* After a failed action: whether sshd still is there, perhaps in the middle of its re-exec. */
+	int r = heal_prove(ctx, listener, done < 0 ? ACT_SETTLE_MS : ACT_PROVE_MS);
 
 	/* Not when the job was never ours: then somebody else has stopped it, and meant to. */
 	if (r == 2 && (done == 0 || done == -ECANCELED || done == -ETIMEDOUT))

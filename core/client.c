@@ -39,7 +39,8 @@ static enum heal_fate client_fate_of(int code)
 	case ENETUNREACH:
 		return HEAL_FATE_TIMEOUT;
 	default:
-		return HEAL_FATE_FAILED;
+		/* No address of that family, no scope, no descriptor: nothing that sshd did. */
+		return HEAL_FATE_UNKNOWN;
 	}
 }
 

@@ -141,23 +141,25 @@ static int64_t effective_since_s(struct heal_context *ctx, const struct heal_lis
 	return since;
 }
 
+bool heal_effective_is_new(struct heal_context *ctx, const struct heal_listener *listener,
+			   const struct heal_effective *effective, const char *path)
+{
+	int64_t since = effective_since_s(ctx, listener, &effective->pid_files) + EFFECTIVE_SLACK_S;
+	struct statx st;
+
+	if (*path != '/' || statx(ctx->root_fd, path + 1, 0, STATX_MTIME | STATX_BTIME, &st) < 0)
+		return false;
+	/* Written over, or another file moved there. */
+	return st.stx_mtime.tv_sec > since ||
+	       (st.stx_mask & STATX_BTIME && st.stx_btime.tv_sec > since);
+}
+
 const char *heal_effective_new_key(struct heal_context *ctx, const struct heal_listener *listener,
 				   const struct heal_effective *effective)
 {
-	int64_t since = effective_since_s(ctx, listener, &effective->pid_files);
-
-	for (size_t i = 0; i < effective->host_keys.count; i++) {
-		const char *path = effective->host_keys.items[i];
-		struct statx st;
-
-		if (*path != '/' || statx(ctx->root_fd, path + 1, 0, STATX_MTIME | STATX_BTIME, &st) < 0)
-			continue;
-		/* Written over, or another file moved there. */
-		if (st.stx_mtime.tv_sec > since + EFFECTIVE_SLACK_S ||
-		    (st.stx_mask & STATX_BTIME &&
-		     st.stx_btime.tv_sec > since + EFFECTIVE_SLACK_S))
-			return path;
-	}
+	for (size_t i = 0; i < effective->host_keys.count; i++)
+		if (heal_effective_is_new(ctx, listener, effective, effective->host_keys.items[i]))
+			return effective->host_keys.items[i];
 	return NULL;
 }
 

@@ -305,8 +305,7 @@ int heal_event_note(struct heal_context *ctx, const struct heal_event *event,
 	if (r == 0)
 		r = dir = heal_state_open(ctx, true);
 	if (r >= 0) {
-		fd = openat(dir, event_file, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
-			    0644);
+		fd = openat(dir, event_file, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
 		r = fd < 0 ? -errno : event_append(fd, text, len);
 	}
 	return r < 0 ? heal_error_set(error, -r,

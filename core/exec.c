@@ -117,6 +117,17 @@ static void exec_trim(const char **text, size_t *len)
 		(*len)--;
 }
 
+/* A value without quotes around it: a backslash takes the next character. */
+static void exec_unescape(const char *text, size_t len, char *out)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '\\' && i + 1 < len)
+			i++;
+		*out++ = text[i];
+	}
+	*out = '\0';
+}
+
 /* "NAME=value" of one line; comments and what is no assignment are passed over. */
 static int exec_parse_assignment(const char *line, size_t len, struct heal_words *environment)
 {
@@ -140,7 +151,11 @@ static int exec_parse_assignment(const char *line, size_t len, struct heal_words
 		return -ENOMEM;
 	memcpy(word, line, name_len);
 	word[name_len] = '=';
-	(void)exec_unquote(value, len, false, word + name_len + 1, &n);
+	/* Quotes count only where the value begins with one; else they are part of it. */
+	if (len && (*value == '"' || *value == '\''))
+		(void)exec_unquote(value, len, false, word + name_len + 1, &n);
+	else
+		exec_unescape(value, len, word + name_len + 1);
 	return name_len ? heal_words_add(environment, word, strlen(word)) : 0;
 }
 
@@ -176,6 +191,18 @@ static const char *exec_lookup(const struct heal_words *environment, const char 
 		    environment->items[i][len] == '=')
 			return environment->items[i] + len + 1;
 	return "";
+}
+
+const char *exec_find_loader_variable(const struct heal_words *environment)
+{
+	/* ld.so(8), openssl-env(7), glibc's tunables: they change which code sshd runs. */
+	static const char *const prefixes[] = {"LD_", "OPENSSL_", "GLIBC_TUNABLES", "MALLOC_"};
+
+	for (size_t i = 0; i < environment->count; i++)
+		for (size_t j = 0; j < ARRAY_SIZE(prefixes); j++)
+			if (strncmp(environment->items[i], prefixes[j], strlen(prefixes[j])) == 0)
+				return environment->items[i];
+	return NULL;
 }
 
 /* ${NAME} inside a word, and $$; memory comes from the stream. */

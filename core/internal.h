@@ -329,6 +329,9 @@ int exec_split(const char *text, struct heal_words *words);
 /* Parses an EnvironmentFile= into "NAME=value" words; lines that are none are passed over. */
 int exec_parse_environment(const char *buf, size_t len, struct heal_words *environment);
 
+/* An assignment that changes which code a program runs; NULL when there is none. */
+const char *exec_find_loader_variable(const struct heal_words *environment);
+
 /* Expands $NAME, ${NAME} and $$ as systemd.service(5) has it. */
 int exec_expand(const struct heal_words *command, const struct heal_words *environment,
 		struct heal_words *argv);
@@ -366,6 +369,9 @@ void heal_effective_done(struct heal_effective *effective);
 /* A host key file that is newer than the listener's last start or reload; or NULL. */
 const char *heal_effective_new_key(struct heal_context *ctx, const struct heal_listener *listener,
 				   const struct heal_effective *effective);
+/* Whether a file is newer than the listener's last start or reload. */
+bool heal_effective_is_new(struct heal_context *ctx, const struct heal_listener *listener,
+			   const struct heal_effective *effective, const char *path);
 /* An address that the listener has and would have no more; or NULL. */
 const char *heal_effective_lost(const struct heal_listener *listener,
 				const struct heal_effective *effective);

@@ -146,6 +146,7 @@ static int main_run(const struct main_options *options, enum heal_verb verb)
 	_cleanup_(main_unwatch) struct heal_context *ctx = NULL;
 	_cleanup_(heal_report_done) struct heal_report report = {0};
 	struct heal_error error = {0};
+	int status;
 
 	if (main_is_live(options) && geteuid() != 0) {
 		main_complain("it needs root to look at sshd's mappings");
@@ -159,12 +160,14 @@ static int main_run(const struct main_options *options, enum heal_verb verb)
 		return main_fail(options, &error);
 	if (heal_run(ctx, verb, &report, &error) < 0)
 		return main_fail(options, &error);
+	/* Told first: a journal that hangs must not keep it from the terminal. */
+	status = main_report(ctx, options, verb, &report);
 	if (main_is_live(options) && (verb == HEAL_HEAL || verb == HEAL_HOOK)) {
 		main_log_report(&report);
 		if (heal_motd_update(ctx, &report) < 0)
 			main_complain("writing /run/motd.d/sshd-heal failed");
 	}
-	return main_report(ctx, options, verb, &report);
+	return status;
 }
 
 static int main_check(const struct main_options *options, int argc, char **argv)
@@ -245,6 +248,10 @@ static void main_arm_alarm(enum main_status status)
 
 static int main_hook(const struct main_options *options, int argc, char **argv)
 {
+	if (argc > 1) {
+		(void)main_bad_usage("hook takes one name, not also", argv[1]);
+		return MAIN_OK;
+	}
 	for (size_t i = 0; argc == 1 && i < ARRAY_SIZE(main_hooks); i++)
 		if (strcmp(argv[0], main_hooks[i].name) == 0)
 			return main_hooks[i].run(options);

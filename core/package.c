@@ -45,7 +45,7 @@ static int package_fill(struct heal_stale_file *file, struct heal_package *owner
 	if (!owner->name)
 		return 0;
 	change = package_change(event, owner);
-	if (change && change->version_before) {
+	if (change && change->version_before && strcmp(change->version_before, owner->version) != 0) {
 		file->version_before = strdup(change->version_before);
 		if (!file->version_before)
 			return -ENOMEM;

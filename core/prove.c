@@ -9,6 +9,7 @@ enum prove_state {
 	PROVE_FRESH,
 	PROVE_STALE,
 	PROVE_DOWN,
+	PROVE_GONE,  /* the process that was to keep running has ended */
 	PROVE_MOVED, /* fresh, but not on every address as before */
 };
 
@@ -46,9 +47,15 @@ static enum prove_state prove_look(struct heal_context *ctx, const struct heal_l
 				   struct heal_listener *fresh)
 {
 	pid_t pid = prove_pid(ctx, before);
+	int r;
 
 	/* Between SIGHUP and its new sockets sshd maps nothing deleted, and serves nobody. */
-	if (pid <= 0 || heal_listener_load(ctx, pid, fresh) != 0)
+	if (pid <= 0)
+		return PROVE_DOWN;
+	r = heal_listener_load(ctx, pid, fresh);
+	if (r == -ENOENT && before->plan != HEAL_PLAN_RESTART)
+		return PROVE_GONE;
+	if (r != 0)
 		return PROVE_DOWN;
 	if (heal_listener_stale(ctx, fresh) < 0 || heal_listener_addresses(ctx, fresh) < 0)
 		return PROVE_DOWN;
@@ -81,7 +88,7 @@ static int prove_clients(struct heal_context *ctx, struct heal_listener *listene
 		heal_client_probe(ctx, addresses[i], PROVE_PROBE_MS, &hello);
 		if (i == 0)
 			listener->proved = hello.fate;
-		if (hello.fate != HEAL_FATE_OK && hello.fate != HEAL_FATE_PENALTY) {
+		if (hello.fate > HEAL_FATE_OK && hello.fate != HEAL_FATE_PENALTY) {
 			heal_detail(listener, "CRITICAL: a new client at %s %s%s%s", addresses[i],
 				       heal_fate_text(hello.fate), *hello.detail ? ": " : "",
 				       hello.detail);
@@ -126,7 +133,7 @@ int heal_prove(struct heal_context *ctx, struct heal_listener *listener, int tim
 	for (;;) {
 		_cleanup_(heal_listener_done) struct heal_listener fresh = {.dirfd = -1};
 		enum prove_state state = prove_look(ctx, listener, &fresh);
-		bool is_last = heal_now_ms() >= deadline;
+		bool is_last = heal_now_ms() >= deadline || state == PROVE_GONE;
 
 		if (state == PROVE_FRESH || (state == PROVE_MOVED && is_last))
 			return prove_found(ctx, listener, &fresh);

@@ -2,6 +2,7 @@
 /* The whole way, from top to bottom. What is not needed is not done. */
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "internal.h"
 
@@ -95,11 +96,22 @@ static int run_describe(struct heal_context *ctx, struct heal_report *report)
 	return r < 0 ? r : heal_packages_name(ctx, report);
 }
 
+static bool run_is_there(const struct heal_listener *listener)
+{
+	struct stat st;
+
+	return fstatat(listener->dirfd, "stat", &st, 0) == 0;
+}
+
 static void run_judge(struct heal_context *ctx, enum heal_verb verb, struct heal_report *report,
 		      struct heal_listener *listener)
 {
-	unsigned facts = heal_facts_find(ctx, listener, &report->notes);
+	unsigned facts;
 
+	/* Whoever restarted it meanwhile, has done our work. */
+	if (listener->n_stale && !run_is_there(listener))
+		maps_clear_stale(listener);
+	facts = heal_facts_find(ctx, listener, &report->notes);
 	if (ctx->is_live)
 		facts = heal_facts_try(ctx, listener, facts, verb != HEAL_CHECK);
 	if (listener->verdict != HEAL_VERDICT_UNKNOWN)

@@ -167,6 +167,7 @@ static int trial_unit_argv(struct heal_context *ctx, const struct heal_listener 
 			   struct heal_words *argv, struct heal_error *error)
 {
 	_cleanup_(trial_exec_done) struct heal_exec exec = {0};
+	const char *name;
 	int r = ctx->service_ops->exec_start(ctx->service, listener->unit.id, &exec, error);
 
 	if (r < 0)
@@ -176,6 +177,10 @@ static int trial_unit_argv(struct heal_context *ctx, const struct heal_listener 
 		return heal_error_set(error, ENOTSUP, "%s starts %s, but %s is what runs",
 				      listener->unit.id, exec.path, listener->exe);
 	r = trial_environment(ctx, &exec);
+	name = r == 0 ? exec_find_loader_variable(&exec.environment) : NULL;
+	if (name)
+		return heal_error_set(error, ENOTSUP, "%s sets %s, which a trial would not have",
+				      listener->unit.id, name);
 	if (r == 0)
 		r = exec_expand(&exec.command, &exec.environment, argv);
 	return r < 0 ? heal_error_set(error, -r, "understanding how %s starts sshd: %s",
@@ -350,6 +355,15 @@ static void trial_check_addresses(struct heal_context *ctx, struct heal_listener
 	}
 }
 
+/* The configuration file: that of -f, or the usual one. */
+static const char *trial_config_file(const struct heal_words *options)
+{
+	for (size_t i = 0; i + 1 < options->count; i++)
+		if (strcmp(options->items[i], "-f") == 0)
+			return options->items[i + 1];
+	return "/etc/ssh/sshd_config";
+}
+
 /* What a client does not see: the keys of the other types, and the addresses. */
 static void trial_ask_sshd(struct heal_context *ctx, struct heal_listener *listener,
 			   const struct heal_words *options)
@@ -368,6 +382,9 @@ static void trial_ask_sshd(struct heal_context *ctx, struct heal_listener *liste
 		trial_add(listener, "the host key ", path, " was replaced after sshd had started");
 	}
 	trial_check_addresses(ctx, listener, &effective);
+	if (heal_effective_is_new(ctx, listener, &effective, trial_config_file(options)))
+		trial_add(listener, "sshd takes up what was changed in ", trial_config_file(options),
+			  " since it started");
 }
 
 /* Tries what the running listener has, and where it differs what its unit says now. */

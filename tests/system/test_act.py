@@ -242,12 +242,14 @@ def test_clients_that_fill_maxstartups_do_not_hinder(host):
     host.sh("echo 'MaxStartups 1' >>/etc/ssh/sshd_config")
     host.run("systemctl", "restart", "ssh.service")
     session = host.session()
-    host.upgrade_unnoticed(*roots.UPGRADE)
-    host.write("/tmp/linger.pl", "use IO::Socket::INET;"
-               "my $s = IO::Socket::INET->new('127.0.0.1:22') or die; sleep 600;")
+    # It tries until it has the one place.
+    host.write("/tmp/linger.pl", "use IO::Socket::INET; while (1) {"
+               "my $s = IO::Socket::INET->new('127.0.0.1:22') or die; my $banner = <$s>;"
+               "sleep($banner =~ /^SSH/ ? 600 : 1) }")
     host.run("systemd-run", "--unit=lingering", "perl", "/tmp/linger.pl")
     host.wait_for(lambda: host.ssh("true", check=False).returncode == 255, 10,
                   "the lingering client")
+    host.upgrade_unnoticed(*roots.UPGRADE)
     done = host.heal("heal")
     assert done.returncode == 0, done.stdout
     assert "a new client is turned away by MaxStartups" in done.stdout

@@ -101,7 +101,7 @@ def test_policy_rc_d_is_asked_and_obeyed(host, status, is_allowed):
 
 def test_a_policy_rc_d_that_hangs_does_not_hang_apt(host):
     host.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nsleep 1000\n", mode=0o755)
-    host.write(CONFIG, "Deadline=3s\n")
+    host.write(CONFIG, "Deadline=8s\n")
     pid = host.listener()
     host.write("/usr/sbin/invoke-rc.d", "#!/bin/sh\n", mode=0o755)
     done = host.upgrade("libssl3", timeout=30)

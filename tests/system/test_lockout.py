@@ -131,3 +131,60 @@ def test_a_host_between_two_releases_lets_clients_in_again(upgradable):
     assert done.returncode == 0, done.stdout + done.stderr
     assert host.ssh("echo in").stdout == "in\n"
     assert host.deleted(host.listener()) == []
+
+
+def test_another_port_on_disk_is_not_taken_up_unattended(host):
+    host.upgrade_unnoticed(*roots.UPGRADE)
+    pid = host.listener()
+    host.sh("echo 'Port 2222' >>/etc/ssh/sshd_config")
+    done = host.heal("heal")
+    assert done.returncode == 1
+    assert_left_alone(host, done, pid, "it would not listen on 0.0.0.0:22 any more")
+    assert host.ssh("echo in").stdout == "in\n"
+
+
+def test_a_listen_address_that_is_away_for_now_is_no_lockout(host):
+    host.run("ip", "addr", "add", "10.99.0.1/32", "dev", "lo")
+    host.sh("printf 'ListenAddress 127.0.0.1\\nListenAddress 10.99.0.1\\n' >>/etc/ssh/sshd_config")
+    host.run("systemctl", "restart", "ssh.service")
+    pid = host.listener()
+    host.upgrade_unnoticed(*roots.UPGRADE)
+    host.run("ip", "addr", "del", "10.99.0.1/32", "dev", "lo")
+    done = host.heal("heal")
+    assert done.returncode == 1
+    assert_left_alone(host, done, pid, "this host has no address for 10.99.0.1:22 now")
+    host.run("ip", "addr", "add", "10.99.0.1/32", "dev", "lo")
+    done = host.heal("heal")
+    assert done.returncode == 0, done.stdout
+    assert host.ssh("echo in").stdout == "in\n"
+
+
+def test_a_unit_that_would_start_another_program_is_left_alone(host):
+    host.upgrade_unnoticed(*roots.UPGRADE)
+    pid = host.listener()
+    host.sh("cp /usr/sbin/sshd /usr/local/sbin/sshd && mkdir -p /etc/systemd/system/ssh.service.d"
+            " && printf '[Service]\\nExecStart=\\nExecStart=/usr/local/sbin/sshd -D\\n'"
+            " >/etc/systemd/system/ssh.service.d/other.conf && systemctl daemon-reload")
+    done = host.heal("heal")
+    assert done.returncode == 1
+    assert_left_alone(host, done, pid, "ssh.service starts /usr/local/sbin/sshd, "
+                      "but /usr/sbin/sshd is what runs")
+
+
+def test_algorithms_that_libssh_lacks_are_no_obstacle(host):
+    host.sh("echo 'KexAlgorithms sntrup761x25519-sha512@openssh.com' >>/etc/ssh/sshd_config")
+    host.run("systemctl", "restart", "ssh.service")
+    host.upgrade_unnoticed(*roots.UPGRADE)
+    done = host.heal("heal")
+    assert done.returncode == 0, done.stdout
+    assert host.deleted(host.listener()) == []
+    assert host.ssh("echo in").stdout == "in\n"
+
+
+def test_loopback_that_drops_everything_hangs_nobody(host):
+    host.upgrade_unnoticed(*roots.UPGRADE)
+    pid = host.listener()
+    host.run("ip", "link", "set", "lo", "down")
+    done = host.heal("heal", timeout=25)
+    assert done.returncode == 1
+    assert_left_alone(host, done, pid, "could not be tried")
