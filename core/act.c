@@ -237,7 +237,7 @@ static int act_and_prove(struct heal_context *ctx, struct heal_listener *listene
 	/* Not when the job was never ours: then somebody else has stopped it, and meant to. */
 	if (r == 2 && (done == 0 || done == -ECANCELED || done == -ETIMEDOUT))
 		act_recover(ctx, listener, done < 0 ? error.message : "nothing listens any more");
-	else if (done < 0)
+	else if (done < 0 && r != 3)
 		heal_detail(listener, "%s", error.message);
 	if (r != 2 || listener->outcome == HEAL_OUTCOME_DRY_RUN)
 		listener->outcome = done == 0 && r == 0 ? HEAL_OUTCOME_HEALED : HEAL_OUTCOME_FAILED;

@@ -26,9 +26,6 @@ static char *blame_sentence(const char *words, const char *library_dir)
 {
 	/* ld.so(8): "PROGRAM: error while loading shared libraries: libpam.so.0: cannot open ..." */
 	static const char loader[] = "error while loading shared libraries: ";
-	/* sshd(8) names the keys that were configured; about its default ones it is silent. */
-	static const char no_keys[] = "no hostkeys available";
-	static const char default_key[] = "/etc/ssh/ssh_host_ed25519_key";
 	const char *library = strstr(words, loader);
 	char path[512];
 	size_t len;
@@ -50,11 +47,14 @@ static char *blame_sentence(const char *words, const char *library_dir)
 		if (len > 1)
 			return heal_strndup(p, len);
 	}
-	return strstr(words, no_keys) ? strdup(default_key) : NULL;
+	return NULL;
 }
 
 char *blame_find_path(const char *words, const char *library_dir)
 {
+	/* sshd(8) names the keys that were configured; about its default ones it is silent. */
+	static const char no_keys[] = "no hostkeys available";
+	static const char default_key[] = "/etc/ssh/ssh_host_ed25519_key";
 	_cleanup_free_ char *copy = strdup(words);
 	char *path = NULL;
 
@@ -67,5 +67,5 @@ char *blame_find_path(const char *words, const char *library_dir)
 			break;
 		*last = '\0';
 	}
-	return path;
+	return !path && strstr(words, no_keys) ? strdup(default_key) : path;
 }

@@ -171,10 +171,12 @@ int exec_parse_environment(const char *buf, size_t len, struct heal_words *envir
 		return -ENOMEM;
 	/* A backslash at the end of a line joins it with the next one. */
 	for (size_t i = 0; i < len; i++) {
-		if (buf[i] == '\\' && i + 1 < len && buf[i + 1] == '\n')
-			i++;
-		else
-			joined[n++] = buf[i];
+		if (buf[i] == '\\' && i + 1 < len) {
+			if (buf[++i] == '\n')
+				continue;
+			joined[n++] = '\\';
+		}
+		joined[n++] = buf[i];
 	}
 	cursor = joined;
 	while ((line = heal_next_line(&cursor, joined + n, &line_len)))

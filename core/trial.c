@@ -205,8 +205,8 @@ static int trial_running_argv(const struct heal_listener *listener,
 		return heal_words_copy(unit_argv, argv);
 	if (r == 0)
 		r = exec_split_title(cmdline, argv);
-	/* Before 8.2 it is no title but the arguments themselves. */
-	if (r == -EINVAL)
+	/* Before 8.2 it is no title but the arguments themselves; a title may also be cut short. */
+	if (r == -EINVAL && strncmp(cmdline, "sshd: ", 6) != 0)
 		r = exec_split_nul(cmdline, len, argv);
 	return r < 0 ? heal_error_set(error, -r, "reading the arguments of sshd process %d: %s",
 				      (int)listener->pid, strerror(-r))

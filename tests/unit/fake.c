@@ -115,6 +115,8 @@ static int fake_exec_start(void *handle, const char *unit, struct heal_exec *ret
 
 	assert_string_equal(unit, fake->unit.id);
 	if (r == 0)
+		ret->path = strdup(fake->exec_path);
+	if (r == 0)
 		r = exec_split(fake->exec_start, &ret->command);
 	if (r == 0 && fake->environment)
 		r = exec_split(fake->environment, &ret->environment);

@@ -16,7 +16,8 @@ struct fake_service {
 	void (*on_reload)(struct fake_service *fake);
 	void (*on_restart)(struct fake_service *fake);
 	void (*on_start)(struct fake_service *fake);
-	const char *exec_start;        /* the words of ExecStart= */
+	const char *exec_path;         /* the program of ExecStart= */
+	const char *exec_start;        /* and its words */
 	const char *environment;       /* NULL: none */
 	const char *environment_files; /* NULL: none */
 	char calls[256]; /* "is_stopping; unit_of 34; reload ssh.service; " */

@@ -141,6 +141,8 @@ HEAL_TEST(warning_says_what_to_type)
 		 "systemctl restart ssh.service"},
 		{"beside the main process", {.main_pid = 33, .is_service = true}, "kill -HUP 34"},
 		{"a scope", {.main_pid = 0}, "kill -HUP 34"},
+		{"main process, but of no service", {.main_pid = PID, .can_reload = true},
+		 "kill -HUP 34"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -180,7 +182,7 @@ HEAL_TEST(act_restarts_where_the_reload_was_not_enough)
 	scene.fake.on_restart = gets_new_process;
 	act(&scene, CAN_RELOAD);
 	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_HEALED, "",
-		       "reload ssh.service; reset_failed ssh.service; restart ssh.service; ");
+		       "reload ssh.service; reset_failed ssh.service; unit_of 34; restart ssh.service; ");
 	assert_int_equal(scene.listener.pid, NEW_PID);
 	assert_int_equal(scene.listener.start_time, 228000 + NEW_PID);
 	assert_int_equal(scene.listener.n_addresses, 2);
@@ -195,7 +197,7 @@ HEAL_TEST(act_restarts_at_once_where_there_is_no_reload)
 	scene.fake.on_restart = gets_new_process;
 	act(&scene, HEAL_FACT_STALE);
 	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_HEALED, "",
-		       "reset_failed ssh.service; restart ssh.service; ");
+		       "reset_failed ssh.service; unit_of 34; restart ssh.service; ");
 	assert_int_equal(scene.listener.pid, NEW_PID);
 }
 
@@ -207,7 +209,7 @@ HEAL_TEST(act_never_reloads_a_socket_activated_listener)
 	scene.fake.on_restart = gets_new_process;
 	act(&scene, CAN_RELOAD | HEAL_FACT_SOCKET_ACTIVATED);
 	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_HEALED, "",
-		       "reset_failed ssh.service; restart ssh.service; ");
+		       "reset_failed ssh.service; unit_of 34; restart ssh.service; ");
 }
 
 HEAL_TEST(act_tries_no_restart_after_a_reload_that_failed)
@@ -232,7 +234,7 @@ HEAL_TEST(act_fails_when_the_restart_fails)
 	scene.fake.code = ECANCELED;
 	act(&scene, HEAL_FACT_STALE);
 	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_FAILED, "restart did not work",
-		       "reset_failed ssh.service; restart ssh.service; ");
+		       "reset_failed ssh.service; unit_of 34; restart ssh.service; ");
 }
 
 HEAL_TEST(act_fails_when_it_still_is_stale_after_the_restart)
@@ -244,7 +246,7 @@ HEAL_TEST(act_fails_when_it_still_is_stale_after_the_restart)
 	act(&scene, CAN_RELOAD);
 	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_FAILED,
 		       "sshd still runs deleted files",
-		       "reload ssh.service; reset_failed ssh.service; restart ssh.service; ");
+		       "reload ssh.service; reset_failed ssh.service; unit_of 34; restart ssh.service; ");
 }
 
 HEAL_TEST(act_fails_when_nothing_listens_any_more)
@@ -275,7 +277,7 @@ HEAL_TEST(act_fails_when_the_unit_has_no_process_after_the_restart)
 	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_FAILED,
 		       "CRITICAL: sshd is DOWN, nothing listens any more; type: systemctl start "
 		       "ssh.service",
-		       "reset_failed ssh.service; restart ssh.service; ");
+		       "reset_failed ssh.service; unit_of 34; restart ssh.service; ");
 }
 
 HEAL_TEST(act_restarts_nothing_whose_start_limit_cannot_be_reset)
@@ -286,10 +288,117 @@ HEAL_TEST(act_restarts_nothing_whose_start_limit_cannot_be_reset)
 	scene.fake.failing = "reset_failed";
 	scene.fake.code = EACCES;
 	act(&scene, HEAL_FACT_STALE);
-	assert_string_equal(scene.fake.calls, "reset_failed ssh.service; ");
+	assert_string_equal(scene.fake.calls, "reset_failed ssh.service; unit_of 34; ");
 	assert_int_equal(scene.listener.outcome, HEAL_OUTCOME_WARNED);
 	assert_string_equal(scene.listener.reason, "its unit's start limit is spent, a restart "
 						   "would leave it stopped");
+}
+
+HEAL_TEST(act_looks_again_for_sessions_right_before_a_restart)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_init(&scene, 500);
+	/* One has begun since the facts were found. */
+	scene.fake.unit.kills_sessions = true;
+	act(&scene, HEAL_FACT_STALE);
+	assert_string_equal(scene.fake.calls, "reset_failed ssh.service; unit_of 34; ");
+	assert_int_equal(scene.listener.outcome, HEAL_OUTCOME_WARNED);
+	assert_string_equal(scene.listener.reason, "a restart would end open sessions");
+}
+
+HEAL_TEST(act_restarts_nothing_that_systemd_does_not_tell_of_any_more)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_init(&scene, 500);
+	scene.fake.failing = "unit_of";
+	scene.fake.code = ETIMEDOUT;
+	act(&scene, HEAL_FACT_STALE);
+	assert_string_equal(scene.fake.calls, "reset_failed ssh.service; unit_of 34; ");
+	assert_int_equal(scene.listener.outcome, HEAL_OUTCOME_WARNED);
+	assert_string_equal(scene.listener.reason, "systemd cannot be asked");
+}
+
+HEAL_TEST(act_begins_nothing_that_it_has_no_time_to_prove)
+{
+	static const struct {
+		unsigned deadline_ms;
+		int left_ms;
+		bool acts;
+	} rows[] = {
+		/* Half of the deadline, ten seconds at the most. */
+		{5000, 2400, false},
+		{5000, 2600, true},
+		{600000, 9900, false},
+		{600000, 10100, true},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_scene_ struct scene scene;
+
+		scene_init(&scene, rows[i].left_ms);
+		scene.ctx->config.deadline_ms = rows[i].deadline_ms;
+		scene.fake.on_reload = becomes_fresh;
+		act(&scene, CAN_RELOAD);
+		assert_row(test_same(scene.fake.calls, rows[i].acts ? "reload ssh.service; " : ""),
+			   "row %zu: %s", i, scene.fake.calls);
+		assert_row(rows[i].acts ||
+				   test_same(scene.listener.reason,
+					     "too little time is left to act and to prove that "
+					     "it went well"),
+			   "row %zu: %s", i, scene.listener.reason);
+		tree_remove_all();
+	}
+}
+
+HEAL_TEST(act_does_not_start_again_what_somebody_else_has_stopped)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_init(&scene, 500);
+	scene.fake.failing = "reload";
+	scene.fake.code = EACCES;
+	scene.fake.on_reload = ends;
+	act(&scene, CAN_RELOAD);
+	assert_outcome(&scene, HEAL_PLAN_RELOAD, HEAL_OUTCOME_FAILED, "reload did not work",
+		       "reload ssh.service; ");
+}
+
+HEAL_TEST(warning_gives_no_advice_that_would_do_harm)
+{
+	static const struct {
+		unsigned facts;
+		const char *advice;
+	} rows[] = {
+		{HEAL_FACT_MODE_WARN, "systemctl reload ssh.service"},
+		{HEAL_FACT_FORBIDDEN, "systemctl reload ssh.service"},
+		{HEAL_FACT_NO_TIME, "systemctl reload ssh.service"},
+		{HEAL_FACT_MODE_WARN | HEAL_FACT_KILLS_SESSIONS, "systemctl reload ssh.service"},
+		{HEAL_FACT_TRIAL_FAILED, ""},
+		{HEAL_FACT_UNTRIED, ""},
+		{HEAL_FACT_KEY_CHANGED, ""},
+		{HEAL_FACT_MOVES, ""},
+		{HEAL_FACT_SHUTTING_DOWN, ""},
+		{HEAL_FACT_NO_MANAGER, ""},
+		{HEAL_FACT_MODE_WARN | HEAL_FACT_TRIAL_FAILED, ""},
+		{HEAL_FACT_MODE_WARN | HEAL_FACT_PORT_TAKEN, ""},
+		{HEAL_FACT_FORBIDDEN | HEAL_FACT_KEY_CHANGED, ""},
+		/* After a reload in vain. */
+		{HEAL_FACT_RELOADED | HEAL_FACT_KILLS_SESSIONS, ""},
+		{HEAL_FACT_RELOADED | HEAL_FACT_START_LIMIT, ""},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_scene_ struct scene scene;
+
+		scene_init(&scene, 500);
+		show(&scene, CAN_RELOAD | rows[i].facts);
+		assert_row(scene.listener.outcome == HEAL_OUTCOME_WARNED, "row %zu", i);
+		assert_row(test_same(scene.listener.detail, rows[i].advice), "row %zu: %s", i,
+			   scene.listener.detail);
+		tree_remove_all();
+	}
 }
 
 HEAL_TEST(act_warns_where_no_restart_may_follow_the_reload)
@@ -313,6 +422,8 @@ HEAL_TEST(act_keeps_its_hands_off)
 		CAN_RELOAD | HEAL_FACT_FOREIGN,
 		CAN_RELOAD | HEAL_FACT_TRIAL_FAILED,
 		CAN_RELOAD | HEAL_FACT_UNTRIED,
+		CAN_RELOAD | HEAL_FACT_MOVES,
+		CAN_RELOAD | HEAL_FACT_NO_TIME,
 		CAN_RELOAD | HEAL_FACT_KEY_CHANGED,
 		CAN_RELOAD | HEAL_FACT_MODE_WARN,
 		CAN_RELOAD | HEAL_FACT_FORBIDDEN,
@@ -395,4 +506,29 @@ HEAL_TEST(act_fails_where_sighup_cannot_be_sent)
 	act(&scene, HEAL_FACT_STALE | HEAL_FACT_UNMANAGED | HEAL_FACT_HUP_ALLOWED);
 	assert_outcome(&scene, HEAL_PLAN_HUP, HEAL_OUTCOME_FAILED,
 		       "sending SIGHUP to sshd process 34: Bad file descriptor", "");
+}
+
+HEAL_TEST(act_names_no_unit_for_a_listener_beside_it_that_has_ended)
+{
+	_cleanup_scene_ struct scene scene = {.listener = {.dirfd = -1}};
+	char path[32];
+	pid_t pid;
+
+	TEST_NEEDS_PIDFDS();
+	scene_init(&scene, 500);
+	scene.listener.unit.main_pid = 33;
+	pid = start_child();
+	(void)snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	heal_closep(&scene.listener.dirfd);
+	scene.listener.dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* The child takes the signal, and in the tree it has ended of it. */
+	tree_end(scene.fake.tree, PID);
+	act(&scene, HEAL_FACT_STALE | HEAL_FACT_UNMANAGED | HEAL_FACT_HUP_ALLOWED);
+	(void)kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(scene.listener.outcome, HEAL_OUTCOME_FAILED);
+	assert_string_equal(scene.listener.detail,
+			    "CRITICAL: sshd is DOWN, nothing listens any more; start it by hand");
+	/* Least of all the unit, which is another sshd's. */
+	assert_string_equal(scene.fake.calls, "");
 }

@@ -110,6 +110,16 @@ HEAL_TEST(client_probe_of_no_address_is_not_made)
 	}
 }
 
+HEAL_TEST(client_probe_that_this_machine_could_not_make_says_nothing_of_the_server)
+{
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree_new());
+	struct heal_hello hello = {.fate = HEAL_FATE_OK};
+
+	/* Without a scope there is no way to a link-local address, ipv6(7). */
+	heal_client_probe(ctx, "[fe80::1]:22", 500, &hello);
+	assert_int_equal(hello.fate, HEAL_FATE_UNKNOWN);
+}
+
 HEAL_TEST(client_has_words_for_every_fate)
 {
 	for (int fate = HEAL_FATE_UNKNOWN; fate <= HEAL_FATE_FAILED; fate++)
@@ -174,6 +184,29 @@ HEAL_TEST(process_that_does_not_end_is_ended_with_its_group)
 	assert_int_equal(heal_process_wait(pid, 20, &status), -ETIMEDOUT);
 	assert_int_equal(heal_process_end(pid), 0);
 	/* The end of file says that the child's child has ended, too. */
+	assert_int_equal(poll(&poller, 1, 2000), 1);
+	assert_int_equal(read(out[0], &byte, 1), 0);
+	(void)close(out[0]);
+}
+
+HEAL_TEST(process_that_has_ended_leaves_nothing_behind_in_its_group)
+{
+	char script[] = "sleep 30 & exit 7";
+	char *argv[] = {(char *)"sh", (char *)"-c", script, NULL};
+	struct pollfd poller = {.events = POLLIN};
+	int status = -1;
+	int out[2];
+	char byte;
+	pid_t pid;
+
+	TEST_NEEDS_PIDFDS();
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	assert_int_equal(heal_process_start("/bin/sh", argv, (int[3]){-1, out[1], -1}, &pid), 0);
+	(void)close(out[1]);
+	assert_int_equal(heal_process_wait(pid, 2000, &status), 0);
+	assert_int_equal(status, 7);
+	/* The end of file says that what it has started has ended, too. */
+	poller.fd = out[0];
 	assert_int_equal(poll(&poller, 1, 2000), 1);
 	assert_int_equal(read(out[0], &byte, 1), 0);
 	(void)close(out[0]);

@@ -52,6 +52,10 @@ HEAL_TEST(effective_is_asked_of_the_program_with_the_options)
 	assert_string_equal(effective.host_keys.items[0], "-T -f /etc/x");
 	heal_effective_done(&effective);
 	assert_int_equal(heal_effective_load(ctx, "/nonexistent/sshd", &options, &effective), -ENOENT);
+	/* What it said before it failed is not believed. */
+	tree_file(tree, "sshd", "#!/bin/sh\necho hostkey /x\nexit 1\n");
+	assert_int_equal(heal_effective_load(ctx, path, &options, &effective), -ENOEXEC);
+	assert_int_equal(effective.host_keys.count, 0);
 }
 
 /* Clock ticks since boot, as a process has that starts so many seconds from now. */
@@ -144,6 +148,46 @@ HEAL_TEST(effective_address_that_it_listens_on_already_is_not_taken)
 	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
 	assert_null(heal_effective_taken(ctx, &listener, &effective));
 	assert_true(socket_is_taken(ctx, &listener, "0.0.0.0:22"));
+	heal_effective_done(&effective);
+}
+
+HEAL_TEST(effective_address_is_lost_when_sshd_would_not_listen_there)
+{
+	static const struct {
+		const char *text;
+		const char *lost;
+	} rows[] = {
+		{"listenaddress 0.0.0.0:22\nlistenaddress [::]:22\n", NULL},
+		{"listenaddress [::]:22\nlistenaddress 0.0.0.0:22\nlistenaddress 0.0.0.0:23\n", NULL},
+		{"listenaddress 0.0.0.0:22\n", "[::]:22"},
+		{"listenaddress 0.0.0.0:2222\nlistenaddress [::]:22\n", "0.0.0.0:22"},
+		{"", "0.0.0.0:22"},
+	};
+	char *addresses[] = {(char *)"0.0.0.0:22", (char *)"[::]:22"};
+	const struct heal_listener listener = {.addresses = addresses, .n_addresses = 2};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct heal_effective effective = {0};
+
+		assert_int_equal(effective_parse(rows[i].text, strlen(rows[i].text), &effective), 0);
+		assert_row(test_same(heal_effective_lost(&listener, &effective), rows[i].lost),
+			   "row %zu", i);
+		heal_effective_done(&effective);
+	}
+}
+
+HEAL_TEST(effective_address_is_absent_when_no_interface_has_it)
+{
+	/* 192.0.2.0/24 is for documentation, RFC 5737. */
+	static const char text[] = "listenaddress 0.0.0.0:22\nlistenaddress 127.0.0.1:22\n"
+				   "listenaddress 192.0.2.77:22\n";
+	struct heal_effective effective = {0};
+
+	assert_false(client_is_absent("0.0.0.0:22"));
+	assert_false(client_is_absent("127.0.0.1:22"));
+	assert_false(client_is_absent("garbage"));
+	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
+	assert_string_equal(heal_effective_absent(&effective), "192.0.2.77:22");
 	heal_effective_done(&effective);
 }
 

@@ -5,9 +5,11 @@
 /* The words, '|' behind each. */
 static void words_text(const struct heal_words *words, char *ret, size_t size)
 {
+	size_t used = 0;
+
 	*ret = '\0';
 	for (size_t i = 0; i < words->count; i++)
-		heal_append(ret, size, "%s|", words->items[i]);
+		used += (size_t)snprintf(ret + used, size - used, "%s|", words->items[i]);
 }
 
 static void assert_words(const char *what, const struct heal_words *words, const char *expected)
@@ -76,6 +78,9 @@ HEAL_TEST(exec_split_heeds_quotes)
 		{"a\\ b", "a b|"},
 		{"'a\\b'", "a\\b|"},
 		{"\"a\\\"b\"", "a\"b|"},
+		/* In double quotes a backslash is for few characters only, systemd.exec(5). */
+		{"\"a\\$b\\\\c\\`\"", "a$b\\c`|"},
+		{"\"a\\nb\"", "a\\nb|"},
 		/* Not closed, and cut after a backslash. */
 		{"\"a b", "a b|"},
 		{"a\\", "a\\|"},
@@ -102,11 +107,44 @@ HEAL_TEST(exec_environment_file_gives_its_assignments)
 				   "=none\n"
 				   "word\n"
 				   "N=a\0b\n"
+				   "  SPACED = x y  \n"
+				   "JOINED=\"-o A \\\n-o B\"\n"
+				   "# not \\\nGONE=1\n"
+				   "U=a\\ \\\\b\n"
+				   "V=x \"y z\" 'q'\n"
+				   "W='a\\b'\n"
 				   "LAST=1";
 	_cleanup_(heal_words_done) struct heal_words words = {0};
 
 	assert_int_equal(exec_parse_environment(text, sizeof(text) - 1, &words), 0);
-	assert_words("file", &words, "SSHD_OPTS=|A=b|Q=a b|S=a \"b|E=x=y|LAST=1|");
+	assert_words("file", &words, "SSHD_OPTS=|A=b|Q=a b|S=a \"b|E=x=y|SPACED=x y|"
+			      "JOINED=-o A -o B|U=a \\b|V=x \"y z\" 'q'|W=a\\b|LAST=1|");
+}
+
+HEAL_TEST(exec_finds_a_variable_that_changes_which_code_is_run)
+{
+	static const struct {
+		const char *environment;
+		const char *found;
+	} rows[] = {
+		{"", NULL},
+		{"SSHD_OPTS= LANG=C PATH=/bin", NULL},
+		{"LANG=C LD_LIBRARY_PATH=/opt LD_PRELOAD=/x", "LD_LIBRARY_PATH=/opt"},
+		{"OPENSSL_MODULES=/x", "OPENSSL_MODULES=/x"},
+		{"GLIBC_TUNABLES=glibc.malloc.check=3", "GLIBC_TUNABLES=glibc.malloc.check=3"},
+		{"MALLOC_PERTURB_=1", "MALLOC_PERTURB_=1"},
+		{"OLD_PRELOAD=/x A=LD_PRELOAD", NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_(heal_words_done) struct heal_words words = {0};
+		const char *found;
+
+		assert_int_equal(exec_split(rows[i].environment, &words), 0);
+		found = exec_find_loader_variable(&words);
+		assert_row(test_same(found, rows[i].found), "%s: %s", rows[i].environment,
+			   found ? found : "none");
+	}
 }
 
 HEAL_TEST(exec_expand_as_systemd_does)
@@ -268,12 +306,14 @@ HEAL_TEST(blame_finds_the_file_that_sshd_complains_of)
 		{"/usr/lib/openssh/sshd-auth does not exist or is not executable",
 		 "/usr/lib/openssh/sshd-auth"},
 		{"Missing privilege separation directory: /run/sshd", "/run/sshd"},
-		{"/etc/ssh/sshd_config: line 3: Bad configuration option: Foo; /other",
+		/* What ended it is what it said last. */
+		{"/etc/ssh/a: ignored; /etc/ssh/sshd_config: line 3: Bad option; giving up",
 		 "/etc/ssh/sshd_config"},
 		{"cannot read '/etc/x'.", "/etc/x"},
 		{"see /etc/x.", "/etc/x"},
 		{"sshd: no hostkeys available -- exiting.", "/etc/ssh/ssh_host_ed25519_key"},
-		{"Unable to load host key: /etc/ssh/k; sshd: no hostkeys available", "/etc/ssh/k"},
+		{"Unable to load host key: /etc/ssh/k; sshd: no hostkeys available -- exiting.",
+		 "/etc/ssh/k"},
 		{"and/or nothing", NULL},
 		{"OpenSSL version mismatch. Built against 30000080, you have 30100000", NULL},
 		{"/", NULL},

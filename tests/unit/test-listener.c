@@ -213,6 +213,42 @@ HEAL_TEST(find_gives_every_listener)
 	assert_int_equal(sum, 100 + 101 + 102 + 103 + 104);
 }
 
+HEAL_TEST(find_leaves_out_the_child_of_a_listener_that_has_not_named_itself_yet)
+{
+	const struct tree *tree = tree_new();
+	_cleanup_found_ struct found found = {0};
+
+	tree_add(tree, &(struct tree_process){.pid = 34});
+	tree_add(tree, &(struct tree_process){.pid = 35, .ppid = 34});
+	tree_add(tree, &(struct tree_process){.pid = 36, .ppid = 35});
+	tree_add(tree, &(struct tree_process){.pid = 20, .ppid = 34});
+	/* Started by hand from a session. */
+	tree_add(tree, &(struct tree_process){.pid = 50, .ppid = 49});
+	find(tree, &found);
+	assert_int_equal(found.listeners.count, 2);
+	assert_int_equal(found.listeners.items[0].pid + found.listeners.items[1].pid, 34 + 50);
+}
+
+HEAL_TEST(find_of_a_hook_does_not_look_into_the_processes_of_users)
+{
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
+	bool is_root = geteuid() == 0;
+
+	tree_add(tree, &(struct tree_process){.pid = 34});
+	ctx->is_live = true;
+	ctx->is_hook = true;
+	assert_int_equal(heal_listener_load(ctx, 34, &listener), is_root ? 0 : 1);
+	if (!is_root)
+		return;
+	heal_listener_done(&listener);
+	assert_int_equal(fchownat(tree->fd, "proc/34", NOBODY, NOBODY, 0), 0);
+	assert_int_equal(heal_listener_load(ctx, 34, &listener), 1);
+	ctx->is_hook = false;
+	assert_int_equal(heal_listener_load(ctx, 34, &listener), 0);
+}
+
 HEAL_TEST(find_can_be_done_twice)
 {
 	const struct tree *tree = tree_new();
@@ -242,13 +278,14 @@ HEAL_TEST(find_does_not_take_a_file_really_named_deleted_for_a_deleted_exe)
 }
 
 /* Looks as somebody who may search the directories of 34 and 35, but not read them. */
-static int find_without_permission(const struct tree *tree, struct found *found)
+static int find_without_permission(const struct tree *tree, bool is_live, struct found *found)
 {
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
 	struct heal_error error = {0};
 	bool is_root = geteuid() == 0;
 	int r;
 
+	ctx->is_live = is_live;
 	assert_int_equal(fchmodat(tree->fd, "proc/34", 0311, 0), 0);
 	assert_int_equal(fchmodat(tree->fd, "proc/35", 0311, 0), 0);
 	if (is_root)
@@ -268,12 +305,59 @@ HEAL_TEST(find_notes_an_sshd_that_may_not_be_read_and_no_other)
 
 	tree_add(tree, &(struct tree_process){.pid = 34});
 	tree_add(tree, &(struct tree_process){.pid = 35, .comm = "other"});
-	assert_int_equal(find_without_permission(tree, &found), 0);
+	assert_int_equal(find_without_permission(tree, false, &found), 0);
 	assert_int_equal(found.listeners.count, 0);
 	assert_int_equal(found.listeners.unreadable, 1);
 	assert_int_equal(found.notes.count, 1);
 	assert_string_equal(found.notes.lines[0], "cannot tell whether sshd process 34 is stale: "
 						  "reading /proc/34: Permission denied");
+}
+
+HEAL_TEST(find_notes_no_unreadable_sshd_of_an_ordinary_user_on_a_live_host)
+{
+	const struct tree *tree = tree_new();
+	_cleanup_found_ struct found found = {0};
+	bool is_root = geteuid() == 0;
+
+	tree_add(tree, &(struct tree_process){.pid = 34});
+	tree_add(tree, &(struct tree_process){.pid = 35});
+	if (is_root)
+		assert_int_equal(fchownat(tree->fd, "proc/34", NOBODY, NOBODY, 0), 0);
+	assert_int_equal(find_without_permission(tree, true, &found), 0);
+	assert_int_equal(found.listeners.count, 0);
+	/* Whoever runs this test without being root owns both of them. */
+	assert_int_equal(found.listeners.unreadable, is_root);
+	assert_int_equal(found.notes.count, is_root);
+	if (is_root)
+		assert_string_equal(found.notes.lines[0],
+				    "cannot tell whether sshd process 35 is stale: reading /proc/35: "
+				    "Permission denied");
+}
+
+HEAL_TEST(find_keeps_no_directory_open_of_what_is_foreign_by_user_or_namespace)
+{
+	static const struct {
+		struct tree_process process;
+		enum heal_foreign foreign;
+		bool is_open;
+	} rows[] = {
+		{{.pid = 34}, HEAL_OURS, true},
+		{{.pid = 34, .exe = "/opt/sshd"}, HEAL_FOREIGN_PATH, true},
+		{{.pid = 34, .uids = "0\t0\t0\t1"}, HEAL_FOREIGN_USER, false},
+		{{.pid = 34, .mnt_ns = "mnt:[1]"}, HEAL_FOREIGN_NAMESPACE, false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct tree *tree = tree_new();
+		_cleanup_found_ struct found found = {0};
+
+		tree_add(tree, &rows[i].process);
+		find(tree, &found);
+		assert_int_equal(found.listeners.count, 1);
+		assert_row(found.listeners.items[0].foreign == rows[i].foreign, "row %zu", i);
+		assert_row((found.listeners.items[0].dirfd >= 0) == rows[i].is_open, "row %zu", i);
+		tree_remove_all();
+	}
 }
 
 HEAL_TEST(find_without_proc_says_so)

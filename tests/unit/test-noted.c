@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* heal_event_note, _load and _clear: the changes that wait in /run/sshd-heal. */
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "test.h"
@@ -173,7 +175,7 @@ HEAL_TEST(noted_file_that_cannot_be_read_is_a_note)
 	assert_int_equal(heal_event_load(ctx, &event, &notes), 0);
 	assert_int_equal(event.count, 0);
 	assert_int_equal(notes.count, 1);
-	assert_string_equal(notes.lines[0], "reading /run/sshd-heal/changes: Is a directory");
+	assert_string_equal(notes.lines[0], "reading /run/sshd-heal/changes: Invalid argument");
 	/* And clearing it is an error, not a silence. */
 	assert_int_equal(heal_event_clear(ctx), -EISDIR);
 }
@@ -197,6 +199,66 @@ HEAL_TEST(noted_through_a_symbolic_link_is_refused)
 	tree_link(tree, "run/sshd-heal", "..");
 	assert_true(heal_event_note(ctx, &event, &error) < 0);
 	assert_false(tree_has(tree, "changes"));
+}
+
+HEAL_TEST(noted_in_a_chroot_is_nothing)
+{
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+
+	ctx->is_chroot = true;
+	note(ctx, "libc6", "1", "2");
+	assert_false(tree_has(tree, "run/sshd-heal"));
+	/* Nor is anything added to what the host around it may have there. */
+	tree_file(tree, NOTED, "a\tamd64\t1\t2\n");
+	note(ctx, "libc6", "1", "2");
+	assert_waiting(ctx, "a 1 2;");
+}
+
+HEAL_TEST(noted_changes_are_all_there_or_none)
+{
+	static const char before[] = "a\tamd64\t1\t2\n";
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+	_cleanup_free_ char *text = NULL;
+	struct heal_change change = {.package = (char *)"libc6",
+				     .arch = (char *)"amd64",
+				     .version_before = (char *)"1",
+				     .version_now = (char *)"2"};
+	const struct heal_event event = {.changes = &change, .count = 1};
+	struct heal_error error = {0};
+	struct rlimit old;
+	struct rlimit low;
+	int r;
+
+	tree_file(tree, NOTED, before);
+	/* Room for the beginning of the line: what write(2) does on a disk that is full. */
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	low = (struct rlimit){.rlim_cur = sizeof(before) + 5, .rlim_max = old.rlim_max};
+	assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+	r = heal_event_note(ctx, &event, &error);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_true(signal(SIGXFSZ, SIG_DFL) != SIG_ERR);
+	assert_int_equal(r, -ENOSPC);
+	assert_string_equal(error.message, "noting the changed packages in /run/sshd-heal/changes: "
+					   "No space left on device");
+	text = tree_read(tree, NOTED);
+	assert_string_equal(text, before);
+}
+
+HEAL_TEST(noted_to_a_fifo_is_refused_at_once)
+{
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+	struct heal_change change = {
+		.package = (char *)"a", .arch = (char *)"amd64", .version_now = (char *)"1"};
+	const struct heal_event event = {.changes = &change, .count = 1};
+	struct heal_error error = {0};
+
+	assert_int_equal(mkdirat(tree->fd, "run/sshd-heal", 0755), 0);
+	assert_int_equal(mkfifoat(tree->fd, NOTED, 0600), 0);
+	assert_int_equal(heal_event_note(ctx, &event, &error), -ENXIO);
 }
 
 HEAL_TEST(noted_without_run_is_an_error)

@@ -86,6 +86,35 @@ HEAL_TEST(prove_gives_two_where_nothing_listens)
 	assert_int_equal(scene.listener.n_stale, 1);
 }
 
+HEAL_TEST(prove_waits_for_nothing_when_the_process_that_was_to_stay_has_ended)
+{
+	_cleanup_scene_ struct scene scene;
+	int64_t start = heal_now_ms();
+
+	scene_init(&scene, HEAL_PLAN_RELOAD);
+	tree_end(scene.tree, PID);
+	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 1800), 2);
+	assert_true(heal_now_ms() - start < 1000);
+	/* After a restart there may still be a new one. */
+	scene.listener.plan = HEAL_PLAN_RESTART;
+	start = heal_now_ms();
+	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 40), 2);
+	assert_in_range(heal_now_ms() - start, 40, 1500);
+}
+
+HEAL_TEST(prove_after_a_reload_leaves_the_main_process_as_it_was)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_init(&scene, HEAL_PLAN_RELOAD);
+	scene.listener.unit.main_pid = 33;
+	tree_set_maps(scene.tree, PID, TREE_MAPS_FRESH);
+	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 1500), 0);
+	assert_int_equal(scene.listener.unit.main_pid, 33);
+	/* Without a client nobody knows. */
+	assert_int_equal(scene.listener.proved, HEAL_FATE_UNKNOWN);
+}
+
 HEAL_TEST(prove_after_a_restart_looks_at_the_new_main_process)
 {
 	_cleanup_scene_ struct scene scene;
@@ -98,6 +127,8 @@ HEAL_TEST(prove_after_a_restart_looks_at_the_new_main_process)
 	assert_int_equal(scene.listener.start_time, 228000 + NEW_PID);
 	assert_string_equal(scene.listener.exe, "/usr/bin/sshd");
 	assert_string_equal(scene.listener.unit.id, "ssh.service");
+	/* So that the report still calls it by its unit. */
+	assert_int_equal(scene.listener.unit.main_pid, NEW_PID);
 	assert_int_equal(scene.listener.n_stale, 1);
 }
 
@@ -125,14 +156,15 @@ HEAL_TEST(prove_after_a_restart_is_not_had_from_a_main_process_that_is_no_listen
 	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 20), 2);
 }
 
-HEAL_TEST(prove_names_an_address_that_it_lost)
+HEAL_TEST(prove_gives_three_for_an_address_that_it_lost)
 {
 	_cleanup_scene_ struct scene scene;
 
 	scene_init(&scene, HEAL_PLAN_RELOAD);
 	tree_add(scene.tree, &(struct tree_process){.pid = PID, .sockets = "4001"});
-	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 20), 0);
-	assert_string_equal(scene.listener.detail, "it does not listen on [::]:22 any more");
+	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 20), 3);
+	assert_string_equal(scene.listener.detail,
+			    "CRITICAL: it does not listen on [::]:22 any more");
 	assert_int_equal(scene.listener.n_addresses, 1);
 }
 
@@ -168,11 +200,13 @@ static void *reload_slowly(void *argument)
 	struct scene *scene = argument;
 
 	heal_sleep_ms(15);
-	tree_add(scene->tree, &(struct tree_process){.pid = PID, .sockets = ""});
+	tree_remove(scene->tree, "proc/34/fd/3");
+	tree_remove(scene->tree, "proc/34/fd/4");
+	tree_set_maps(scene->tree, PID, TREE_MAPS_FRESH);
 	heal_sleep_ms(15);
-	tree_add(scene->tree, &(struct tree_process){.pid = PID, .sockets = "4001"});
+	tree_link(scene->tree, "proc/34/fd/3", "socket:[4001]");
 	heal_sleep_ms(15);
-	tree_add(scene->tree, &(struct tree_process){.pid = PID});
+	tree_link(scene->tree, "proc/34/fd/4", "socket:[4002]");
 	return NULL;
 }
 
@@ -180,11 +214,24 @@ HEAL_TEST(prove_waits_until_it_listens_on_every_address_again)
 {
 	_cleanup_scene_ struct scene scene;
 	pthread_t thread;
+	int r;
 
 	scene_init(&scene, HEAL_PLAN_RELOAD);
 	assert_int_equal(pthread_create(&thread, NULL, reload_slowly, &scene), 0);
-	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 1900), 0);
+	r = heal_prove(scene.ctx, &scene.listener, 1900);
 	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(r, 0);
 	assert_string_equal(scene.listener.detail, "");
 	assert_int_equal(scene.listener.n_addresses, 2);
+}
+
+HEAL_TEST(prove_does_not_wait_for_a_reloaded_process_that_has_ended)
+{
+	_cleanup_scene_ struct scene scene;
+	int64_t start = heal_now_ms();
+
+	scene_init(&scene, HEAL_PLAN_RELOAD);
+	tree_end(scene.tree, PID);
+	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 1900), 2);
+	assert_true(heal_now_ms() - start < 1000);
 }

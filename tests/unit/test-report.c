@@ -118,16 +118,20 @@ HEAL_TEST(report_of_a_healed_listener)
 	static const struct {
 		enum heal_plan plan;
 		double refused_ms;
+		enum heal_fate proved;
 		const char *done;
 	} rows[] = {
-		{HEAL_PLAN_RELOAD, 5.14,
+		{HEAL_PLAN_RELOAD, 5.14, HEAL_FATE_OK,
 		 "healed: reloaded, no deleted file left, a new client gets in; clients were "
 		 "refused for 5.1 ms"},
-		{HEAL_PLAN_RESTART, 0,
+		{HEAL_PLAN_RESTART, 0, HEAL_FATE_OK,
 		 "healed: restarted, no deleted file left, a new client gets in; clients were "
 		 "refused for 0.0 ms"},
-		{HEAL_PLAN_HUP, -1,
+		{HEAL_PLAN_HUP, -1, HEAL_FATE_OK,
 		 "healed: sent SIGHUP, no deleted file left, a new client gets in"},
+		/* Shut out for our own probes: that proves nothing. */
+		{HEAL_PLAN_RELOAD, -1, HEAL_FATE_PENALTY,
+		 "healed: reloaded, no deleted file left, a new client could not be tried"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -136,6 +140,7 @@ HEAL_TEST(report_of_a_healed_listener)
 
 		sample_init_stale(&sample, rows[i].plan, "x", HEAL_OUTCOME_HEALED, "");
 		sample.listener.refused_ms = rows[i].refused_ms;
+		sample.listener.proved = rows[i].proved;
 		(void)snprintf(expected, sizeof(expected), STALE_LINES "  %s\n", rows[i].done);
 		assert_text(&sample.report, HEAL_HOOK, expected);
 		(void)snprintf(expected, sizeof(expected), LOG_START "%s", rows[i].done);
@@ -144,16 +149,17 @@ HEAL_TEST(report_of_a_healed_listener)
 	}
 }
 
-HEAL_TEST(report_of_a_healed_listener_that_lost_an_address)
+HEAL_TEST(report_of_a_healed_listener_has_what_else_is_to_be_said)
 {
 	struct sample sample;
 
 	sample_init_stale(&sample, HEAL_PLAN_RESTART, "x", HEAL_OUTCOME_HEALED,
-			  "it does not listen on [::]:22 any more");
+			  "sshd was down");
 	sample.listener.refused_ms = -1;
+	sample.listener.proved = HEAL_FATE_OK;
 	assert_text(&sample.report, HEAL_HEAL,
 		    STALE_LINES "  healed: restarted, no deleted file left, a new client gets in; "
-				"but it does not listen on [::]:22 any more\n");
+				"but sshd was down\n");
 }
 
 HEAL_TEST(report_of_a_listener_that_is_left_alone)
@@ -172,7 +178,7 @@ HEAL_TEST(report_of_a_listener_that_is_left_alone)
 	assert_int_equal(heal_report_status(&sample.report), 1);
 }
 
-HEAL_TEST(report_gives_no_advice_where_the_files_on_disk_were_not_proved)
+HEAL_TEST(report_gives_no_advice_where_there_is_none)
 {
 	static const struct {
 		enum heal_trial_result result;
@@ -192,8 +198,7 @@ HEAL_TEST(report_gives_no_advice_where_the_files_on_disk_were_not_proved)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct sample sample;
 
-		sample_init_stale(&sample, HEAL_PLAN_WARN, "why", HEAL_OUTCOME_WARNED,
-				  "systemctl reload ssh.service");
+		sample_init_stale(&sample, HEAL_PLAN_WARN, "why", HEAL_OUTCOME_WARNED, "");
 		sample.listener.trial.result = rows[i].result;
 		(void)snprintf(sample.listener.trial.detail, sizeof(sample.listener.trial.detail),
 			       "%s", rows[i].detail);
@@ -353,7 +358,16 @@ HEAL_TEST(report_begins_with_the_notes)
 
 	sample_init(&sample);
 	sample.report.notes = (struct heal_notes){.lines = lines, .count = 2};
-	assert_text(&sample.report, HEAL_HOOK, "sshd-heal: the first\nsshd-heal: the second\n");
+	assert_text(&sample.report, HEAL_CHECK,
+		    "sshd-heal: the first\nsshd-heal: the second\nsshd-heal: " SUBJECT
+		    ": healthy, runs the files on disk\n");
+	/* A hook has nothing to say as long as nothing is stale. */
+	assert_text(&sample.report, HEAL_HOOK, "");
+	sample_init_stale(&sample, HEAL_PLAN_RELOAD, "why", HEAL_OUTCOME_DRY_RUN, "");
+	sample.report.notes = (struct heal_notes){.lines = lines, .count = 2};
+	assert_text(&sample.report, HEAL_HOOK,
+		    "sshd-heal: the first\nsshd-heal: the second\n" STALE_LINES
+		    "  would be reloaded: why\n");
 }
 
 HEAL_TEST(report_adds_the_watched_upgrades_that_no_stale_file_names)

@@ -126,7 +126,7 @@ HEAL_TEST(run_of_a_hook_with_a_broken_configuration_says_so_and_only_warns)
 	scene.ctx->is_live = true;
 	/* No module to read it with. */
 	tree_file(scene.tree, "etc/sshd-heal.conf", "Mode=heal\n");
-	listener = run(&scene, HEAL_HOOK);
+	listener = run(&scene, TEST_HOOK);
 	assert_int_equal(scene.ctx->config.mode, HEAL_MODE_WARN);
 	assert_int_equal(listener->outcome, HEAL_OUTCOME_WARNED);
 	assert_int_equal(scene.report.notes.count, 1);
@@ -163,7 +163,8 @@ HEAL_TEST(run_in_mode_warn_keeps_its_hands_off_and_the_changes)
 	scene.ctx->config.mode = HEAL_MODE_WARN;
 	listener = run(&scene, HEAL_HEAL);
 	assert_int_equal(listener->outcome, HEAL_OUTCOME_WARNED);
-	assert_string_equal(listener->detail, "systemctl reload ssh.service");
+	/* Without a trial nobody is told to do it by hand, either. */
+	assert_string_equal(listener->detail, "");
 	assert_int_equal(heal_report_status(&scene.report), 1);
 	assert_true(tree_has(scene.tree, NOTED));
 }
@@ -230,23 +231,42 @@ HEAL_TEST(run_without_proc_is_an_error)
 	assert_int_equal(scene.report.notes.count, 0);
 }
 
-HEAL_TEST(run_waits_for_another_one_until_the_deadline)
+HEAL_TEST(run_waits_for_another_one_until_the_deadline_and_then_only_warns)
+{
+	_cleanup_scene_ struct scene scene;
+	_cleanup_close_ int lock = -1;
+	const struct heal_listener *listener;
+	int64_t start = heal_now_ms();
+
+	scene_init(&scene);
+	scene.ctx->is_live = true;
+	scene.ctx->deadline_ms = start + 50;
+	tree_file(scene.tree, "run/sshd-heal/lock", "");
+	lock = openat(scene.tree->fd, "run/sshd-heal/lock", O_RDWR | O_CLOEXEC);
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	listener = run(&scene, HEAL_HEAL);
+	assert_in_range(heal_now_ms() - start, 50, 1900);
+	assert_int_equal(listener->outcome, HEAL_OUTCOME_WARNED);
+	assert_int_equal(scene.report.notes.count, 1);
+	assert_string_equal(scene.report.notes.lines[0],
+			    "locking /run/sshd-heal/lock: another sshd-heal is still at work; only "
+			    "warning");
+	assert_null(strstr(scene.service.calls, "reload"));
+	assert_true(tree_has(scene.tree, NOTED));
+}
+
+HEAL_TEST(run_that_only_looks_waits_for_nobody)
 {
 	_cleanup_scene_ struct scene scene;
 	_cleanup_close_ int lock = -1;
 
 	scene_init(&scene);
 	scene.ctx->is_live = true;
-	scene.ctx->deadline_ms = heal_now_ms() + 50;
 	tree_file(scene.tree, "run/sshd-heal/lock", "");
 	lock = openat(scene.tree->fd, "run/sshd-heal/lock", O_RDWR | O_CLOEXEC);
 	assert_int_equal(flock(lock, LOCK_EX), 0);
-	assert_int_equal(heal_run(scene.ctx, HEAL_HEAL, &scene.report, &scene.error), -ETIMEDOUT);
-	assert_string_equal(scene.error.message, "locking /run/sshd-heal/lock: another sshd-heal "
-						 "is still at work");
-	assert_string_equal(scene.service.calls, "");
-	/* Who only looks need not wait. */
-	assert_int_equal(heal_run(scene.ctx, HEAL_CHECK, &scene.report, &scene.error), 0);
+	(void)run(&scene, HEAL_CHECK);
+	assert_int_equal(scene.report.notes.count, 0);
 }
 
 static void *unlock_soon(void *argument)
@@ -282,9 +302,47 @@ HEAL_TEST(run_refuses_a_lock_that_is_a_symbolic_link)
 	scene_init(&scene);
 	scene.ctx->is_live = true;
 	tree_link(scene.tree, "run/sshd-heal/lock", "../../victim");
-	assert_int_equal(heal_run(scene.ctx, HEAL_HEAL, &scene.report, &scene.error), -ELOOP);
+	assert_int_equal(run(&scene, HEAL_HEAL)->outcome, HEAL_OUTCOME_WARNED);
 	assert_false(tree_has(scene.tree, "victim"));
+	assert_string_equal(scene.service.calls, "is_stopping; unit_of 34; ");
+	assert_int_equal(scene.report.notes.count, 1);
+	assert_string_equal(scene.report.notes.lines[0],
+			    "locking /run/sshd-heal/lock: Too many levels of symbolic links; only "
+			    "warning");
+}
+
+HEAL_TEST(run_that_has_neither_lock_nor_configuration_says_both_and_only_warns)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_init(&scene);
+	scene.ctx->is_live = true;
+	tree_link(scene.tree, "run/sshd-heal/lock", "../../victim");
+	/* No module to read it with; it is read though the lock cannot be had. */
+	tree_file(scene.tree, "etc/sshd-heal.conf", "Mode=heal\n");
+	assert_int_equal(run(&scene, HEAL_HEAL)->outcome, HEAL_OUTCOME_WARNED);
+	assert_int_equal(scene.report.notes.count, 2);
+	assert_string_equal(scene.report.notes.lines[0],
+			    "locking /run/sshd-heal/lock: Too many levels of symbolic links; only "
+			    "warning");
+	assert_non_null(strstr(scene.report.notes.lines[1], "loading module config-econf: "));
+	assert_true(scene.ctx->is_configured);
+}
+
+HEAL_TEST(run_in_a_chroot_keeps_its_hands_off_and_takes_no_lock)
+{
+	_cleanup_scene_ struct scene scene;
+	const struct heal_listener *listener;
+
+	scene_init(&scene);
+	scene.ctx->is_live = true;
+	scene.ctx->is_chroot = true;
+	listener = run(&scene, HEAL_HEAL);
+	assert_int_equal(listener->foreign, HEAL_FOREIGN_NAMESPACE);
+	assert_int_equal(listener->outcome, HEAL_OUTCOME_NOT_NEEDED);
 	assert_string_equal(scene.service.calls, "");
+	assert_false(tree_has(scene.tree, "run/sshd-heal/lock"));
+	assert_true(tree_has(scene.tree, NOTED));
 }
 
 HEAL_TEST(run_tells_maps_that_may_not_be_read_from_healthy_ones)
@@ -302,7 +360,7 @@ HEAL_TEST(run_tells_maps_that_may_not_be_read_from_healthy_ones)
 	assert_int_equal(scene.report.listeners.unreadable, 1);
 	assert_int_equal(scene.report.notes.count, 1);
 	assert_string_equal(scene.report.notes.lines[0],
-			    "reading the mappings of sshd process 34: Is a directory");
+			    "reading the mappings of sshd process 34: Invalid argument");
 	assert_int_equal(heal_report_status(&scene.report), 3);
 }
 

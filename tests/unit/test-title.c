@@ -31,6 +31,12 @@ HEAL_TEST(title_of_a_listener)
 		{"sshd: /usr/sbin/sshd -D [listener] 100 of 10-100 startups|", HEAL_TITLE_LISTENER},
 		{"sshd: /usr/sbin/sshd -D -o Banner=[net] [listener] 0 of 10-100 startups||||",
 		 HEAL_TITLE_LISTENER},
+		/* Its argv and environment had too little room for the end, or for more than that. */
+		{"sshd: /usr/sbin/sshd -D [listener] 0 of|", HEAL_TITLE_LISTENER},
+		{"sshd: /usr/sbin/sshd -D [liste|", HEAL_TITLE_LISTENER},
+		{"sshd: /usr/sbin/sshd -D -o Banner=[net]|", HEAL_TITLE_LISTENER},
+		{"sshd: /usr/sb|", HEAL_TITLE_LISTENER},
+		{"sshd: /", HEAL_TITLE_LISTENER},
 		/* Before 8.2, and for a moment after every start. */
 		{"/usr/sbin/sshd|", HEAL_TITLE_LISTENER},
 		{"/usr/sbin/sshd", HEAL_TITLE_LISTENER},

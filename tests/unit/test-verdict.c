@@ -2,7 +2,7 @@
 /* heal_plan_of and heal_verdict_of: the whole policy, row by row and all at once. */
 #include "test.h"
 
-#define FACTS_END (1u << 19)
+#define FACTS_END (1u << 21)
 #define STALE HEAL_FACT_STALE
 
 static const char *const plan_names[] = {
@@ -29,10 +29,14 @@ static const struct plan_case cases[] = {
 	 "it could not be tried whether the files on disk let a client in"},
 	{STALE | HEAL_FACT_KEY_CHANGED, HEAL_PLAN_WARN,
 	 "the host key on disk is not the one that clients know"},
+	{STALE | HEAL_FACT_MOVES, HEAL_PLAN_WARN,
+	 "with the configuration on disk sshd would not listen where it does now"},
 	{STALE | HEAL_FACT_MODE_WARN, HEAL_PLAN_WARN, "configured to warn only"},
 	{STALE | HEAL_FACT_FORBIDDEN, HEAL_PLAN_WARN, "policy-rc.d forbids service actions"},
 	{STALE | HEAL_FACT_SHUTTING_DOWN, HEAL_PLAN_WARN, "the system is shutting down"},
 	{STALE | HEAL_FACT_NO_MANAGER, HEAL_PLAN_WARN, "systemd cannot be asked"},
+	{STALE | HEAL_FACT_NO_TIME, HEAL_PLAN_WARN,
+	 "too little time is left to act and to prove that it went well"},
 	{STALE | HEAL_FACT_UNMANAGED | HEAL_FACT_HUP_ALLOWED, HEAL_PLAN_HUP,
 	 "not under a systemd unit"},
 	{STALE | HEAL_FACT_UNMANAGED, HEAL_PLAN_WARN, "not under a systemd unit"},
@@ -77,8 +81,9 @@ HEAL_TEST(plan_of_an_earlier_row_wins)
 			    later & (HEAL_FACT_KILLS_SESSIONS | HEAL_FACT_START_LIMIT |
 				     HEAL_FACT_REFUSES_STOP))
 				continue;
-			if (cases[i].facts == (STALE | HEAL_FACT_CAN_RELOAD) &&
-			    later & HEAL_FACT_PORT_TAKEN)
+			if (cases[i].plan != HEAL_PLAN_WARN &&
+			    cases[i].facts != (STALE | HEAL_FACT_SOCKET_ACTIVATED) &&
+			    later & HEAL_FACT_PORT_TAKEN && !(both & HEAL_FACT_FOREIGN))
 				continue;
 			/* The other way round: HUP_ALLOWED is the earlier row's only. */
 			if (cases[i].facts == (STALE | HEAL_FACT_UNMANAGED) &&
@@ -135,13 +140,16 @@ HEAL_TEST(plan_where_another_process_holds_the_port_is_not_to_reload)
 	/* sshd could not bind again, and would end. */
 	assert_plan(STALE | HEAL_FACT_CAN_RELOAD | HEAL_FACT_PORT_TAKEN, HEAL_PLAN_WARN,
 		    "another process holds its port");
+	assert_plan(STALE | HEAL_FACT_UNMANAGED | HEAL_FACT_HUP_ALLOWED | HEAL_FACT_PORT_TAKEN,
+		    HEAL_PLAN_WARN, "not under a systemd unit");
 }
 
 /* What the plan must be, said by the actions and not by the rows. */
 static enum heal_plan plan_expected(unsigned facts)
 {
 	const unsigned hands_off = HEAL_FACT_TRIAL_FAILED | HEAL_FACT_UNTRIED |
-				   HEAL_FACT_KEY_CHANGED | HEAL_FACT_MODE_WARN | HEAL_FACT_FORBIDDEN |
+				   HEAL_FACT_KEY_CHANGED | HEAL_FACT_MOVES |
+				   HEAL_FACT_NO_TIME | HEAL_FACT_MODE_WARN | HEAL_FACT_FORBIDDEN |
 				   HEAL_FACT_SHUTTING_DOWN | HEAL_FACT_NO_MANAGER;
 	const unsigned no_restart =
 		HEAL_FACT_KILLS_SESSIONS | HEAL_FACT_START_LIMIT | HEAL_FACT_REFUSES_STOP;
@@ -152,8 +160,10 @@ static enum heal_plan plan_expected(unsigned facts)
 	if (facts & hands_off)
 		return HEAL_PLAN_WARN;
 	if (facts & HEAL_FACT_UNMANAGED)
-		return facts & HEAL_FACT_HUP_ALLOWED && !is_reloaded ? HEAL_PLAN_HUP
-								     : HEAL_PLAN_WARN;
+		return facts & HEAL_FACT_HUP_ALLOWED && !is_reloaded &&
+				       !(facts & HEAL_FACT_PORT_TAKEN)
+			       ? HEAL_PLAN_HUP
+			       : HEAL_PLAN_WARN;
 	if (facts & HEAL_FACT_SOCKET_ACTIVATED)
 		return facts & no_restart ? HEAL_PLAN_WARN : HEAL_PLAN_RESTART;
 	if (facts & HEAL_FACT_CAN_RELOAD && !is_reloaded && !(facts & HEAL_FACT_PORT_TAKEN))
@@ -165,7 +175,8 @@ static enum heal_plan plan_expected(unsigned facts)
 static bool plan_is_safe(unsigned facts, enum heal_plan plan)
 {
 	const unsigned never_act = HEAL_FACT_FOREIGN | HEAL_FACT_TRIAL_FAILED |
-				   HEAL_FACT_UNTRIED | HEAL_FACT_KEY_CHANGED | HEAL_FACT_MODE_WARN |
+				   HEAL_FACT_UNTRIED | HEAL_FACT_MOVES |
+				   HEAL_FACT_NO_TIME | HEAL_FACT_KEY_CHANGED | HEAL_FACT_MODE_WARN |
 				   HEAL_FACT_FORBIDDEN | HEAL_FACT_SHUTTING_DOWN |
 				   HEAL_FACT_NO_MANAGER;
 	const unsigned never_restart = HEAL_FACT_UNMANAGED | HEAL_FACT_KILLS_SESSIONS |
@@ -184,7 +195,8 @@ static bool plan_is_safe(unsigned facts, enum heal_plan plan)
 		return facts & STALE && !(facts & (never_act | never_restart));
 	case HEAL_PLAN_HUP:
 		return facts & STALE && facts & HEAL_FACT_UNMANAGED &&
-		       facts & HEAL_FACT_HUP_ALLOWED && !(facts & never_act);
+		       facts & HEAL_FACT_HUP_ALLOWED &&
+		       !(facts & (never_act | HEAL_FACT_PORT_TAKEN));
 	}
 	return false;
 }
