@@ -275,35 +275,39 @@ static unsigned act_restart_facts(struct heal_context *ctx, struct heal_listener
 	return facts;
 }
 
+static bool act_is_action(enum heal_plan plan)
+{
+	return plan != HEAL_PLAN_NONE && plan != HEAL_PLAN_WARN;
+}
+
 /*
- * Decides, and where the decision is to act asks for leave. policy-rc.d is a
+ * Where the plan is to act, adds what speaks against it now. policy-rc.d is a
  * program, which a check does not run.
  */
-static struct heal_decision act_decide(struct heal_context *ctx, struct heal_listener *listener,
-				       unsigned *facts, enum act_depth depth,
-				       struct heal_notes *notes)
+static unsigned act_objections(struct heal_context *ctx, struct heal_listener *listener,
+			       unsigned facts, enum act_depth depth, struct heal_notes *notes)
 {
-	struct heal_decision decision = heal_plan_of(*facts);
+	enum heal_plan plan = heal_plan_of(facts).plan;
 
-	if (depth == ACT_LOOK || decision.plan == HEAL_PLAN_NONE || decision.plan == HEAL_PLAN_WARN)
-		return decision;
+	if (depth == ACT_LOOK || !act_is_action(plan))
+		return 0;
 	if (!heal_policy_allows(ctx, act_has_unit(listener) ? listener->unit.id : "ssh",
-				decision.plan == HEAL_PLAN_RESTART ? "restart" : "reload", notes))
-		*facts |= HEAL_FACT_FORBIDDEN;
+				plan == HEAL_PLAN_RESTART ? "restart" : "reload", notes))
+		return HEAL_FACT_FORBIDDEN;
 	if (!act_has_time(ctx))
-		*facts |= HEAL_FACT_NO_TIME;
-	decision = heal_plan_of(*facts);
-	if (depth == ACT_FOR_REAL && decision.plan == HEAL_PLAN_RESTART)
-		*facts |= act_restart_facts(ctx, listener);
-	return heal_plan_of(*facts);
+		return HEAL_FACT_NO_TIME;
+	return depth == ACT_FOR_REAL && plan == HEAL_PLAN_RESTART ? act_restart_facts(ctx, listener)
+								  : 0;
 }
 
 /* Sets plan and reason. Returns whether there is something to do. */
 static bool act_plan(struct heal_context *ctx, struct heal_listener *listener, unsigned *facts,
 		     enum act_depth depth, struct heal_notes *notes)
 {
-	struct heal_decision decision = act_decide(ctx, listener, facts, depth, notes);
+	struct heal_decision decision;
 
+	*facts |= act_objections(ctx, listener, *facts, depth, notes);
+	decision = heal_plan_of(*facts);
 	listener->plan = decision.plan;
 	listener->reason = decision.reason;
 	listener->outcome = HEAL_OUTCOME_DRY_RUN;

@@ -6,12 +6,16 @@
 HEAL_TEST(context_of_a_tree_is_not_live_and_that_of_this_machine_is)
 {
 	_cleanup_context_ struct heal_context *here = NULL;
+	_cleanup_context_ struct heal_context *beside = NULL;
 	_cleanup_context_ struct heal_context *there = tree_context(tree_new());
 	struct heal_error error = {0};
 
 	assert_int_equal(heal_context_new(&here, "/", "/nonexistent", &error), 0);
 	assert_true(here->is_live);
 	assert_false(there->is_live);
+	/* Nor is any other directory of its filesystem. */
+	assert_int_equal(heal_context_new(&beside, "/etc", "/nonexistent", &error), 0);
+	assert_false(beside->is_live);
 	assert_true(there->proc_fd >= 0);
 }
 

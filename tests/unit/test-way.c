@@ -422,6 +422,22 @@ HEAL_TEST(way_that_cost_a_session_says_so)
 	}
 }
 
+HEAL_TEST(way_without_a_lock_only_warns)
+{
+	_cleanup_way_ struct way way;
+	const struct heal_listener *listener;
+
+	TEST_NEEDS_PIDFDS();
+	way_init(&way);
+	tree_link(way.tree, "run/sshd-heal/lock", "../../victim");
+	listener = way_run(&way, HEAL_HOOK);
+	assert_string_equal(way.service.calls, LOOK);
+	assert_int_equal(listener->trial.result, HEAL_TRIAL_OK);
+	assert_int_equal(listener->outcome, HEAL_OUTCOME_WARNED);
+	assert_string_equal(listener->detail, "systemctl reload ssh.service");
+	assert_true(tree_has(way.tree, NOTED));
+}
+
 HEAL_TEST(way_that_failed_keeps_the_changes)
 {
 	_cleanup_way_ struct way way;
