@@ -223,7 +223,7 @@ static const struct {
 static void main_on_alarm(int signal)
 {
 	static const char line[] = "sshd-heal: gave up, it took too long\n";
-	int64_t end = main_watched ? main_watched->deadline_ms + MAIN_GRACE_S * 1000 : 0;
+	int64_t end = main_watched ? main_watched->deadline_ms + MAIN_GRACE_S * INT64_C(1000) : 0;
 
 	(void)signal;
 	if (heal_now_ms() < end) {
