@@ -222,12 +222,13 @@ static int event_drain(int fd, int64_t deadline_ms, struct event_stream *stream)
 		int r = poll(&poller, 1, left);
 		ssize_t n;
 
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
+		if (r < 0 && errno != EINTR)
 			return -errno;
-		if (r == 0)
+		/* Also for a writer that never stops. */
+		if (left == 0)
 			return -ETIMEDOUT;
+		if (r <= 0)
+			continue;
 		n = event_fill(fd, stream);
 		if (n == -EINTR || n == -EAGAIN)
 			continue;
@@ -329,7 +330,8 @@ static int event_parse_noted(const char *buf, size_t len, struct heal_event *eve
 		struct event_field f[4];
 
 		if (event_split(line, line_len, '\t', f, ARRAY_SIZE(f)) != ARRAY_SIZE(f) ||
-		    !event_field_is_plain(&f[0]) || !event_field_is_plain(&f[3]))
+		    !event_field_is_plain(&f[0]) || !event_field_is_plain(&f[1]) ||
+		    !event_field_is_plain(&f[2]) || !event_field_is_plain(&f[3]))
 			bad++;
 		else if (event_add(event, &f[0], &f[1], &f[2], &f[3]) < 0)
 			return -ENOMEM;

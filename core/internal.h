@@ -293,7 +293,7 @@ struct heal_stat {
 	uint64_t start_time;
 };
 
-/* Parses /proc/PID/stat (proc_pid_stat(5)); the comm may hold anything. */
+/* Parses /proc/PID/stat (proc_pid_stat(5)), a NUL behind it; the comm may hold anything. */
 int stat_parse(const char *buf, size_t len, struct heal_stat *ret);
 
 enum heal_title {

@@ -69,7 +69,7 @@ static bool title_has(const char *title, size_t len, const char *mark)
 enum heal_title title_classify(const char *cmdline, size_t len)
 {
 	/* sshd up to 9.7 names itself so in every role; from 9.8 on only the listener does. */
-	static const char *const prefixes[] = {"sshd: ", "sshd-session: "};
+	static const char *const prefixes[] = {"sshd: ", "sshd-session: ", "sshd-auth: "};
 	size_t skip = 0;
 
 	if (len == 0)
@@ -90,7 +90,8 @@ enum heal_title title_classify(const char *cmdline, size_t len)
 	if (cmdline[0] == '/' || title_has(cmdline, len, " [listener]"))
 		return HEAL_TITLE_LISTENER;
 	if (cmdline[0] == '[' || title_has(cmdline, len, " [net]") ||
-	    title_has(cmdline, len, " [accepted]") || strncmp(cmdline, "unknown ", 8) == 0)
+	    title_has(cmdline, len, " [accepted]") ||
+	    (len >= 8 && memcmp(cmdline, "unknown ", 8) == 0))
 		return HEAL_TITLE_OTHER;
 	return HEAL_TITLE_SESSION;
 }

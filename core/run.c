@@ -7,6 +7,15 @@
 #include "internal.h"
 
 #define RUN_LOCK_PAUSE_MS 20
+#define RUN_RETRIES 5
+#define RUN_RETRY_PAUSE_MS 4
+
+static bool run_is_there(const struct heal_listener *listener)
+{
+	struct stat st;
+
+	return fstatat(listener->dirfd, "stat", &st, 0) == 0;
+}
 
 /*
  * Looks at one listener's mappings. It may end, or not want to be read. Whose
@@ -22,12 +31,31 @@ static void run_look_one(struct heal_context *ctx, struct heal_report *report,
 	    (ctx->is_configured || listener->foreign != HEAL_FOREIGN_PATH))
 		return;
 	r = heal_listener_stale(ctx, listener);
-	if (r < 0 && r != -ESRCH) {
+	/* Inside execve it has no mappings for a moment: that is how a reload looks. */
+	for (int i = 0; r == -ESRCH && i < RUN_RETRIES && run_is_there(listener); i++) {
+		heal_sleep_ms(RUN_RETRY_PAUSE_MS);
+		r = heal_listener_stale(ctx, listener);
+	}
+	if (r < 0 && run_is_there(listener)) {
 		report->listeners.unreadable++;
 		listener->verdict = HEAL_VERDICT_UNKNOWN;
 		(void)heal_notes_add(&report->notes, "reading the mappings of sshd process %d: %s",
 				     (int)listener->pid, strerror(-r));
 	}
+}
+
+/* Of a listener that has ended since, nothing can be said. */
+static void run_drop_ended(struct heal_listeners *listeners)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < listeners->count; i++) {
+		if (listeners->items[i].dirfd >= 0 && !run_is_there(&listeners->items[i]))
+			heal_listener_done(&listeners->items[i]);
+		else
+			listeners->items[kept++] = listeners->items[i];
+	}
+	listeners->count = kept;
 }
 
 static int run_look(struct heal_context *ctx, struct heal_report *report, struct heal_error *error)
@@ -39,6 +67,8 @@ static int run_look(struct heal_context *ctx, struct heal_report *report, struct
 	r = heal_listeners_find(ctx, &report->listeners, &report->notes, error);
 	for (size_t i = 0; r == 0 && i < report->listeners.count; i++)
 		run_look_one(ctx, report, &report->listeners.items[i]);
+	if (r == 0)
+		run_drop_ended(&report->listeners);
 	return r;
 }
 
@@ -94,13 +124,6 @@ static int run_describe(struct heal_context *ctx, struct heal_report *report)
 		return 0;
 	r = heal_event_load(ctx, &report->event, &report->notes);
 	return r < 0 ? r : heal_packages_name(ctx, report);
-}
-
-static bool run_is_there(const struct heal_listener *listener)
-{
-	struct stat st;
-
-	return fstatat(listener->dirfd, "stat", &st, 0) == 0;
 }
 
 static void run_judge(struct heal_context *ctx, enum heal_verb verb, struct heal_report *report,
@@ -168,7 +191,7 @@ static bool run_has_healed_all(const struct heal_report *report)
 		if (report->listeners.items[i].n_stale &&
 		    report->listeners.items[i].outcome != HEAL_OUTCOME_HEALED)
 			return false;
-	return true;
+	return report->listeners.unreadable == 0;
 }
 
 int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *ret,
@@ -186,9 +209,11 @@ int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *
 	if (verb == HEAL_HOOK && ctx->proc_fd < 0)
 		return 0;
 	r = run_look(ctx, &report, error);
+	if (r == 0 && run_is_stale(&report) && !ctx->is_configured) {
+		run_configure(ctx, &config_error);
+		r = run_look(ctx, &report, error);
+	}
 	if (r == 0 && acts && run_is_stale(&report)) {
-		if (!ctx->is_configured)
-			run_configure(ctx, &config_error);
 		lock = run_take_lock(ctx, &lock_error);
 		/* A stale sshd is worth telling of even where nothing can be locked, and so done. */
 		if (lock < 0)
