@@ -112,7 +112,7 @@ class Host:
     # --- on the host ---------------------------------------------------------
 
     def argv(self, *command, only_net=False):
-        where = ["-n"] if only_net else ["-a"]
+        where = ["-n"] if only_net else ["-a", "--root"]
         return ["nsenter", "-t", str(self.leader), *where, *map(str, command)]
 
     def run(self, *command, check=True, timeout=120, **kwargs):
