@@ -257,7 +257,8 @@ static bool act_has_time(const struct heal_context *ctx)
 
 /*
  * What only counts right before a restart: sessions may have begun since, and the
- * start limit must not be spent, or it would leave sshd stopped.
+ * starts of earlier heals must not count, or the tenth upgrade of a day would leave
+ * sshd in start-limit-hit. systemd does not tell how many it counts; it can forget them.
  */
 static unsigned act_restart_facts(struct heal_context *ctx, struct heal_listener *listener)
 {

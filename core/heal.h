@@ -114,7 +114,7 @@ enum heal_fact {
 	HEAL_FACT_CAN_RELOAD = 1u << 11,
 	HEAL_FACT_RELOADED = 1u << 12,       /* was reloaded in this run, and is still stale */
 	HEAL_FACT_KILLS_SESSIONS = 1u << 13,
-	HEAL_FACT_START_LIMIT = 1u << 14,    /* one more start would hit StartLimitBurst */
+	HEAL_FACT_START_LIMIT = 1u << 14,    /* earlier starts count against it, and cannot be forgotten */
 	HEAL_FACT_REFUSES_STOP = 1u << 15,
 	HEAL_FACT_PORT_TAKEN = 1u << 16,
 	HEAL_FACT_REFUSING = 1u << 17,       /* clients are turned away now */
@@ -419,8 +419,7 @@ int heal_report_text(FILE *out, const struct heal_report *report, enum heal_verb
  * Writes the one line that goes to syslog for a stale listener, without a
  * newline. Returns its priority (LOG_NOTICE, LOG_WARNING or LOG_CRIT).
  */
-int heal_report_log(FILE *out, const struct heal_report *report,
-		    const struct heal_listener *listener);
+int heal_report_log(FILE *out, const struct heal_listener *listener);
 
 /*
  * Puts the report into /run/motd.d/sshd-heal when the configuration wants that and

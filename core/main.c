@@ -103,7 +103,7 @@ static void main_log_report(const struct heal_report *report)
 		out = open_memstream(&line, &len);
 		if (!out)
 			return;
-		priority = heal_report_log(out, report, listener);
+		priority = heal_report_log(out, listener);
 		if (fclose(out) == 0)
 			main_log(priority, line);
 	}

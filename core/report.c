@@ -213,10 +213,8 @@ static bool report_is_repeated(const struct heal_listener *listener, size_t inde
 	return false;
 }
 
-int heal_report_log(FILE *out, const struct heal_report *report,
-		    const struct heal_listener *listener)
+int heal_report_log(FILE *out, const struct heal_listener *listener)
 {
-	(void)report;
 	report_subject(out, listener);
 	(void)fputs(" ran deleted files of ", out);
 	for (size_t i = 0; i < listener->n_stale; i++) {

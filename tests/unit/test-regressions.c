@@ -140,7 +140,7 @@ HEAL_TEST(report_after_a_restart_still_names_the_unit)
 	heal_act(ctx, &listener, facts, &notes);
 	assert_int_equal(listener.outcome, HEAL_OUTCOME_HEALED);
 	out = open_memstream(&text, &len);
-	(void)heal_report_log(out, &report, &listener);
+	(void)heal_report_log(out, &listener);
 	(void)fclose(out);
 	assert_row(strncmp(text, "ssh.service (pid 99", 19) == 0, "%s", text);
 }

@@ -72,7 +72,7 @@ static void assert_log(const struct sample *sample, int priority, const char *ex
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
 
-	assert_int_equal(heal_report_log(out, &sample->report, &sample->listener), priority);
+	assert_int_equal(heal_report_log(out, &sample->listener), priority);
 	(void)fclose(out);
 	assert_string_equal(text, expected);
 	/* syslog(3) takes it as one line. */
