@@ -126,7 +126,6 @@ HEAL_TEST(report_after_a_restart_still_names_the_unit)
 	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
 	_cleanup_notes_ struct heal_notes notes = {0};
 	struct fake_service fake = {.tree = tree, .unit = fake_unit(PID), .on_restart = gets_new_process};
-	struct heal_report report = {.listeners = {&listener, 1, 0}};
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
 	unsigned facts;
