@@ -18,12 +18,13 @@ enum act_depth {
 	ACT_FOR_REAL,
 };
 
-static unsigned act_unit_facts(const struct heal_unit *unit, pid_t pid)
+static unsigned act_unit_facts(const struct heal_listener *listener)
 {
+	const struct heal_unit *unit = &listener->unit;
 	unsigned facts = 0;
 
 	/* A process beside the main one may be anything: restarting its unit would not be about sshd. */
-	if (!unit->is_service || unit->main_pid != pid)
+	if (!heal_listener_has_unit(listener))
 		return HEAL_FACT_UNMANAGED;
 	if (unit->is_socket_activated)
 		facts |= HEAL_FACT_SOCKET_ACTIVATED;
@@ -64,7 +65,7 @@ static int act_ask_systemd(struct heal_context *ctx, struct heal_listener *liste
 		return r;
 	free(listener->unit.id);
 	listener->unit = unit;
-	*facts |= act_unit_facts(&unit, listener->pid);
+	*facts |= act_unit_facts(listener);
 	return 0;
 }
 
@@ -151,11 +152,6 @@ static int act_once(struct heal_context *ctx, struct heal_listener *listener,
 	}
 }
 
-static bool act_has_unit(const struct heal_listener *listener)
-{
-	return listener->unit.is_service && listener->unit.main_pid == listener->pid;
-}
-
 /*
  * What an administrator would type to do by hand what was not done: only where
  * the reason is no danger, but that we were not to do it.
@@ -173,7 +169,7 @@ static void act_advise(struct heal_listener *listener, unsigned facts)
 		return;
 	if (!(facts & HEAL_FACT_CAN_RELOAD) && facts & HEAL_FACT_KILLS_SESSIONS)
 		return;
-	if (act_has_unit(listener))
+	if (heal_listener_has_unit(listener))
 		heal_detail(listener, "systemctl %s %s",
 			    listener->unit.can_reload && !listener->unit.is_socket_activated
 				    ? "reload"
@@ -200,7 +196,7 @@ static bool act_may_start(struct heal_context *ctx, struct heal_listener *listen
  */
 static void act_recover(struct heal_context *ctx, struct heal_listener *listener, const char *why)
 {
-	const char *unit = act_has_unit(listener) ? listener->unit.id : NULL;
+	const char *unit = heal_listener_has_unit(listener) ? listener->unit.id : NULL;
 	struct heal_error error = {0};
 	int r = -EOPNOTSUPP;
 
@@ -292,7 +288,7 @@ static unsigned act_objections(struct heal_context *ctx, struct heal_listener *l
 
 	if (depth == ACT_LOOK || !act_is_action(plan))
 		return 0;
-	if (!heal_policy_allows(ctx, act_has_unit(listener) ? listener->unit.id : "ssh",
+	if (!heal_policy_allows(ctx, heal_listener_has_unit(listener) ? listener->unit.id : "ssh",
 				plan == HEAL_PLAN_RESTART ? "restart" : "reload", notes))
 		return HEAL_FACT_FORBIDDEN;
 	if (!act_has_time(ctx))

@@ -74,7 +74,8 @@ int heal_effective_load(struct heal_context *ctx, const char *path,
 			const struct heal_words *options, struct heal_effective *ret)
 {
 	int64_t deadline = heal_now_ms() + heal_left_ms(ctx->deadline_ms, EFFECTIVE_MS);
-	_cleanup_free_ char **argv = calloc(options->count + 3, sizeof(*argv));
+	static const char *const flags[] = {"-T", NULL};
+	_cleanup_(heal_words_done) struct heal_words argv = {0};
 	_cleanup_free_ char *buf = malloc(EFFECTIVE_MAX);
 	_cleanup_close_ int out_read = -1;
 	_cleanup_close_ int out_write = -1;
@@ -84,17 +85,13 @@ int heal_effective_load(struct heal_context *ctx, const char *path,
 	int pair[2];
 	int r;
 
-	if (!argv || !buf)
+	if (!buf || exec_build(path, flags, options, &argv) < 0)
 		return -ENOMEM;
-	argv[0] = (char *)path;
-	argv[1] = (char *)"-T";
-	for (size_t i = 0; i < options->count; i++)
-		argv[2 + i] = options->items[i];
 	if (pipe2(pair, O_CLOEXEC) < 0)
 		return -errno;
 	out_read = pair[0];
 	out_write = pair[1];
-	r = heal_process_start(path, argv, (const int[3]){-1, out_write, -1}, &pid);
+	r = heal_process_start(path, argv.items, (const int[3]){-1, out_write, -1}, &pid);
 	if (r < 0)
 		return r;
 	(void)close(heal_take_fd(&out_write));
@@ -168,11 +165,8 @@ const char *heal_effective_taken(struct heal_context *ctx, const struct heal_lis
 {
 	for (size_t i = 0; i < effective->addresses.count; i++) {
 		const char *address = effective->addresses.items[i];
-		bool is_ours = false;
 
-		for (size_t j = 0; j < listener->n_addresses; j++)
-			is_ours |= socket_same_address(listener->addresses[j], address);
-		if (!is_ours && socket_is_taken(ctx, listener, address))
+		if (!socket_has_address(listener, address) && socket_is_taken(ctx, listener, address))
 			return address;
 	}
 	return NULL;

@@ -251,6 +251,16 @@ int exec_expand(const struct heal_words *command, const struct heal_words *envir
 	return 0;
 }
 
+int exec_build(const char *path, const char *const *flags, const struct heal_words *options,
+	       struct heal_words *argv)
+{
+	int r = heal_words_add(argv, path, strlen(path));
+
+	for (; r == 0 && *flags; flags++)
+		r = heal_words_add(argv, *flags, strlen(*flags));
+	return r < 0 ? r : heal_words_copy(options, argv);
+}
+
 bool exec_is_title_of(const char *title, const struct heal_words *argv)
 {
 	static const char prefix[] = "sshd:";

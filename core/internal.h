@@ -280,6 +280,8 @@ bool socket_is_reachable(struct heal_context *ctx, const struct heal_listener *l
 
 /* Whether two addresses are the same; sshd gives a scope, the kernel's tables do not. */
 bool socket_same_address(const char *a, const char *b);
+/* Whether the address is one of those that the listener listens on. */
+bool socket_has_address(const struct heal_listener *listener, const char *address);
 
 /* Whether a socket listens on the port of an address, at that address or at any. */
 bool socket_is_taken(struct heal_context *ctx, const struct heal_listener *listener,
@@ -313,6 +315,8 @@ int heal_listener_load(struct heal_context *ctx, pid_t pid, struct heal_listener
 void heal_listener_done(struct heal_listener *listener);
 /* /proc's directory from its beginning; NULL with errno. */
 DIR *heal_open_proc(struct heal_context *ctx);
+/* Whether it is the main process of its unit, a service: what is done to the unit is done to it. */
+bool heal_listener_has_unit(const struct heal_listener *listener);
 /* Puts a fresh look into the place of an older one, keeping its stale files. Frees the rest. */
 void heal_listener_replace(struct heal_listener *listener, struct heal_listener *fresh);
 
@@ -338,6 +342,10 @@ int exec_expand(const struct heal_words *command, const struct heal_words *envir
 
 /* The arguments in "sshd: /usr/sbin/sshd -D [listener] ..."; -EINVAL when it is no such title. */
 int exec_split_title(const char *title, struct heal_words *argv);
+
+/* The arguments to run sshd with: its path, the flags (up to a NULL), a trial's options. */
+int exec_build(const char *path, const char *const *flags, const struct heal_words *options,
+	       struct heal_words *argv);
 
 /* Whether "sshd: ARGV [listener] ..." is what a listener with these arguments shows. */
 bool exec_is_title_of(const char *title, const struct heal_words *argv);

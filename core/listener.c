@@ -384,6 +384,11 @@ int heal_listeners_find(struct heal_context *ctx, struct heal_listeners *ret,
 	return 0;
 }
 
+bool heal_listener_has_unit(const struct heal_listener *listener)
+{
+	return listener->unit.is_service && listener->unit.main_pid == listener->pid;
+}
+
 void heal_listener_replace(struct heal_listener *listener, struct heal_listener *fresh)
 {
 	struct heal_listener old = *listener;

@@ -13,20 +13,12 @@ enum prove_state {
 	PROVE_MOVED, /* fresh, but not on every address as before */
 };
 
-static bool prove_has_address(const struct heal_listener *listener, const char *address)
-{
-	for (size_t i = 0; i < listener->n_addresses; i++)
-		if (strcmp(listener->addresses[i], address) == 0)
-			return true;
-	return false;
-}
-
 /* The first address that the listener had and has no more. */
 static const char *prove_lost_address(const struct heal_listener *before,
 				      const struct heal_listener *now)
 {
 	for (size_t i = 0; i < before->n_addresses; i++)
-		if (!prove_has_address(now, before->addresses[i]))
+		if (!socket_has_address(now, before->addresses[i]))
 			return before->addresses[i];
 	return NULL;
 }
@@ -90,14 +82,14 @@ static int prove_clients(struct heal_context *ctx, struct heal_listener *listene
 			listener->proved = hello.fate;
 		if (hello.fate > HEAL_FATE_OK && hello.fate != HEAL_FATE_PENALTY) {
 			heal_detail(listener, "CRITICAL: a new client at %s %s%s%s", addresses[i],
-				       heal_fate_text(hello.fate), *hello.detail ? ": " : "",
-				       hello.detail);
+				    heal_fate_text(hello.fate), *hello.detail ? ": " : "",
+				    hello.detail);
 			return 3;
 		}
 		if (i == 0 && *hello.key && *listener->live.key &&
 		    strcmp(hello.key, listener->live.key) != 0) {
 			heal_detail(listener, "CRITICAL: its host key changed, from %s to %s",
-				       listener->live.key, hello.key);
+				    listener->live.key, hello.key);
 			return 3;
 		}
 	}

@@ -33,8 +33,7 @@ static void report_versions(FILE *out, const char *package, const char *before, 
 
 static void report_subject(FILE *out, const struct heal_listener *listener)
 {
-	if (listener->unit.id && listener->unit.is_service &&
-	    listener->unit.main_pid == listener->pid)
+	if (listener->unit.id && heal_listener_has_unit(listener))
 		report_safe(out, listener->unit.id);
 	else
 		report_safe(out, listener->exe);

@@ -74,7 +74,7 @@ static int session_table_load(struct heal_context *ctx, struct session_table *ta
 	return errno ? -errno : 0;
 }
 
-/* A session's first process: not below another one, and past authentication. */
+/* Whether a process is a session past authentication; those below it have no listener. */
 static bool session_is_counted(const struct session_table *table,
 			       const struct session_process *process)
 {
@@ -83,8 +83,6 @@ static bool session_is_counted(const struct session_table *table,
 	for (size_t i = 0; i < table->count; i++) {
 		const struct session_process *other = &table->items[i];
 
-		if (other->pid == process->ppid && other->title == HEAL_TITLE_SESSION)
-			return false;
 		/* The network child, or sshd-auth, lives until authentication is done. */
 		if (other->ppid == process->pid && other->title == HEAL_TITLE_OTHER)
 			return false;

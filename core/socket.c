@@ -158,6 +158,27 @@ static void socket_search_done(struct socket_search *search)
 	free(search->inodes.items);
 }
 
+bool socket_same_address(const char *a, const char *b)
+{
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	if (*a == '%')
+		a += strcspn(a, "]");
+	if (*b == '%')
+		b += strcspn(b, "]");
+	return strcmp(a, b) == 0;
+}
+
+bool socket_has_address(const struct heal_listener *listener, const char *address)
+{
+	for (size_t i = 0; i < listener->n_addresses; i++)
+		if (socket_same_address(listener->addresses[i], address))
+			return true;
+	return false;
+}
+
 /* Adds a socket's address to the listener when it is one of the process's own. */
 static int socket_add_own(void *user, const struct heal_socket *found)
 {
@@ -171,9 +192,8 @@ static int socket_add_own(void *user, const struct heal_socket *found)
 	if (i == search->inodes.count)
 		return 0;
 	/* Listed already, before the list had to be begun anew from another source. */
-	for (size_t j = 0; j < listener->n_addresses; j++)
-		if (strcmp(listener->addresses[j], found->address) == 0)
-			return 0;
+	if (socket_has_address(listener, found->address))
+		return 0;
 	if (heal_grow(&listener->addresses, listener->n_addresses,
 		      sizeof(*listener->addresses)) < 0)
 		return -ENOMEM;
@@ -213,20 +233,6 @@ static bool socket_is_wildcard(const char *address)
 	return strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
 }
 
-/* Whether an address stands for the same as another one, a scope ("%eth0") left aside. */
-bool socket_same_address(const char *a, const char *b)
-{
-	while (*a && *a == *b) {
-		a++;
-		b++;
-	}
-	if (*a == '%')
-		a += strcspn(a, "]");
-	if (*b == '%')
-		b += strcspn(b, "]");
-	return strcmp(a, b) == 0;
-}
-
 /*
  * Whether two sockets would be in each other's way: the same port, and the same
  * address or one of them a wildcard. sshd sets IPV6_V6ONLY: the families do not mix.
@@ -253,10 +259,8 @@ static int socket_is_rival(void *user, const struct heal_socket *found)
 {
 	const struct socket_rival *rival = user;
 
-	for (size_t i = 0; i < rival->listener->n_addresses; i++)
-		if (strcmp(rival->listener->addresses[i], found->address) == 0)
-			return 0;
-	return socket_conflicts(found->address, rival->address);
+	return !socket_has_address(rival->listener, found->address) &&
+	       socket_conflicts(found->address, rival->address);
 }
 
 bool socket_is_taken(struct heal_context *ctx, const struct heal_listener *listener,

@@ -24,13 +24,13 @@ static int trial_pair(int ret[2])
 	_cleanup_close_ int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	_cleanup_close_ int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	_cleanup_close_ int server = -1;
-
 	const struct timeval limit = {.tv_sec = TRIAL_MS / 1000};
 
 	/* connect() and accept() obey these, socket(7): a packet filter may drop loopback, too. */
 	if (listener < 0 || client < 0 ||
 	    setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
-	    setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 || bind(listener, (struct sockaddr *)&name, len) < 0 ||
+	    setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 ||
+	    bind(listener, (struct sockaddr *)&name, len) < 0 ||
 	    listen(listener, 1) < 0 || getsockname(listener, (struct sockaddr *)&name, &len) < 0 ||
 	    connect(client, (struct sockaddr *)&name, len) < 0 ||
 	    getsockname(client, (struct sockaddr *)&client_name, &len) < 0)
@@ -68,17 +68,12 @@ static void trial_read_stderr(int fd, char *ret, size_t size)
 static int trial_start(const char *path, const struct heal_words *options, int server, int err,
 		       pid_t *ret)
 {
-	_cleanup_free_ char **argv = calloc(options->count + 4, sizeof(*argv));
+	static const char *const flags[] = {"-i", "-e", NULL};
+	_cleanup_(heal_words_done) struct heal_words argv = {0};
 	const int fds[3] = {server, server, err};
+	int r = exec_build(path, flags, options, &argv);
 
-	if (!argv)
-		return -ENOMEM;
-	argv[0] = (char *)path;
-	argv[1] = (char *)"-i";
-	argv[2] = (char *)"-e";
-	for (size_t i = 0; i < options->count; i++)
-		argv[3 + i] = options->items[i];
-	return heal_process_start(path, argv, fds, ret);
+	return r < 0 ? r : heal_process_start(path, argv.items, fds, ret);
 }
 
 /* One sshd, one client. words gets what sshd said. */
@@ -206,7 +201,7 @@ static int trial_running_argv(const struct heal_listener *listener,
 	if (r == 0)
 		r = exec_split_title(cmdline, argv);
 	/* Before 8.2 it is no title but the arguments themselves; a title may also be cut short. */
-	if (r == -EINVAL && strncmp(cmdline, "sshd: ", 6) != 0)
+	if (r == -EINVAL && cmdline && strncmp(cmdline, "sshd: ", 6) != 0)
 		r = exec_split_nul(cmdline, len, argv);
 	return r < 0 ? heal_error_set(error, -r, "reading the arguments of sshd process %d: %s",
 				      (int)listener->pid, strerror(-r))
@@ -403,7 +398,7 @@ void heal_trial_run(struct heal_context *ctx, struct heal_listener *listener)
 	_cleanup_(heal_words_done) struct heal_words running = {0};
 	_cleanup_(heal_words_done) struct heal_words restarted = {0};
 	struct heal_error error = {0};
-	bool has_unit = listener->unit.is_service && listener->unit.main_pid == listener->pid;
+	bool has_unit = heal_listener_has_unit(listener);
 	int r = heal_context_client(ctx, &error);
 
 	if (r == 0 && listener->n_addresses == 0)
