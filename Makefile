@@ -32,7 +32,7 @@ HEAL_CXXFLAGS = -std=c++17 $(WARNINGS) $(HARDENING) $(OPTIMISE) $(SANITIZE) $(CX
 HEAL_LDFLAGS  = $(LINK_HARDENING) $(SANITIZE) $(LDFLAGS)
 
 CORE    := util maps diag socket listener session event config context package exec process policy \
-	client blame effective trial verdict watch act prove report motd run
+	client blame effective trial verdict quiet watch act prove report motd run
 OBJECTS := $(CORE:%=$(B)/obj/%.o)
 LIBRARY := $(B)/libsshdheal.a
 

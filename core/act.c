@@ -226,10 +226,13 @@ static int act_and_prove(struct heal_context *ctx, struct heal_listener *listene
 	struct heal_error error = {0};
 	struct heal_watch *watch =
 		listener->n_addresses ? heal_watch_start(listener->addresses[0]) : NULL;
-	int done = act_once(ctx, listener, &error);
-	/* After a failed action: whether sshd still is there, perhaps in the middle of its re-exec. */
-	int r = heal_prove(ctx, listener, done < 0 ? ACT_SETTLE_MS : ACT_PROVE_MS);
+	int done;
+	int r;
 
+	heal_await_quiet(ctx, listener);
+	done = act_once(ctx, listener, &error);
+	/* After a failed action: whether sshd still is there, perhaps in the middle of its re-exec. */
+	r = heal_prove(ctx, listener, done < 0 ? ACT_SETTLE_MS : ACT_PROVE_MS);
 	/* Not when the job was never ours: then somebody else has stopped it, and meant to. */
 	if (r == 2 && (done == 0 || done == -ECANCELED || done == -ETIMEDOUT))
 		act_recover(ctx, listener, done < 0 ? error.message : "nothing listens any more");

@@ -298,6 +298,9 @@ struct heal_stat {
 /* Parses /proc/PID/stat (proc_pid_stat(5)), a NUL behind it; the comm may hold anything. */
 int stat_parse(const char *buf, size_t len, struct heal_stat *ret);
 
+/* Of /proc/PID/cmdline; a listener's title is its argv and a few words. */
+#define CMDLINE_MAX (256u << 10)
+
 enum heal_title {
 	HEAL_TITLE_LISTENER,
 	HEAL_TITLE_SESSION, /* past authentication, or its privileged monitor */
@@ -319,6 +322,20 @@ DIR *heal_open_proc(struct heal_context *ctx);
 bool heal_listener_has_unit(const struct heal_listener *listener);
 /* Puts a fresh look into the place of an older one, keeping its stale files. Frees the rest. */
 void heal_listener_replace(struct heal_listener *listener, struct heal_listener *fresh);
+
+/* --- quiet.c --------------------------------------------------------------- */
+
+/*
+ * Whether the process of a listener's child, by its /proc/PID/cmdline of len
+ * bytes, may still need the listener to serve its client.
+ */
+bool quiet_is_waiting(const char *cmdline, size_t len);
+
+/*
+ * Waits until the listener has handed over the clients that it has accepted, a
+ * second at most: an action before that cuts them.
+ */
+void heal_await_quiet(const struct heal_context *ctx, const struct heal_listener *listener);
 
 /* --- exec.c ---------------------------------------------------------------- */
 

@@ -6,9 +6,6 @@
 
 #include "internal.h"
 
-/* Of /proc/PID/cmdline; a listener's title is its argv and a few words. */
-#define CMDLINE_MAX (256u << 10)
-
 int stat_parse(const char *buf, size_t len, struct heal_stat *ret)
 {
 	/* comm may hold blanks and parentheses: the fields start behind its last one. */

@@ -2,7 +2,8 @@
 /* The proof that an action took: no deleted file left, listening as before, a client gets in. */
 #include "internal.h"
 
-#define PROVE_PAUSE_MS 2
+/* Looking more often would slow down the sshd that is starting. */
+#define PROVE_PAUSE_MS 10
 #define PROVE_PROBE_MS 3000
 
 enum prove_state {

@@ -44,7 +44,7 @@ static int session_load(struct heal_context *ctx, const char *pid, struct sessio
 	    stat_parse(stat_text, len, &stat) < 0)
 		return 0;
 	(void)snprintf(path, sizeof(path), "%.12s/cmdline", pid);
-	if (heal_read_at(ctx->proc_fd, path, 256u << 10, &cmdline, &len) < 0)
+	if (heal_read_at(ctx->proc_fd, path, CMDLINE_MAX, &cmdline, &len) < 0)
 		return 0;
 	*ret = (struct session_process){
 		.pid = (pid_t)atoi(pid),

@@ -11,7 +11,8 @@
 
 #include "internal.h"
 
-#define WATCH_PAUSE_US 250
+/* Looking more often would take from sshd the time that is measured. */
+#define WATCH_PAUSE_US 1000
 
 struct heal_watch {
 	pthread_t thread;

