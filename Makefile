@@ -31,7 +31,7 @@ HEAL_CFLAGS   = -std=gnu11 -Wstrict-prototypes -Wmissing-prototypes $(WARNINGS) 
 HEAL_CXXFLAGS = -std=c++17 $(WARNINGS) $(HARDENING) $(OPTIMISE) $(SANITIZE) $(CXXFLAGS)
 HEAL_LDFLAGS  = $(LINK_HARDENING) $(SANITIZE) $(LDFLAGS)
 
-CORE    := util maps diag socket listener session event config context package exec process policy \
+CORE    := util maps diag socket listener session event upcoming config context package exec process policy \
 	client blame effective trial verdict quiet watch act prove report motd run
 OBJECTS := $(CORE:%=$(B)/obj/%.o)
 LIBRARY := $(B)/libsshdheal.a
@@ -39,11 +39,12 @@ LIBRARY := $(B)/libsshdheal.a
 have = $(shell $(PKG_CONFIG) --exists $(1) && echo yes)
 # Each module, the pkg-config name of its library, and what people call it.
 LIBRARY_package-apt     := apt-pkg
+LIBRARY_package-rpm     := rpm
 LIBRARY_service-systemd := dbus-1
 LIBRARY_client-libssh   := libssh
 LIBRARY_config-econf    := libeconf
 LIBRARY_report-json     := json-c
-ALL_MODULES := package-apt service-systemd client-libssh config-econf report-json
+ALL_MODULES := package-apt package-rpm service-systemd client-libssh config-econf report-json
 MODULES := $(foreach m,$(ALL_MODULES),$(if $(call have,$(LIBRARY_$(m))),$(m)))
 
 .PHONY: all help install install-hooks-apt clean
@@ -114,6 +115,7 @@ $(B)/install/sshd-heal: $(B)/obj/main-install.o $(LIBRARY)
 $(B)/modules/package-apt.so: $(B)/obj/backends/apt_shim.o
 $(B)/modules/service-systemd.so: $(B)/obj/backends/systemd-bus.o
 LIBRARY_systemd-bus := dbus-1
+$(B)/modules/package-rpm.so: $(B)/obj/backends/rpm-name.o
 $(B)/modules/package-apt.so: LINK = $(CXX)
 LINK = $(CC)
 $(B)/modules/%.so: $(B)/obj/backends/%.o $(LIBRARY)

@@ -97,23 +97,26 @@ int heal_context_load(struct heal_context *ctx, const char *name, const char *sy
 
 int heal_context_package(struct heal_context *ctx, struct heal_error *error)
 {
-	const void *ops = NULL;
-	int r;
+	int r = 0;
 
 	if (ctx->package)
 		return 0;
+	/* A host may have both databases; its package has only the module of its own. */
 	for (size_t i = 0; i < ARRAY_SIZE(context_databases) && !ctx->package_ops; i++) {
+		const void *ops = NULL;
+		int code;
+
 		if (faccessat(ctx->root_fd, context_databases[i].path, F_OK, 0) < 0)
 			continue;
-		r = heal_context_load(ctx, context_databases[i].module, HEAL_PACKAGE_OPS_SYMBOL, &ops,
-				 error);
-		if (r < 0)
-			return r;
+		code = heal_context_load(ctx, context_databases[i].module, HEAL_PACKAGE_OPS_SYMBOL,
+					 &ops, r < 0 ? NULL : error);
 		ctx->package_ops = ops;
+		r = r < 0 ? r : code;
 	}
 	if (!ctx->package_ops)
-		return heal_error_set(error, ENOENT,
-				      "finding out whose files they are: no dpkg or rpm database");
+		return r < 0 ? r
+			     : heal_error_set(error, ENOENT,
+					      "finding out whose files they are: no dpkg or rpm database");
 	return ctx->package_ops->open(ctx->root_fd, &ctx->package, error);
 }
 

@@ -91,7 +91,6 @@ static struct heal_change *event_find(const struct heal_event *event, const char
 	return NULL;
 }
 
-/* Adds one change; a package that is there already keeps its oldest version before. */
 static int event_add(struct heal_event *event, const struct event_field *package,
 		     const struct event_field *arch, const struct event_field *before,
 		     const struct event_field *now)
@@ -115,6 +114,17 @@ static int event_add(struct heal_event *event, const struct event_field *package
 	event->changes[event->count++] = change;
 	change = (struct heal_change){0};
 	return 0;
+}
+
+int heal_event_add(struct heal_event *event, const char *package, const char *arch,
+		   const char *before, const char *now)
+{
+	const char *const texts[] = {package, arch, before ? before : "-", now ? now : "-"};
+	struct event_field f[ARRAY_SIZE(texts)];
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		f[i] = (struct event_field){texts[i], strlen(texts[i])};
+	return event_add(event, &f[0], &f[1], &f[2], &f[3]);
 }
 
 /* name oldversion oldarch oldMA op newversion newarch newMA action, apt.conf(5). */
@@ -175,6 +185,29 @@ int heal_event_parse_apt(const char *buf, size_t len, struct heal_event *ret)
 	return r < 0 ? number : 0;
 }
 
+int heal_event_parse_lines(const char *buf, size_t len, struct heal_event *ret)
+{
+	_cleanup_(heal_event_done) struct heal_event event = {0};
+	const char *cursor = buf;
+	const char *line;
+	size_t line_len = 0;
+	int bad = 0;
+
+	while ((line = heal_next_line(&cursor, buf + len, &line_len))) {
+		struct event_field f[4];
+
+		if (event_split(line, line_len, '\t', f, ARRAY_SIZE(f)) != ARRAY_SIZE(f) ||
+		    !event_field_is_plain(&f[0]) || !event_field_is_plain(&f[1]) ||
+		    !event_field_is_plain(&f[2]) || !event_field_is_plain(&f[3]))
+			bad++;
+		else if (event_add(&event, &f[0], &f[1], &f[2], &f[3]) < 0)
+			return -ENOMEM;
+	}
+	*ret = event;
+	event = (struct heal_event){0};
+	return bad;
+}
+
 void heal_event_done(struct heal_event *event)
 {
 	for (size_t i = 0; i < event->count; i++)
@@ -183,14 +216,18 @@ void heal_event_done(struct heal_event *event)
 	*event = (struct heal_event){0};
 }
 
+/* What is read from a pipe. */
 struct event_stream {
 	char *buf;
 	size_t len;
 	size_t room;
 };
 
-/* One read into a buffer that stops growing at its limit, so that the pipe is still drained. */
-static ssize_t event_fill(int fd, struct event_stream *stream)
+/*
+ * One read into a buffer that stops growing at its limit, so that the pipe is
+ * still drained. Returns 1, 0 at the end, or -errno.
+ */
+static int event_fill(int fd, struct event_stream *stream)
 {
 	char spill[4096];
 	ssize_t n;
@@ -210,52 +247,58 @@ static ssize_t event_fill(int fd, struct event_stream *stream)
 		n = read(fd, stream->buf + stream->len, stream->room - stream->len);
 	if (n > 0 && stream->len < stream->room)
 		stream->len += (size_t)n;
-	return n < 0 ? -errno : n;
+	return n < 0 ? -errno : n > 0;
 }
 
-/* Reads up to the end of the stream. Returns 0, -ETIMEDOUT or what read gave. */
-static int event_drain(int fd, int64_t deadline_ms, struct event_stream *stream)
-{
-	for (;;) {
-		struct pollfd poller = {.fd = fd, .events = POLLIN};
-		int left = heal_left_ms(deadline_ms, 60000);
-		int r = poll(&poller, 1, left);
-		ssize_t n;
-
-		if (r < 0 && errno != EINTR)
-			return -errno;
-		/* Also for a writer that never stops. */
-		if (left == 0)
-			return -ETIMEDOUT;
-		if (r <= 0)
-			continue;
-		n = event_fill(fd, stream);
-		if (n == -EINTR || n == -EAGAIN)
-			continue;
-		if (n <= 0)
-			return (int)n;
-	}
-}
-
-int heal_event_read_apt(int fd, int64_t deadline_ms, struct heal_event *ret,
-			struct heal_notes *notes)
+int heal_read_stream(int fd, int64_t deadline_ms, char **ret, size_t *ret_len)
 {
 	struct event_stream stream = {0};
-	_cleanup_free_ char *buf = NULL;
-	int r = event_drain(fd, deadline_ms, &stream);
-	int bad_line;
+	int r = 1;
 
-	buf = stream.buf;
+	while (r > 0) {
+		struct pollfd poller = {.fd = fd, .events = POLLIN};
+		int left = heal_left_ms(deadline_ms, 60000);
+		int n = poll(&poller, 1, left);
+
+		if (n < 0 && errno != EINTR)
+			r = -errno;
+		/* Also for a writer that never stops. */
+		else if (left == 0)
+			r = -ETIMEDOUT;
+		else if (n > 0)
+			r = event_fill(fd, &stream);
+		if (r == -EINTR || r == -EAGAIN)
+			r = 1;
+	}
+	*ret = stream.buf;
+	*ret_len = stream.len;
+	return r;
+}
+
+int heal_event_read(int fd, int64_t deadline_ms, enum heal_event_format format,
+		    struct heal_event *ret, struct heal_notes *notes)
+{
+	_cleanup_free_ char *buf = NULL;
+	size_t len = 0;
+	int r = heal_read_stream(fd, deadline_ms, &buf, &len);
+	int bad;
+
 	if (r < 0)
-		(void)heal_notes_add(notes, "reading apt's list of packages: %s", strerror(-r));
-	bad_line = heal_event_parse_apt(buf ? buf : "", stream.len, ret);
-	if (bad_line < 0)
-		return bad_line;
-	if (bad_line > 0)
+		(void)heal_notes_add(notes, "reading the list of packages: %s", strerror(-r));
+	bad = format == HEAL_EVENT_APT ? heal_event_parse_apt(buf ? buf : "", len, ret)
+				       : heal_event_parse_lines(buf ? buf : "", len, ret);
+	if (bad < 0)
+		return bad;
+	if (bad > 0 && format == HEAL_EVENT_APT)
 		(void)heal_notes_add(notes,
 				     "apt's list of packages is not of its version 3 format from line %d on: "
 				     "versions before the upgrade may be missing from the report",
-				     bad_line);
+				     bad);
+	if (bad > 0 && format == HEAL_EVENT_LINES)
+		(void)heal_notes_add(notes,
+				     "%d lines of the list of packages are not of four fields: versions "
+				     "before the upgrade may be missing from the report",
+				     bad);
 	return 0;
 }
 
@@ -315,30 +358,6 @@ int heal_event_note(struct heal_context *ctx, const struct heal_event *event,
 		     : 0;
 }
 
-/*
- * The file's lines: package, arch, version before, version now, with tabs.
- * Returns how many of them are not of that form, or -ENOMEM.
- */
-static int event_parse_noted(const char *buf, size_t len, struct heal_event *event)
-{
-	const char *cursor = buf;
-	const char *line;
-	size_t line_len = 0;
-	int bad = 0;
-
-	while ((line = heal_next_line(&cursor, buf + len, &line_len))) {
-		struct event_field f[4];
-
-		if (event_split(line, line_len, '\t', f, ARRAY_SIZE(f)) != ARRAY_SIZE(f) ||
-		    !event_field_is_plain(&f[0]) || !event_field_is_plain(&f[1]) ||
-		    !event_field_is_plain(&f[2]) || !event_field_is_plain(&f[3]))
-			bad++;
-		else if (event_add(event, &f[0], &f[1], &f[2], &f[3]) < 0)
-			return -ENOMEM;
-	}
-	return bad;
-}
-
 /* Drops what ends as it began: installed and removed again, or taken back. */
 static void event_drop_unchanged(struct heal_event *event)
 {
@@ -366,7 +385,7 @@ int heal_event_load(struct heal_context *ctx, struct heal_event *ret, struct hea
 	if (r >= 0)
 		r = heal_read_at(dir, event_file, EVENT_NOTED_MAX, &buf, &len);
 	if (r == 0)
-		r = event_parse_noted(buf, len, &event);
+		r = heal_event_parse_lines(buf, len, &event);
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0 && r != -ENOENT)

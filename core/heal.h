@@ -56,6 +56,7 @@ struct heal_stale_file {
 	char *source;         /* source package */
 	char *version_before; /* of the owner, before the noted transactions */
 	char *version_now;    /* of the owner, as installed */
+	int64_t install_time; /* of the owner, seconds since 1970; 0: unknown */
 };
 
 /* A watched package that the noted transactions changed. */
@@ -265,12 +266,34 @@ int heal_config_load(struct heal_context *ctx, const char *file, struct heal_err
 int heal_event_parse_apt(const char *buf, size_t len, struct heal_event *ret);
 
 /*
- * Reads an apt stream from fd up to its end (or deadline_ms of CLOCK_MONOTONIC)
- * and parses it. A stream that is cut, overlong or malformed gives what was
- * understood, and a note. Errors: -ENOMEM.
+ * Parses lines of four fields with tabs between: package, architecture, version
+ * before, version now; "-" is no version. buf holds len bytes, not terminated. So
+ * the hooks of dnf and yum tell a transaction, and so /run/sshd-heal/changes is kept.
+ * Returns how many lines are not of that form and were passed over, or -ENOMEM.
  */
-int heal_event_read_apt(int fd, int64_t deadline_ms, struct heal_event *ret,
-			struct heal_notes *notes);
+int heal_event_parse_lines(const char *buf, size_t len, struct heal_event *ret);
+
+enum heal_event_format {
+	HEAL_EVENT_APT,
+	HEAL_EVENT_LINES,
+};
+
+/*
+ * Reads a package manager's list from fd up to its end (or deadline_ms of
+ * CLOCK_MONOTONIC) and parses it. One that is cut, overlong or malformed gives
+ * what was understood, and a note. Errors: -ENOMEM.
+ */
+int heal_event_read(int fd, int64_t deadline_ms, enum heal_event_format format,
+		    struct heal_event *ret, struct heal_notes *notes);
+
+/*
+ * Reads from fd the files that a transaction is about to remove, one in a line,
+ * and gives the packages, with their present version, of those that a listener of
+ * ours has mapped. Where there is none, no library is loaded.
+ * Errors: -ENOMEM, those of /proc and of the package database.
+ */
+int heal_event_of_files(struct heal_context *ctx, int fd, struct heal_event *ret,
+			struct heal_notes *notes, struct heal_error *error);
 
 /*
  * Adds the changes to those that wait in /run/sshd-heal/changes, where they

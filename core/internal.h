@@ -86,6 +86,7 @@ struct heal_package {
 	char *source;
 	char *version;
 	char *arch;
+	int64_t install_time; /* seconds since 1970, 0: unknown */
 };
 
 /* The package database. All paths are absolute and inside the context's root. */
@@ -203,6 +204,9 @@ void heal_config_done(struct heal_config *config);
 
 /* --- maps.c ---------------------------------------------------------------- */
 
+/* sshd has some 150 mappings; a maps file of this size is no sshd's. */
+#define MAPS_MAX (4u << 20)
+
 struct heal_mapping {
 	const char *path; /* into the buffer, not terminated */
 	size_t path_len;
@@ -242,6 +246,18 @@ char *maps_library_dir(const struct heal_listener *listener);
  * without one is looked for in library_dir. NULL when there is none.
  */
 char *blame_find_path(const char *words, const char *library_dir);
+
+/* --- event.c --------------------------------------------------------------- */
+
+/*
+ * Reads fd to its end, or until deadline_ms; what is beyond 16 MB is drained and
+ * lost. What came is the caller's to free (NULL when nothing), even with an error.
+ */
+int heal_read_stream(int fd, int64_t deadline_ms, char **ret, size_t *ret_len);
+
+/* Adds one change; a package that is there already keeps its oldest version before. */
+int heal_event_add(struct heal_event *event, const char *package, const char *arch,
+		   const char *before, const char *now);
 
 /* --- package.c ------------------------------------------------------------- */
 

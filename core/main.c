@@ -184,40 +184,53 @@ static int main_heal(const struct main_options *options, int argc, char **argv)
 	return main_run(options, options->is_dry_run ? HEAL_DRY_RUN : HEAL_HEAL);
 }
 
-/* DPkg::Pre-Install-Pkgs: notes what apt is about to change. */
-static int main_hook_apt_pre_install(const struct main_options *options)
+/* What a package manager gives a hook on its standard input. */
+enum main_input {
+	MAIN_NOTHING,
+	MAIN_APT,   /* apt's list of packages, DPkg::Pre-Install-Pkgs */
+	MAIN_LINES, /* a line per package */
+	MAIN_FILES, /* the files that are about to be removed, a line each */
+};
+
+/* Notes what the package manager changes, for the report. */
+static void main_note(const struct main_options *options, enum main_input input)
 {
 	_cleanup_(heal_context_freep) struct heal_context *ctx = NULL;
 	_cleanup_(heal_event_done) struct heal_event event = {0};
 	struct heal_notes notes = {0};
 	struct heal_error error = {0};
 	int64_t deadline = heal_now_ms() + 30000;
+	int r = 0;
 
 	/* The stream is read first of all: apt gives up when nobody takes it. */
-	if (heal_event_read_apt(STDIN_FILENO, deadline, &event, &notes) < 0)
-		main_complain("reading apt's list of packages: out of memory");
+	if (input != MAIN_FILES &&
+	    heal_event_read(STDIN_FILENO, deadline,
+			    input == MAIN_APT ? HEAL_EVENT_APT : HEAL_EVENT_LINES, &event,
+			    &notes) < 0)
+		main_complain("reading the list of packages: out of memory");
+	r = heal_context_new(&ctx, options->root, HEAL_MODULE_DIR, &error);
+	if (r == 0 && input == MAIN_FILES)
+		r = heal_event_of_files(ctx, STDIN_FILENO, &event, &notes, &error);
+	if (r == 0)
+		r = heal_event_note(ctx, &event, &error);
+	if (r < 0)
+		main_complain(error.message);
 	for (size_t i = 0; i < notes.count; i++)
 		main_complain(notes.lines[i]);
 	heal_notes_done(&notes);
-	if (heal_context_new(&ctx, options->root, HEAL_MODULE_DIR, &error) < 0 ||
-	    heal_event_note(ctx, &event, &error) < 0)
-		main_complain(error.message);
-	return MAIN_OK;
 }
 
-/* DPkg::Post-Invoke: acts. */
-static int main_hook_act(const struct main_options *options)
-{
-	(void)main_run(options, HEAL_HOOK);
-	return MAIN_OK;
-}
-
-static const struct {
+static const struct main_hook {
 	const char *name;
-	int (*run)(const struct main_options *options);
+	enum main_input input;
+	bool acts; /* the transaction is over */
 } main_hooks[] = {
-	{"apt-pre-install", main_hook_apt_pre_install},
-	{"apt", main_hook_act},
+	{"apt-pre-install", MAIN_APT, false},
+	{"apt", MAIN_NOTHING, true},
+	{"dnf4", MAIN_LINES, true},
+	{"yum", MAIN_LINES, true},
+	{"rpm-pre", MAIN_FILES, false},
+	{"rpm", MAIN_NOTHING, true},
 };
 
 static void main_on_alarm(int signal)
@@ -252,9 +265,17 @@ static int main_hook(const struct main_options *options, int argc, char **argv)
 		(void)main_bad_usage("hook takes one name, not also", argv[1]);
 		return MAIN_OK;
 	}
-	for (size_t i = 0; argc == 1 && i < ARRAY_SIZE(main_hooks); i++)
-		if (strcmp(argv[0], main_hooks[i].name) == 0)
-			return main_hooks[i].run(options);
+	for (size_t i = 0; argc == 1 && i < ARRAY_SIZE(main_hooks); i++) {
+		const struct main_hook *hook = &main_hooks[i];
+
+		if (strcmp(argv[0], hook->name) != 0)
+			continue;
+		if (hook->input != MAIN_NOTHING)
+			main_note(options, hook->input);
+		if (hook->acts)
+			(void)main_run(options, HEAL_HOOK);
+		return MAIN_OK;
+	}
 	/* Still no reason to fail a package manager. */
 	(void)main_bad_usage("unknown hook", argc > 0 ? argv[0] : "(none)");
 	return MAIN_OK;

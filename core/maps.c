@@ -7,9 +7,6 @@
 
 #include "internal.h"
 
-/* sshd has some 150 mappings; a maps file of this size is no sshd's. */
-#define MAPS_MAX (4u << 20)
-
 static const char deleted_suffix[] = " (deleted)";
 #define DELETED_LEN (sizeof(deleted_suffix) - 1)
 

@@ -53,6 +53,7 @@ static int package_fill(struct heal_stale_file *file, struct heal_package *owner
 	file->package = heal_take(owner->name);
 	file->source = heal_take(owner->source);
 	file->version_now = heal_take(owner->version);
+	file->install_time = owner->install_time;
 	return 0;
 }
 

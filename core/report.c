@@ -2,6 +2,7 @@
 /* The report: for people, for syslog, and as an exit status. */
 #include <inttypes.h>
 #include <syslog.h>
+#include <time.h>
 
 #include "internal.h"
 
@@ -29,6 +30,17 @@ static void report_versions(FILE *out, const char *package, const char *before, 
 	(void)fputs(" (source ", out);
 	report_safe(out, source ? source : "unknown");
 	(void)fputc(')', out);
+}
+
+/* Where nobody knows what was there before, when it came at least. */
+static void report_time(FILE *out, int64_t seconds)
+{
+	time_t when = (time_t)seconds;
+	char text[32];
+	struct tm tm;
+
+	if (localtime_r(&when, &tm) && strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm))
+		(void)fprintf(out, ", installed %s", text);
 }
 
 static void report_subject(FILE *out, const struct heal_listener *listener)
@@ -127,6 +139,8 @@ static void report_stale(FILE *out, const struct heal_listener *listener)
 					file->source);
 		else
 			(void)fputs("owner unknown", out);
+		if (!file->version_before && file->install_time)
+			report_time(out, file->install_time);
 		(void)fputc('\n', out);
 	}
 	report_tried(out, listener);

@@ -21,7 +21,8 @@ $(B)/tests/obj/%.o: tests/unit/%.c Makefile tests/tests.mk
 	$(call say,CC,$<)
 	$(Q)$(CC) $(HEAL_CPPFLAGS) $(HEAL_CFLAGS) -MMD -MP -c $< -o $@
 
-$(B)/tests/unit: $(UNIT_OBJECTS) $(B)/obj/backends/package-apt.o $(B)/obj/backends/apt_shim.o $(LIBRARY)
+$(B)/tests/unit: $(UNIT_OBJECTS) $(B)/obj/backends/package-apt.o $(B)/obj/backends/apt_shim.o \
+		$(B)/obj/backends/rpm-name.o $(LIBRARY)
 	$(call say,LINK,$@)
 	$(Q)$(CXX) $(HEAL_CXXFLAGS) $(HEAL_LDFLAGS) -pie $^ -lcmocka -ldl -pthread $(shell $(PKG_CONFIG) --libs apt-pkg) -o $@
 
@@ -67,7 +68,8 @@ $(B)/fuzz/obj/backends/apt_shim.o: core/backends/apt_shim.cc Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(HEAL_CPPFLAGS) $(HEAL_CXXFLAGS) -c $< -o $@
 $(B)/fuzz/fuzz: $(B)/fuzz/obj/fuzz.o $(CORE:%=$(B)/fuzz/obj/%.o) \
-		$(B)/fuzz/obj/backends/package-apt.o $(B)/fuzz/obj/backends/apt_shim.o
+		$(B)/fuzz/obj/backends/package-apt.o $(B)/fuzz/obj/backends/apt_shim.o \
+		$(B)/fuzz/obj/backends/rpm-name.o
 	$(CXX) $(HEAL_CXXFLAGS) -fsanitize=fuzzer $(HEAL_LDFLAGS) $^ -lapt-pkg -ldl -pthread -o $@
 
 # gcc's analyzer is for C; clang-tidy reads the C++ as well.

@@ -5,6 +5,7 @@
  * in /var/lib/dpkg/info, dpkg-divert(1)).
  */
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "../internal.h"
 #include "apt_shim.h"
@@ -128,6 +129,7 @@ static int apt_copy_package(const struct heal_package *from, struct heal_package
 		.source = strdup(from->source),
 		.version = strdup(from->version),
 		.arch = strdup(from->arch),
+		.install_time = from->install_time,
 	};
 
 	if (!copy.name || !copy.source || !copy.version || !copy.arch)
@@ -142,6 +144,7 @@ struct apt_search {
 	const struct apt_target *targets;
 	struct heal_package *owners;
 	size_t n;
+	int64_t list_time; /* when the list that is searched was written: at its installation */
 };
 
 static bool apt_name_is(const char *name, size_t len, const char *package)
@@ -174,6 +177,7 @@ static int apt_match_line(struct apt_search *search, const char *list_name, cons
 		r = apt_copy_package(package, &search->owners[i]);
 		if (r < 0)
 			return r;
+		search->owners[i].install_time = search->list_time;
 	}
 	return 0;
 }
@@ -184,6 +188,7 @@ static int apt_search_list(struct apt_search *search, int info_fd, const char *f
 	_cleanup_free_ char *buf = NULL;
 	const char *cursor;
 	const char *line;
+	struct stat st;
 	size_t len = 0;
 	size_t line_len = 0;
 	int r = name ? heal_read_at(info_fd, file, APT_LIST_MAX, &buf, &len) : -ENOMEM;
@@ -191,6 +196,7 @@ static int apt_search_list(struct apt_search *search, int info_fd, const char *f
 	/* A package that is removed at this moment owns nothing any more. */
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
+	search->list_time = fstatat(info_fd, file, &st, 0) == 0 ? st.st_mtime : 0;
 	cursor = buf;
 	while (r == 0 && (line = heal_next_line(&cursor, buf + len, &line_len)))
 		r = apt_match_line(search, name, line, line_len);

@@ -4,6 +4,7 @@
  * the parser, so that one corpus serves all; tests/fuzz/corpus has one seed each.
  */
 #include "../../core/backends/package-apt.h"
+#include "../../core/backends/package-rpm.h"
 #include "internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -64,6 +65,29 @@ static void fuzz_apt(const char *text, size_t len)
 	heal_event_done(&event);
 }
 
+static void fuzz_lines(const char *text, size_t len)
+{
+	struct heal_event event = {0};
+
+	(void)heal_event_parse_lines(text, len, &event);
+	heal_event_done(&event);
+}
+
+/* The first line against the second, for what takes two names. */
+static void fuzz_rpm(const char *text, size_t len)
+{
+	const char *end = memchr(text, '\n', len);
+	char *first = heal_strndup(text, end ? (size_t)(end - text) : len);
+
+	if (first) {
+		if (rpm_source_len(first) > strlen(first) ||
+		    rpm_soname_len(first, strlen(first)) > strlen(first))
+			abort();
+		(void)rpm_is_soname_of(end ? end + 1 : "", first);
+	}
+	free(first);
+}
+
 static void fuzz_diversions(const char *text, size_t len)
 {
 	struct apt_diversion *diversions = NULL;
@@ -109,6 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static void (*const targets[])(const char *text, size_t len) = {
 		fuzz_maps, fuzz_stat,       fuzz_title,       fuzz_socket,
 		fuzz_apt,  fuzz_diversions, fuzz_environment, fuzz_words,
+		fuzz_lines, fuzz_rpm,
 	};
 	char *text;
 

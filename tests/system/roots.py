@@ -140,22 +140,31 @@ def chroot_apt(root, *commands):
     (root / "etc/resolv.conf").unlink()
 
 
-def prepare(root, suite):
-    """Puts a key and the packages to come into the root."""
+def authorize(root):
+    """Puts a key into the root that opens a login there."""
     key = root / "root/.ssh"
     key.mkdir(mode=0o700, exist_ok=True)
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key / "id_ed25519")
     shutil.copy(key / "id_ed25519.pub", key / "authorized_keys")
+
+
+def prepare(root, suite):
+    """Puts a key and the packages to come into the root."""
+    authorize(root)
     # The old ones, too: a test goes back and forth between them.
     chroot_apt(root, ["update"], ["-y", "-d", "install", *UPGRADES[suite], UNRELATED],
                ["-y", "-d", "install", "--reinstall",
                 *(f"{name}={installed(root, name)}" for name in UPGRADES[suite])])
 
 
-def cached(name, make):
-    """A root that is made if it is not there; make gets the path to make it at."""
-    source = inspect.getsource(sys.modules[__name__]).encode()
-    root = BUILD / "roots" / f"{name}-{hashlib.sha256(source).hexdigest()[:12]}"
+def cached(name, make, *files):
+    """A root that is made if it is not there; make gets the path to make it at.
+
+    It is made anew when this file, make's, or one of the files was changed.
+    """
+    sources = {pathlib.Path(path).resolve() for path in (__file__, inspect.getfile(make), *files)}
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(sources)))
+    root = BUILD / "roots" / f"{name}-{digest.hexdigest()[:12]}"
     if root.exists():
         return root
     note(f"making the root {name} (once) ...")

@@ -17,8 +17,9 @@ HERE = pathlib.Path(__file__).resolve().parent / "rpm"
 FRONT_END = {"bookworm": "dnf", "trixie": "dnf", "forky": "dnf5"}
 INCLUDE = [*roots.INCLUDE, "rpm", "createrepo-c", "python3"]
 #: What building sshd-heal's own rpm takes on top of that.
-BUILD_TOOLS = [*roots.BUILD_TOOLS, "librpm-dev", "libcmocka-dev", "rpmlint"]
-#: Where a root has the folder that these files are in while it is made.
+BUILD_TOOLS = [*roots.BUILD_TOOLS, "elfutils", "file", "librpm-dev", "libcmocka-dev", "rpmlint"]
+#: What the roots are made with, and where a root has it meanwhile.
+FILES = sorted(HERE.iterdir())
 INSIDE = "root/rpm"
 
 
@@ -34,20 +35,18 @@ def rpm_host(suite):
         roots.run("chroot", root, "sh", f"/{INSIDE}/repo.sh")
         shutil.rmtree(root / INSIDE)
 
-    return roots.cached(f"{suite}-rpm", make, *_files())
+    return roots.cached(f"{suite}-rpm", make, *FILES)
 
 
 def rpm_build_root(suite):
     """A root of a suite that rpmbuild can make sshd-heal's package in."""
-    host = rpm_host(suite)
-
     def make(root):
-        roots.run("cp", "-a", "--reflink=auto", host, root)
+        roots.run("cp", "-a", "--reflink=auto", rpm_host(suite), root)
         roots.chroot_apt(root, ["update"],
                          ["-y", "--no-install-recommends", "install", *BUILD_TOOLS], ["clean"])
         shutil.copy(HERE / "macros.build", root / "etc/rpm/macros.build")
 
-    return roots.cached(f"{suite}-rpm-build", make, *_files())
+    return roots.cached(f"{suite}-rpm-build", make, *FILES)
 
 
 def python2_root():
@@ -63,10 +62,6 @@ def python2_root():
                   *options, suite, root, source)
 
     return roots.cached("python2", make)
-
-
-def _files():
-    return sorted(HERE.iterdir())
 
 
 def _configure(root):

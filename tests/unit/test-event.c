@@ -216,7 +216,8 @@ HEAL_TEST(event_is_read_from_a_pipe_up_to_its_end)
 	assert_int_equal(pipe(fds), 0);
 	assert_int_equal(write(fds[1], stream, sizeof(stream) - 1), sizeof(stream) - 1);
 	(void)close(fds[1]);
-	assert_int_equal(heal_event_read_apt(fds[0], heal_now_ms() + 2000, &event, &notes), 0);
+	assert_int_equal(heal_event_read(fds[0], heal_now_ms() + 2000, HEAL_EVENT_APT, &event, &notes),
+			 0);
 	(void)close(fds[0]);
 	assert_stream_changes(&event, ARRAY_SIZE(stream_changes));
 	assert_int_equal(notes.count, 0);
@@ -232,13 +233,13 @@ HEAL_TEST(event_from_a_writer_that_does_not_end_is_given_up_at_the_deadline)
 	assert_int_equal(pipe(fds), 0);
 	/* All but the end of the last line. */
 	assert_int_equal(write(fds[1], stream, sizeof(stream) - 2), sizeof(stream) - 2);
-	assert_int_equal(heal_event_read_apt(fds[0], start + 50, &event, &notes), 0);
+	assert_int_equal(heal_event_read(fds[0], start + 50, HEAL_EVENT_APT, &event, &notes), 0);
 	assert_in_range(heal_now_ms() - start, 50, 1500);
 	(void)close(fds[0]);
 	(void)close(fds[1]);
 	assert_stream_changes(&event, ARRAY_SIZE(stream_changes) - 1);
 	assert_int_equal(notes.count, 2);
-	assert_string_equal(notes.lines[0], "reading apt's list of packages: Connection timed out");
+	assert_string_equal(notes.lines[0], "reading the list of packages: Connection timed out");
 	assert_string_equal(notes.lines[1],
 			    "apt's list of packages is not of its version 3 format from line 16 on: "
 			    "versions before the upgrade may be missing from the report");
@@ -251,14 +252,16 @@ HEAL_TEST(event_from_an_empty_or_broken_descriptor_is_a_note)
 	_cleanup_close_ int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	_cleanup_close_ int dir = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	assert_int_equal(heal_event_read_apt(null, heal_now_ms() + 2000, &event, &notes), 0);
+	assert_int_equal(heal_event_read(null, heal_now_ms() + 2000, HEAL_EVENT_APT, &event, &notes),
+			 0);
 	assert_int_equal(event.count, 0);
 	assert_int_equal(notes.count, 1);
 	assert_non_null(strstr(notes.lines[0], "from line 1 on"));
-	assert_int_equal(heal_event_read_apt(dir, heal_now_ms() + 2000, &event, &notes), 0);
+	assert_int_equal(heal_event_read(dir, heal_now_ms() + 2000, HEAL_EVENT_APT, &event, &notes),
+			 0);
 	assert_int_equal(event.count, 0);
 	assert_int_equal(notes.count, 3);
-	assert_string_equal(notes.lines[1], "reading apt's list of packages: Is a directory");
+	assert_string_equal(notes.lines[1], "reading the list of packages: Is a directory");
 }
 
 /* apt aborts when its pipe is not read to the end, whatever it holds. */
@@ -273,9 +276,61 @@ HEAL_TEST(event_stream_beyond_16_mib_is_read_to_its_end)
 	tree_file(tree, "stream", stream);
 	fd = openat(tree->fd, "stream", O_RDWR | O_CLOEXEC);
 	assert_int_equal(ftruncate(fd, size), 0);
-	assert_int_equal(heal_event_read_apt(fd, heal_now_ms() + 5000, &event, &notes), 0);
+	assert_int_equal(heal_event_read(fd, heal_now_ms() + 5000, HEAL_EVENT_APT, &event, &notes),
+			 0);
 	assert_int_equal(lseek(fd, 0, SEEK_CUR), size);
 	assert_stream_changes(&event, ARRAY_SIZE(stream_changes));
 	assert_int_equal(notes.count, 1);
 	assert_non_null(strstr(notes.lines[0], "from line 17 on"));
+}
+
+/* As the hooks of dnf and yum give them. */
+HEAL_TEST(event_of_lines)
+{
+	static const char text[] = "openssl-libs\tx86_64\t1:3.0.7-1\t1:3.0.7-2\n"
+				   "new\tnoarch\t-\t1-1\n"
+				   "gone\tx86_64\t2-1\t-\n"
+				   "openssl-libs\tx86_64\t1:3.0.7-2\t1:3.2.2-1\n"
+				   "three\tfields\tonly\n"
+				   "\tx86_64\t1\t2\n"
+				   "a b\tx86_64\t1\t2\n"
+				   "last\tx86_64\t1\t2";
+	static const struct heal_change expected[] = {
+		{(char *)"openssl-libs", (char *)"x86_64", (char *)"1:3.0.7-1", (char *)"1:3.2.2-1"},
+		{(char *)"new", (char *)"noarch", NULL, (char *)"1-1"},
+		{(char *)"gone", (char *)"x86_64", (char *)"2-1", NULL},
+		{(char *)"last", (char *)"x86_64", (char *)"1", (char *)"2"},
+	};
+	_cleanup_event_ struct heal_event event = {0};
+
+	assert_int_equal(heal_event_parse_lines(text, sizeof(text) - 1, &event), 3);
+	assert_int_equal(event.count, ARRAY_SIZE(expected));
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++)
+		assert_row(test_same(event.changes[i].package, expected[i].package) &&
+				   test_same(event.changes[i].arch, expected[i].arch) &&
+				   test_same(event.changes[i].version_before,
+					     expected[i].version_before) &&
+				   test_same(event.changes[i].version_now, expected[i].version_now),
+			   "%s", expected[i].package);
+}
+
+HEAL_TEST(event_of_damaged_lines_is_a_note)
+{
+	static const char text[] = "a\tb\tc\td\nx\n";
+	_cleanup_event_ struct heal_event event = {0};
+	_cleanup_notes_ struct heal_notes notes = {0};
+	int fds[2];
+
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(write(fds[1], text, sizeof(text) - 1), sizeof(text) - 1);
+	(void)close(fds[1]);
+	assert_int_equal(heal_event_read(fds[0], heal_now_ms() + 2000, HEAL_EVENT_LINES, &event,
+					 &notes),
+			 0);
+	(void)close(fds[0]);
+	assert_int_equal(event.count, 1);
+	assert_int_equal(notes.count, 1);
+	assert_string_equal(notes.lines[0],
+			    "1 lines of the list of packages are not of four fields: versions "
+			    "before the upgrade may be missing from the report");
 }

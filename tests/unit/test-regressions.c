@@ -86,7 +86,7 @@ HEAL_TEST(event_from_an_endless_writer_ends_at_the_deadline)
 		int fd = open("/dev/zero", O_RDONLY);
 
 		(void)alarm(2);
-		(void)heal_event_read_apt(fd, heal_now_ms() + 50, &event, &notes);
+		(void)heal_event_read(fd, heal_now_ms() + 50, HEAL_EVENT_APT, &event, &notes);
 		_exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);

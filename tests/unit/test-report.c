@@ -10,11 +10,11 @@ static char *addresses[] = {(char *)"0.0.0.0:22", (char *)"[::]:22"};
 
 static struct heal_stale_file stale_files[] = {
 	{(char *)LIBDIR "libcrypto.so.3", (char *)"libssl3", (char *)"openssl", (char *)"3.0.17",
-	 (char *)"3.0.22"},
+	 (char *)"3.0.22", 0},
 	{(char *)LIBDIR "libssl.so.3", (char *)"libssl3", (char *)"openssl", (char *)"3.0.17",
-	 (char *)"3.0.22"},
-	{(char *)LIBDIR "libc.so.6", (char *)"libc6", (char *)"glibc", NULL, (char *)"2.36"},
-	{(char *)"/opt/own.so", NULL, NULL, NULL, NULL},
+	 (char *)"3.0.22", 0},
+	{(char *)LIBDIR "libc.so.6", (char *)"libc6", (char *)"glibc", NULL, (char *)"2.36", 0},
+	{(char *)"/opt/own.so", NULL, NULL, NULL, NULL, 0},
 };
 
 /* Borrowed pieces only: nothing of a sample is to be freed. */

@@ -15,8 +15,8 @@
 static const enum heal_verb verbs[ALL_VERBS] = {HEAL_CHECK, HEAL_DRY_RUN, HEAL_HEAL, HEAL_HOOK};
 
 static const struct fake_owner owners[] = {
-	{TREE_LIBCRYPTO, {(char *)"libssl3", (char *)"openssl", (char *)"3.0.22", (char *)"amd64"}},
-	{NULL, {NULL, NULL, NULL, NULL}},
+	{TREE_LIBCRYPTO, {(char *)"libssl3", (char *)"openssl", (char *)"3.0.22", (char *)"amd64", 0}},
+	{NULL, {NULL, NULL, NULL, NULL, 0}},
 };
 
 /* A host with one stale listener, a session, and an upgrade that was noted. */

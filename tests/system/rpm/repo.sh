@@ -14,11 +14,24 @@ build() {
 	rpmbuild --quiet -bb --define "_topdir $work" --define "_rpmdir $repo" \
 		--define '_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm' \
 		--define 'debug_package %{nil}' --define '__os_install_post %{nil}' \
-		--define '_binary_payload w1.gzdio' "$@" "$here/$spec.spec"
+		--define '_build_id_links none' --define '_binary_payload w1.gzdio' \
+		--define '_buildhost localhost' \
+		"$@" "$here/$spec.spec"
 }
 
-find /usr/lib -name '*.so*' -type f | /usr/lib/rpm/elfdeps --provides | sort -u |
-	sed 's/^/Provides: /' >"$work/provides"
+# What the hooks' packages may ask for, under the names that distributions with rpm use.
+front_end() {
+	if command -v dnf5 >/dev/null; then
+		printf '%s\n' dnf5 libdnf5-plugin-actions
+	else
+		printf '%s\n' dnf python3-dnf
+	fi
+}
+
+{
+	front_end
+	find /usr/lib -name '*.so*' -type f | /usr/lib/rpm/elfdeps --provides | sort -u
+} | sed 's/^/Provides: /' >"$work/provides"
 build base --define "provides $work/provides"
 for evr in 3.0.7-1 3.0.7-2 3.2.2-1; do
 	build openssl --define "evr_version ${evr%-*}" --define "evr_release ${evr#*-}"
