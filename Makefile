@@ -10,6 +10,10 @@ SBINDIR    ?= $(PREFIX)/sbin
 LIBDIR     ?= $(PREFIX)/lib
 MODULEDIR  ?= $(LIBDIR)/sshd-heal/modules
 SYSCONFDIR ?= /etc
+LIBEXECDIR ?= $(PREFIX)/libexec
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+# Where the Python of dnf 4 looks for plugins.
+DNFPLUGINDIR ?= $(PREFIX)/lib/python3/dist-packages/dnf-plugins
 INSTALL    ?= install
 PKG_CONFIG ?= pkg-config
 
@@ -31,7 +35,7 @@ HEAL_CFLAGS   = -std=gnu11 -Wstrict-prototypes -Wmissing-prototypes $(WARNINGS) 
 HEAL_CXXFLAGS = -std=c++17 $(WARNINGS) $(HARDENING) $(OPTIMISE) $(SANITIZE) $(CXXFLAGS)
 HEAL_LDFLAGS  = $(LINK_HARDENING) $(SANITIZE) $(LDFLAGS)
 
-CORE    := util maps diag socket listener session event upcoming config context package exec process policy \
+CORE    := util maps diag socket listener session event upcoming dnf5 config context package exec process policy \
 	client blame effective trial verdict quiet watch act prove report motd run
 OBJECTS := $(CORE:%=$(B)/obj/%.o)
 LIBRARY := $(B)/libsshdheal.a
@@ -44,10 +48,11 @@ LIBRARY_service-systemd := dbus-1
 LIBRARY_client-libssh   := libssh
 LIBRARY_config-econf    := libeconf
 LIBRARY_report-json     := json-c
-ALL_MODULES := package-apt package-rpm service-systemd client-libssh config-econf report-json
+LIBRARY_event-dnf5      := json-c
+ALL_MODULES := package-apt package-rpm service-systemd client-libssh config-econf report-json event-dnf5
 MODULES := $(foreach m,$(ALL_MODULES),$(if $(call have,$(LIBRARY_$(m))),$(m)))
 
-.PHONY: all help install install-hooks-apt clean
+.PHONY: all help install install-hooks-apt install-hooks-dnf install-hooks-yum install-hooks-rpm rpm clean
 all: $(B)/sshd-heal $(B)/install/sshd-heal modules
 
 help:
@@ -57,7 +62,8 @@ help:
 #: make demo               a real host, a real upgrade, watched from a client
 #: make check              every test: units, then real hosts in containers
 #: make deps               install what build and tests need
-#: make install            DESTDIR= PREFIX=; then install-hooks-apt
+#: make install            DESTDIR= PREFIX=; then install-hooks-apt, -dnf, -yum or -rpm
+#: make rpm                build/rpm/*.rpm, by rpmbuild
 #: make lint               clang, clang-tidy, gcc -fanalyzer, shellcheck
 #: make check-asan         unit tests under ASan and UBSan
 #: make check-valgrind     unit tests under valgrind
@@ -131,15 +137,44 @@ install: all
 	$(INSTALL) -D -m 0755 $(B)/install/sshd-heal $(DESTDIR)$(SBINDIR)/sshd-heal
 	$(INSTALL) -d $(DESTDIR)$(MODULEDIR)
 	for module in $(MODULES); do \
-		$(INSTALL) -m 0644 $(B)/modules/$$module.so $(DESTDIR)$(MODULEDIR)/ || exit 1; done
+		$(INSTALL) -m 0755 $(B)/modules/$$module.so $(DESTDIR)$(MODULEDIR)/ || exit 1; done
 	$(INSTALL) -D -m 0644 docs/sshd-heal.8 $(DESTDIR)$(MANDIR)/man8/sshd-heal.8
 	$(INSTALL) -D -m 0644 docs/sshd-heal.conf.5 $(DESTDIR)$(MANDIR)/man5/sshd-heal.conf.5
 	$(INSTALL) -D -m 0644 docs/sshd-heal.bash $(DESTDIR)$(COMPLETIONDIR)/sshd-heal
 
+# $(call install-hook,MODE,SOURCE,TARGET): a hook that is told where sshd-heal is.
+define install-hook
+	$(INSTALL) -d $(DESTDIR)$(dir $(3))
+	sed 's|@SBINDIR@|$(SBINDIR)|g' $(2) >$(DESTDIR)$(3)
+	chmod $(1) $(DESTDIR)$(3)
+endef
+
 install-hooks-apt:
-	$(INSTALL) -d $(DESTDIR)$(SYSCONFDIR)/apt/apt.conf.d
-	sed 's|@SBINDIR@|$(SBINDIR)|g' hooks/apt/90sshd-heal.in >$(DESTDIR)$(SYSCONFDIR)/apt/apt.conf.d/90sshd-heal
-	chmod 0644 $(DESTDIR)$(SYSCONFDIR)/apt/apt.conf.d/90sshd-heal
+	$(call install-hook,0644,hooks/apt/90sshd-heal.in,$(SYSCONFDIR)/apt/apt.conf.d/90sshd-heal)
+
+install-hooks-dnf:
+	$(call install-hook,0644,hooks/dnf4/sshd_heal.py.in,$(DNFPLUGINDIR)/sshd_heal.py)
+	$(call install-hook,0644,hooks/dnf5/sshd-heal.actions.in,$(SYSCONFDIR)/dnf/libdnf5-plugins/actions.d/sshd-heal.actions)
+
+install-hooks-yum:
+	$(call install-hook,0644,hooks/yum/sshd-heal.py.in,$(PREFIX)/lib/yum-plugins/sshd-heal.py)
+	$(INSTALL) -D -m 0644 hooks/yum/sshd-heal.conf $(DESTDIR)$(SYSCONFDIR)/yum/pluginconf.d/sshd-heal.conf
+
+# The triggers themselves are part of a package, packaging/rpm; this is what they run.
+install-hooks-rpm:
+	$(call install-hook,0755,hooks/rpm/rpm-trigger.in,$(LIBEXECDIR)/sshd-heal/rpm-trigger)
+	$(call install-hook,0644,hooks/systemd/sshd-heal.service.in,$(UNITDIR)/sshd-heal.service)
+
+# Where rpm has no database of its own, nothing can tell it what is installed.
+RPM_TOP = $(abspath $(B))/rpmbuild
+DIST = core docs hooks packaging tests CONTRIBUTING.md INSTALL LICENSE Makefile NEWS README.md
+rpm:
+	@mkdir -p $(RPM_TOP)/SOURCES $(B)/rpm
+	tar -czf $(RPM_TOP)/SOURCES/sshd-heal-$(VERSION).tar.gz --exclude=__pycache__ \
+		--transform 's,^,sshd-heal-$(VERSION)/,' $(DIST)
+	rpmbuild -ba --quiet --define '_topdir $(RPM_TOP)' \
+		$(shell rpm -q --quiet rpm 2>/dev/null || echo --nodeps) packaging/rpm/sshd-heal.spec
+	find $(RPM_TOP)/RPMS $(RPM_TOP)/SRPMS -name '*.rpm' -exec cp {} $(B)/rpm/ \;
 
 include tests/tests.mk
 

@@ -7,7 +7,7 @@
 
 /* Below that nothing can be proved; above it a package manager would seem to hang. */
 #define CONFIG_DEADLINE_MIN_S 5
-#define CONFIG_DEADLINE_MAX_S 600
+#define CONFIG_DEADLINE_MAX_S 60
 
 static void config_list_free(char **list)
 {
@@ -145,7 +145,7 @@ static const struct {
 	{"Mode", config_mode, "heal or warn"},
 	{"Packages", config_packages, "names of source packages"},
 	{"UnmanagedListener", config_unmanaged, "warn or hup"},
-	{"Deadline", config_deadline, "a time from 5s to 10min"},
+	{"Deadline", config_deadline, "a time from 5s to 1min"},
 	{"SshdPath", config_sshd_path, "absolute paths"},
 	{"Motd", config_motd, "yes or no"},
 };

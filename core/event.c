@@ -250,7 +250,7 @@ static int event_fill(int fd, struct event_stream *stream)
 	return n < 0 ? -errno : n > 0;
 }
 
-int heal_read_stream(int fd, int64_t deadline_ms, char **ret, size_t *ret_len)
+int heal_read_stream(int fd, int64_t deadline_ms, bool one_line, char **ret, size_t *ret_len)
 {
 	struct event_stream stream = {0};
 	int r = 1;
@@ -269,6 +269,8 @@ int heal_read_stream(int fd, int64_t deadline_ms, char **ret, size_t *ret_len)
 			r = event_fill(fd, &stream);
 		if (r == -EINTR || r == -EAGAIN)
 			r = 1;
+		if (r > 0 && one_line && stream.len && stream.buf[stream.len - 1] == '\n')
+			r = 0;
 	}
 	*ret = stream.buf;
 	*ret_len = stream.len;
@@ -280,7 +282,7 @@ int heal_event_read(int fd, int64_t deadline_ms, enum heal_event_format format,
 {
 	_cleanup_free_ char *buf = NULL;
 	size_t len = 0;
-	int r = heal_read_stream(fd, deadline_ms, &buf, &len);
+	int r = heal_read_stream(fd, deadline_ms, false, &buf, &len);
 	int bad;
 
 	if (r < 0)

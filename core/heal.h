@@ -296,6 +296,14 @@ int heal_event_of_files(struct heal_context *ctx, int fd, struct heal_event *ret
 			struct heal_notes *notes, struct heal_error *error);
 
 /*
+ * Asks dnf 5 what the transaction changed, in the JSON mode of its actions plugin:
+ * one line out, one line in. Errors: -ENOMEM, -ETIMEDOUT, -EPROTO for another
+ * answer, those of loading json-c.
+ */
+int heal_event_ask_dnf5(struct heal_context *ctx, int in, int out, struct heal_event *ret,
+			struct heal_error *error);
+
+/*
  * Adds the changes to those that wait in /run/sshd-heal/changes, where they
  * stay until nothing is stale any more. Errors: those of open and write.
  */
@@ -427,6 +435,9 @@ enum heal_verb {
 int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *ret,
 	     struct heal_error *error);
 void heal_report_done(struct heal_report *report);
+
+/* Whether a listener is stale: the beginning of the way, for who has more to ask if so. */
+bool heal_is_stale(struct heal_context *ctx);
 
 /* "healthy", "stale", "refusing", "foreign" or "unknown". */
 const char *heal_verdict_text(enum heal_verdict verdict);

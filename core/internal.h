@@ -148,6 +148,12 @@ struct config_ops {
 };
 
 /* A format of the report that needs a library. */
+/* dnf 5's answers. */
+struct event_ops {
+	/* Parses the reply with the packages of a transaction. Errors: -EPROTO, -ENOMEM. */
+	int (*parse)(const char *reply, size_t len, struct heal_event *event);
+};
+
 struct report_ops {
 	int (*write)(FILE *out, const struct heal_report *report);
 };
@@ -155,6 +161,7 @@ struct report_ops {
 /* The symbols that a module exports. */
 #define HEAL_CLIENT_OPS_SYMBOL "heal_client_ops"
 #define HEAL_CONFIG_OPS_SYMBOL "heal_config_ops"
+#define HEAL_EVENT_OPS_SYMBOL "heal_event_ops"
 #define HEAL_REPORT_OPS_SYMBOL "heal_report_ops"
 #define HEAL_PACKAGE_OPS_SYMBOL "heal_package_ops"
 #define HEAL_SERVICE_OPS_SYMBOL "heal_service_ops"
@@ -250,10 +257,11 @@ char *blame_find_path(const char *words, const char *library_dir);
 /* --- event.c --------------------------------------------------------------- */
 
 /*
- * Reads fd to its end, or until deadline_ms; what is beyond 16 MB is drained and
- * lost. What came is the caller's to free (NULL when nothing), even with an error.
+ * Reads fd to its end, or until deadline_ms, or with one_line to the end of the first
+ * line; what is beyond 16 MB is drained and lost. What came is the caller's to free
+ * (NULL when nothing), even with an error.
  */
-int heal_read_stream(int fd, int64_t deadline_ms, char **ret, size_t *ret_len);
+int heal_read_stream(int fd, int64_t deadline_ms, bool one_line, char **ret, size_t *ret_len);
 
 /* Adds one change; a package that is there already keeps its oldest version before. */
 int heal_event_add(struct heal_event *event, const char *package, const char *arch,

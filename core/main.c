@@ -43,7 +43,7 @@ static void main_usage(FILE *out)
 {
 	(void)fputs("usage: sshd-heal [check]             what is stale; reads only\n"
 		    "       sshd-heal heal [--dry-run]    take up the files on disk where sshd is stale\n"
-		    "       sshd-heal hook NAME           for the package managers: apt-pre-install, apt\n"
+		    "       sshd-heal hook NAME           for the package managers\n"
 		    "\n"
 		    "  --format=text|json  how to report\n"
 		    "  --root=DIR          read a recorded tree instead of this host; nothing is acted on\n"
@@ -184,37 +184,49 @@ static int main_heal(const struct main_options *options, int argc, char **argv)
 	return main_run(options, options->is_dry_run ? HEAL_DRY_RUN : HEAL_HEAL);
 }
 
-/* What a package manager gives a hook on its standard input. */
+/* How a package manager tells a hook what a transaction changes. */
 enum main_input {
 	MAIN_NOTHING,
 	MAIN_APT,   /* apt's list of packages, DPkg::Pre-Install-Pkgs */
 	MAIN_LINES, /* a line per package */
+	MAIN_DNF5,  /* answers to requests */
 	MAIN_FILES, /* the files that are about to be removed, a line each */
 };
 
+static int main_read_event(struct heal_context *ctx, enum main_input input,
+			   struct heal_event *event, struct heal_notes *notes,
+			   struct heal_error *error)
+{
+	switch (input) {
+	case MAIN_DNF5:
+		return heal_event_ask_dnf5(ctx, STDIN_FILENO, STDOUT_FILENO, event, error);
+	case MAIN_FILES:
+		return heal_event_of_files(ctx, STDIN_FILENO, event, notes, error);
+	default:
+		return heal_event_read(STDIN_FILENO, ctx->deadline_ms,
+				       input == MAIN_APT ? HEAL_EVENT_APT : HEAL_EVENT_LINES,
+				       event, notes);
+	}
+}
+
 /* Notes what the package manager changes, for the report. */
-static void main_note(const struct main_options *options, enum main_input input)
+static void main_note(const struct main_options *options, enum main_input input, bool is_over)
 {
 	_cleanup_(heal_context_freep) struct heal_context *ctx = NULL;
 	_cleanup_(heal_event_done) struct heal_event event = {0};
 	struct heal_notes notes = {0};
 	struct heal_error error = {0};
-	int64_t deadline = heal_now_ms() + 30000;
-	int r = 0;
+	int r = heal_context_new(&ctx, options->root, HEAL_MODULE_DIR, &error);
 
-	/* The stream is read first of all: apt gives up when nobody takes it. */
-	if (input != MAIN_FILES &&
-	    heal_event_read(STDIN_FILENO, deadline,
-			    input == MAIN_APT ? HEAL_EVENT_APT : HEAL_EVENT_LINES, &event,
-			    &notes) < 0)
-		main_complain("reading the list of packages: out of memory");
-	r = heal_context_new(&ctx, options->root, HEAL_MODULE_DIR, &error);
-	if (r == 0 && input == MAIN_FILES)
-		r = heal_event_of_files(ctx, STDIN_FILENO, &event, &notes, &error);
+	/* Where it is over and nothing is stale, nobody will ask for versions. */
+	if (r == 0 && is_over && !heal_is_stale(ctx))
+		return;
+	if (r == 0)
+		r = main_read_event(ctx, input, &event, &notes, &error);
 	if (r == 0)
 		r = heal_event_note(ctx, &event, &error);
 	if (r < 0)
-		main_complain(error.message);
+		main_complain(r == -ENOMEM ? "out of memory" : error.message);
 	for (size_t i = 0; i < notes.count; i++)
 		main_complain(notes.lines[i]);
 	heal_notes_done(&notes);
@@ -223,15 +235,28 @@ static void main_note(const struct main_options *options, enum main_input input)
 static const struct main_hook {
 	const char *name;
 	enum main_input input;
-	bool acts; /* the transaction is over */
+	bool is_over; /* the transaction, so that something can be done */
 } main_hooks[] = {
 	{"apt-pre-install", MAIN_APT, false},
 	{"apt", MAIN_NOTHING, true},
 	{"dnf4", MAIN_LINES, true},
+	{"dnf5", MAIN_DNF5, true},
 	{"yum", MAIN_LINES, true},
 	{"rpm-pre", MAIN_FILES, false},
 	{"rpm", MAIN_NOTHING, true},
 };
+
+static int main_run_hook(const struct main_options *options, const struct main_hook *hook)
+{
+	if (hook->input != MAIN_NOTHING)
+		main_note(options, hook->input, hook->is_over);
+	/* dnf 5 takes what comes from standard output for requests. */
+	if (hook->input == MAIN_DNF5 && dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+		return MAIN_OK;
+	if (hook->is_over)
+		(void)main_run(options, HEAL_HOOK);
+	return MAIN_OK;
+}
 
 static void main_on_alarm(int signal)
 {
@@ -265,17 +290,9 @@ static int main_hook(const struct main_options *options, int argc, char **argv)
 		(void)main_bad_usage("hook takes one name, not also", argv[1]);
 		return MAIN_OK;
 	}
-	for (size_t i = 0; argc == 1 && i < ARRAY_SIZE(main_hooks); i++) {
-		const struct main_hook *hook = &main_hooks[i];
-
-		if (strcmp(argv[0], hook->name) != 0)
-			continue;
-		if (hook->input != MAIN_NOTHING)
-			main_note(options, hook->input);
-		if (hook->acts)
-			(void)main_run(options, HEAL_HOOK);
-		return MAIN_OK;
-	}
+	for (size_t i = 0; argc == 1 && i < ARRAY_SIZE(main_hooks); i++)
+		if (strcmp(argv[0], main_hooks[i].name) == 0)
+			return main_run_hook(options, &main_hooks[i]);
 	/* Still no reason to fail a package manager. */
 	(void)main_bad_usage("unknown hook", argc > 0 ? argv[0] : "(none)");
 	return MAIN_OK;

@@ -80,6 +80,14 @@ static bool run_is_stale(const struct heal_report *report)
 	return false;
 }
 
+bool heal_is_stale(struct heal_context *ctx)
+{
+	_cleanup_(heal_report_done) struct heal_report report = {0};
+	struct heal_error error;
+
+	return ctx->proc_fd >= 0 && run_look(ctx, &report, &error) == 0 && run_is_stale(&report);
+}
+
 /* One sshd-heal acts at a time. Returns the lock, or -errno. */
 static int run_take_lock(struct heal_context *ctx, struct heal_error *error)
 {

@@ -61,7 +61,7 @@ int heal_event_of_files(struct heal_context *ctx, int fd, struct heal_event *ret
 	_cleanup_(heal_event_done) struct heal_event event = {0};
 	_cleanup_free_ char *files = NULL;
 	size_t len = 0;
-	int r = heal_read_stream(fd, ctx->deadline_ms, &files, &len);
+	int r = heal_read_stream(fd, ctx->deadline_ms, false, &files, &len);
 
 	if (r < 0)
 		(void)heal_notes_add(notes, "reading the list of files: %s", strerror(-r));

@@ -220,15 +220,21 @@ def stage(suite):
         bootstrap(root, archive, {}, BUILD_TOOLS)
 
     root = cached(f"{suite}-build", make)
-    # Private mounts: neither the tree nor its build directory appears in the root.
-    run("unshare", "-m", "sh", "-ec",
-        'mount --make-rprivate / && mkdir -p "$1/src" "$1/out" && mount --bind "$2" "$1/src" &&'
-        ' mount --bind "$3" "$1/out" && exec chroot "$1" make -s -C /src install'
-        ' install-hooks-apt B=/out DESTDIR="/out/stage/$4" PREFIX=/usr',
-        "sh", root, TOP, suite_build(suite), suite)
+    make_in(root, suite, "install", "install-hooks-apt", f"DESTDIR=/out/stage/{suite}",
+            "PREFIX=/usr")
     shutil.rmtree(target)
     shutil.copytree(suite_build(suite) / "stage" / suite, target, symlinks=True)
     return target
+
+
+def make_in(root, suite, *args):
+    """Runs make on the tree in a root, with the suite's own build directory."""
+    # Private mounts: neither the tree nor its build directory appears in the root.
+    run("unshare", "-m", "sh", "-ec",
+        'root=$1; mount --make-rprivate /; mkdir -p "$root/src" "$root/out"; mount --bind "$2"'
+        ' "$root/src"; mount --bind "$3" "$root/out"; mount -t proc proc "$root/proc"; shift 3;'
+        ' exec chroot "$root" make -s -C /src B=/out "$@"',
+        "sh", root, TOP, suite_build(suite), *args)
 
 
 def suite_build(suite):

@@ -49,6 +49,15 @@ def rpm_build_root(suite):
     return roots.cached(f"{suite}-rpm-build", make, *FILES)
 
 
+def heal_rpms(suite):
+    """The directory with sshd-heal's own packages, built by rpmbuild in that suite."""
+    name = f"{suite}-rpm"
+    packages = roots.suite_build(name) / "rpm"
+    shutil.rmtree(packages, ignore_errors=True)
+    roots.make_in(rpm_build_root(suite), name, "rpm")
+    return packages
+
+
 def python2_root():
     """A root with Python 2.7, a shell and little else; nothing in it is configured."""
     suite = "bullseye"
