@@ -121,7 +121,8 @@ $(B)/install/sshd-heal: $(B)/obj/main-install.o $(LIBRARY)
 $(B)/modules/package-apt.so: $(B)/obj/backends/apt_shim.o
 $(B)/modules/service-systemd.so: $(B)/obj/backends/systemd-bus.o
 LIBRARY_systemd-bus := dbus-1
-$(B)/modules/package-rpm.so: $(B)/obj/backends/rpm-name.o
+$(B)/modules/package-rpm.so: $(B)/obj/backends/rpm-name.o $(B)/obj/backends/rpm-query.o $(B)/obj/backends/rpm-reply.o
+LIBRARY_rpm-query := rpm
 $(B)/modules/package-apt.so: LINK = $(CXX)
 LINK = $(CC)
 $(B)/modules/%.so: $(B)/obj/backends/%.o $(LIBRARY)

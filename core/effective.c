@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -32,7 +33,8 @@ int effective_parse(const char *buf, size_t len, struct heal_effective *ret)
 		for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 			size_t n = strlen(keys[i]);
 
-			if (line_len > n && memcmp(line, keys[i], n) == 0 &&
+			/* Keywords have no case, sshd_config(5); 10.6 prints HostKey. */
+			if (line_len > n && strncasecmp(line, keys[i], n) == 0 &&
 			    heal_words_add(lists[i], line + n, line_len - n) < 0)
 				return -ENOMEM;
 		}

@@ -4,7 +4,7 @@
 # Without libapt-pkg there is no package-apt, and nothing of it to test.
 HAS_APT := $(filter package-apt,$(MODULES))
 UNIT_SOURCES := $(filter-out $(if $(HAS_APT),,tests/unit/test-apt.c tests/unit/test-roots.c),$(wildcard tests/unit/*.c))
-UNIT_MODULES := $(if $(HAS_APT),$(B)/obj/backends/package-apt.o $(B)/obj/backends/apt_shim.o) $(B)/obj/backends/rpm-name.o
+UNIT_MODULES := $(if $(HAS_APT),$(B)/obj/backends/package-apt.o $(B)/obj/backends/apt_shim.o) $(B)/obj/backends/rpm-name.o $(B)/obj/backends/rpm-reply.o
 UNIT_OBJECTS := $(UNIT_SOURCES:tests/unit/%.c=$(B)/tests/obj/%.o)
 
 .PHONY: deps check check-unit check-system check-clang check-asan check-valgrind demo bench fuzz lint
@@ -73,7 +73,7 @@ $(B)/fuzz/obj/backends/apt_shim.o: core/backends/apt_shim.cc Makefile
 	$(Q)$(CXX) $(HEAL_CPPFLAGS) $(HEAL_CXXFLAGS) -c $< -o $@
 $(B)/fuzz/fuzz: $(B)/fuzz/obj/fuzz.o $(CORE:%=$(B)/fuzz/obj/%.o) \
 		$(B)/fuzz/obj/backends/package-apt.o $(B)/fuzz/obj/backends/apt_shim.o \
-		$(B)/fuzz/obj/backends/rpm-name.o
+		$(B)/fuzz/obj/backends/rpm-name.o $(B)/fuzz/obj/backends/rpm-reply.o
 	$(CXX) $(HEAL_CXXFLAGS) -fsanitize=fuzzer $(HEAL_LDFLAGS) $^ -lapt-pkg -ldl -pthread -o $@
 
 # gcc's analyzer is for C; clang-tidy reads the C++ as well.

@@ -1,231 +1,133 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The package database of rpm, read through librpm. */
+/*
+ * The package database of rpm. A child asks librpm: it waits without end for a
+ * database that is locked, and nobody can tell what it does with a damaged one.
+ */
 #include <fcntl.h>
-#include <limits.h>
-#include <rpm/header.h>
-#include <rpm/rpmdb.h>
-#include <rpm/rpmlib.h>
-#include <rpm/rpmlog.h>
-#include <rpm/rpmts.h>
 
 #include "../internal.h"
 #include "package-rpm.h"
 
-struct rpm_database {
-	rpmts ts;
+#define RPM_ANSWER_MS 4000
+
+struct rpm_handle {
 	int root_fd;
-	char complaint[256]; /* librpm's last error */
+	bool is_hopeless; /* it did not answer before */
 };
-
-/* librpm prints what goes wrong unless somebody takes it. */
-static int rpm_take_complaint(rpmlogRec rec, rpmlogCallbackData data)
-{
-	struct rpm_database *db = data;
-
-	if (rpmlogRecPriority(rec) <= RPMLOG_ERR)
-		(void)snprintf(db->complaint, sizeof(db->complaint), "%.*s",
-			       (int)strcspn(rpmlogRecMessage(rec), "\n"), rpmlogRecMessage(rec));
-	return 0;
-}
-
-static int rpm_error(struct heal_error *error, const struct rpm_database *db, const char *what)
-{
-	return heal_error_set(error, EIO, "%s: %s", what,
-			      *db->complaint ? db->complaint : "librpm does not say why");
-}
-
-static void rpm_close(void *handle)
-{
-	struct rpm_database *db = handle;
-
-	(void)rpmtsFree(db->ts);
-	(void)rpmlogSetCallback(NULL, NULL);
-	free(db);
-}
-
-static void rpm_closep(struct rpm_database **db)
-{
-	if (*db)
-		rpm_close(*db);
-}
-
-/* Another root than "/", by its name: librpm knows no descriptors. */
-static int rpm_set_root(struct rpm_database *db)
-{
-	_cleanup_free_ char *root = NULL;
-	char link[32];
-	int r;
-
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", db->root_fd);
-	r = heal_readlink_at(AT_FDCWD, link, &root);
-	if (r == 0 && strcmp(root, "/") != 0 && rpmtsSetRootDir(db->ts, root) != 0)
-		r = -EINVAL;
-	return r == -ENOENT ? 0 : r;
-}
 
 static int rpm_open(int root_fd, void **ret, struct heal_error *error)
 {
-	_cleanup_(rpm_closep) struct rpm_database *db = calloc(1, sizeof(*db));
+	struct rpm_handle *handle = calloc(1, sizeof(*handle));
 
-	if (!db)
+	if (!handle)
 		return heal_error_set(error, ENOMEM, "opening the rpm database: out of memory");
-	db->root_fd = root_fd;
-	(void)rpmlogSetCallback(rpm_take_complaint, db);
-	if (rpmReadConfigFiles(NULL, NULL) != 0)
-		return rpm_error(error, db, "reading rpm's configuration");
-	db->ts = rpmtsCreate();
-	if (!db->ts)
-		return heal_error_set(error, ENOMEM, "opening the rpm database: out of memory");
-	/* Checking signatures would take ten times as long as what is asked. */
-	(void)rpmtsSetVSFlags(db->ts, RPMVSF_MASK_NODIGESTS | RPMVSF_MASK_NOSIGNATURES);
-	if (rpm_set_root(db) < 0 || rpmtsOpenDB(db->ts, O_RDONLY) != 0)
-		return rpm_error(error, db, "opening the rpm database");
-	*ret = heal_take(db);
+	handle->root_fd = root_fd;
+	*ret = handle;
 	return 0;
 }
 
-static int rpm_copy_package(Header header, struct heal_package *ret)
+/* The child: it answers, or says why not, and ends without a look back. */
+_Noreturn static void rpm_child(int root_fd, const struct rpm_question *question, int fd)
 {
-	_cleanup_(heal_package_done) struct heal_package package = {0};
-	const char *source = headerGetString(header, RPMTAG_SOURCERPM);
-	const char *name = headerGetString(header, RPMTAG_NAME);
-	const char *arch = headerGetString(header, RPMTAG_ARCH);
-	size_t source_len = source ? rpm_source_len(source) : 0;
+	FILE *out = fdopen(fd, "w");
+	struct heal_error error = {0};
 
-	/* A key or a hand-made package may have no source: then it is its own. */
-	if (!source_len) {
-		source = name;
-		source_len = name ? strlen(name) : 0;
-	}
-	package.name = name ? strdup(name) : NULL;
-	package.arch = strdup(arch ? arch : "noarch");
-	package.source = source ? heal_strndup(source, source_len) : NULL;
-	package.version = headerGetAsString(header, RPMTAG_EVR);
-	package.install_time = (int64_t)headerGetNumber(header, RPMTAG_INSTALLTIME);
-	if (!package.name || !package.arch || !package.source || !package.version)
-		return -ENOMEM;
-	*ret = package;
-	package = (struct heal_package){0};
-	return 0;
+	if (!out || setpgid(0, 0) < 0)
+		_exit(1);
+	if (rpm_answer(root_fd, question, out, &error) < 0)
+		rpm_reply_fail(out, error.message);
+	else
+		rpm_reply_end(out);
+	_exit(fclose(out) == 0 ? 0 : 1);
 }
 
-static void rpm_iterator_done(rpmdbMatchIterator *iterator)
+/* Returns the child, or -errno. */
+static pid_t rpm_start(int root_fd, const struct rpm_question *question, int *ret_fd)
 {
-	(void)rpmdbFreeIterator(*iterator);
+	_cleanup_close_ int in = -1;
+	_cleanup_close_ int out = -1;
+	int fds[2];
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	in = fds[0];
+	out = fds[1];
+	pid = fork();
+	if (pid == 0)
+		rpm_child(root_fd, question, fds[1]);
+	if (pid < 0)
+		return -errno;
+	/* Here as well: whoever comes first. It may have ended already. */
+	(void)setpgid(pid, pid);
+	*ret_fd = heal_take_fd(&in);
+	return pid;
 }
 
-/* The installed owner of one path. Returns 1 with it, 0 when there is none. */
-static int rpm_owner(struct rpm_database *db, const char *path, struct heal_package *ret)
+/* Puts a question. The reply is the caller's to free. */
+static int rpm_ask(struct rpm_handle *handle, const struct rpm_question *question, char **ret,
+		   size_t *ret_len, struct heal_error *error)
 {
-	_cleanup_(rpm_iterator_done) rpmdbMatchIterator iterator =
-		rpmtsInitIterator(db->ts, RPMDBI_INSTFILENAMES, path, 0);
-	Header header = rpmdbNextIterator(iterator);
-	int r = header ? rpm_copy_package(header, ret) : 0;
+	_cleanup_close_ int fd = -1;
+	pid_t pid;
+	int r;
 
-	return r < 0 ? r : header != NULL;
-}
-
-/* The owner of a shorter name in the same directory: that of the soname link. */
-static int rpm_owner_of_link(struct rpm_database *db, const char *path, struct heal_package *ret)
-{
-	_cleanup_free_ char *shorter = strdup(path);
-	int r = 0;
-
-	if (!shorter)
-		return -ENOMEM;
-	for (char *name = strrchr(shorter, '/') + 1; r == 0;) {
-		size_t len = rpm_soname_len(name, strlen(name));
-
-		if (!len)
-			break;
-		name[len] = '\0';
-		r = rpm_owner(db, shorter, ret);
+	if (handle->is_hopeless)
+		return heal_error_set(error, ETIMEDOUT, "asking the rpm database: it did not answer");
+	pid = rpm_start(handle->root_fd, question, &fd);
+	if (pid < 0)
+		return heal_error_set(error, -pid, "asking the rpm database: %s", strerror(-pid));
+	r = heal_read_stream(fd, heal_now_ms() + RPM_ANSWER_MS, false, ret, ret_len);
+	(void)heal_process_end(pid);
+	if (r == -ETIMEDOUT) {
+		handle->is_hopeless = true;
+		return heal_error_set(error, ETIMEDOUT,
+				      "asking the rpm database: no answer within %d s, it may be locked",
+				      RPM_ANSWER_MS / 1000);
 	}
-	return r;
-}
-
-/* The owner of the only link that may be the soname of a library that is gone. */
-static int rpm_owner_of_sibling(struct rpm_database *db, const char *path,
-				struct heal_package *ret)
-{
-	const char *name = strrchr(path, '/') + 1;
-	_cleanup_free_ char *directory = heal_strndup(path, (size_t)(name - path));
-	_cleanup_closedir_ DIR *dir = NULL;
-	char found[PATH_MAX] = "";
-	struct dirent *entry;
-	int fd;
-
-	if (!directory)
-		return -ENOMEM;
-	fd = openat(db->root_fd, directory + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	dir = fdopendir(fd);
-	if (!dir) {
-		(void)close(fd);
-		return -ENOMEM;
-	}
-	while ((entry = readdir(dir))) {
-		if (!rpm_is_soname_of(entry->d_name, name))
-			continue;
-		/* With two of them nobody knows. */
-		if (*found || snprintf(found, sizeof(found), "%s%s", directory, entry->d_name) >=
-				      (int)sizeof(found))
-			return 0;
-	}
-	return *found ? rpm_owner(db, found, ret) : 0;
+	return r < 0 ? heal_error_set(error, -r, "asking the rpm database: %s", strerror(-r)) : 0;
 }
 
 static int rpm_owners(void *handle, const char *const *paths, size_t n,
 		      struct heal_package *owners, struct heal_error *error)
 {
-	struct rpm_database *db = handle;
+	const struct rpm_question question = {.paths = paths, .n = n};
+	_cleanup_free_ char *reply = NULL;
+	size_t len = 0;
+	int r = rpm_ask(handle, &question, &reply, &len, error);
 
-	for (size_t i = 0; i < n; i++) {
-		int r;
-
-		if (paths[i][0] != '/')
-			continue;
-		r = rpm_owner(db, paths[i], &owners[i]);
-		/* What the new version does not ship any more belongs to nobody now. */
-		if (r == 0)
-			r = rpm_owner_of_link(db, paths[i], &owners[i]);
-		if (r == 0)
-			r = rpm_owner_of_sibling(db, paths[i], &owners[i]);
-		if (r < 0)
-			return heal_error_set(error, -r, "naming packages: %s", strerror(-r));
-	}
-	return *db->complaint ? rpm_error(error, db, "reading the rpm database") : 0;
+	return r < 0 ? r : rpm_reply_parse(reply, len, owners, n, NULL, error);
 }
 
 static int rpm_of_source(void *handle, const char *source, struct heal_package **ret,
 			 size_t *ret_n, struct heal_error *error)
 {
-	struct rpm_database *db = handle;
-	_cleanup_(rpm_iterator_done) rpmdbMatchIterator iterator =
-		rpmtsInitIterator(db->ts, RPMDBI_PACKAGES, NULL, 0);
-	struct heal_package *found = NULL;
+	const struct rpm_question question = {.source = source};
+	_cleanup_free_ char *reply = NULL;
+	struct heal_package *found;
+	size_t len = 0;
 	size_t n = 0;
-	Header header;
+	int r = rpm_ask(handle, &question, &reply, &len, error);
 
-	while ((header = rpmdbNextIterator(iterator))) {
-		_cleanup_(heal_package_done) struct heal_package package = {0};
-
-		if (rpm_copy_package(header, &package) < 0)
-			goto nomem;
-		if (strcmp(package.source, source) != 0)
-			continue;
-		if (heal_grow(&found, n, sizeof(*found)) < 0)
-			goto nomem;
-		found[n++] = package;
-		package = (struct heal_package){0};
+	if (r < 0)
+		return r;
+	/* No package is told in less than its separators. */
+	found = calloc(len / RPM_REPLY_FIELDS + 1, sizeof(*found));
+	if (!found)
+		return heal_error_set(error, ENOMEM, "naming packages: out of memory");
+	r = rpm_reply_parse(reply, len, found, len / RPM_REPLY_FIELDS, &n, error);
+	if (r < 0) {
+		heal_packages_free(found, len / RPM_REPLY_FIELDS);
+		return r;
 	}
 	*ret = found;
 	*ret_n = n;
 	return 0;
-nomem:
-	heal_packages_free(found, n);
-	return heal_error_set(error, ENOMEM, "naming packages: out of memory");
+}
+
+static void rpm_close(void *handle)
+{
+	free(handle);
 }
 
 _export_ extern const struct package_ops heal_package_ops;

@@ -88,6 +88,15 @@ static void fuzz_rpm(const char *text, size_t len)
 	free(first);
 }
 
+static void fuzz_reply(const char *text, size_t len)
+{
+	struct heal_package *packages = calloc(4, sizeof(*packages));
+
+	if (packages)
+		(void)rpm_reply_parse(text, len, packages, 4, NULL, NULL);
+	heal_packages_free(packages, 4);
+}
+
 static void fuzz_diversions(const char *text, size_t len)
 {
 	struct apt_diversion *diversions = NULL;
@@ -133,7 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static void (*const targets[])(const char *text, size_t len) = {
 		fuzz_maps, fuzz_stat,       fuzz_title,       fuzz_socket,
 		fuzz_apt,  fuzz_diversions, fuzz_environment, fuzz_words,
-		fuzz_lines, fuzz_rpm,
+		fuzz_lines, fuzz_rpm, fuzz_reply,
 	};
 	char *text;
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Fixtures: hosts that boot, or a skip that is named (in CI: a failure)."""
 
+import contextlib
 import functools
 import os
 import shutil
@@ -8,6 +9,7 @@ import shutil
 import pytest
 
 import roots
+import rpm_roots
 from host import Host, HostError
 
 NEEDED = ("mmdebstrap", "systemd-nspawn", "nsenter", "unshare", "ssh")
@@ -63,4 +65,35 @@ def trixie(staged):
 def upgradable(staged):
     """An old Debian 12 host on its way to Debian 13."""
     with Host(roots.between_releases(), staged("bookworm")) as booted:
+        yield booted
+
+
+@pytest.fixture(scope="session")
+def rpm_staged(containers):
+    """sshd-heal's rpms for a suite, built once."""
+    return functools.cache(rpm_roots.stage)
+
+
+@contextlib.contextmanager
+def booted_rpm_host(suite, staged):
+    with Host(rpm_roots.rpm_host(suite), staged) as booted:
+        booted.front_end = rpm_roots.FRONT_END[suite]
+        booted.run("createrepo_c", "-q", "/srv/heal")
+        booted.run(booted.front_end, "-y", "install", "sshd-heal")
+        # Installing it fires its own trigger, which waits for a moment.
+        booted.run("systemctl", "stop", "sshd-heal.service")
+        yield booted
+
+
+@pytest.fixture(params=sorted(rpm_roots.FRONT_END))
+def rpm_host(request, rpm_staged):
+    """A booted rpm host of each suite, with sshd-heal installed from its rpm."""
+    with booted_rpm_host(request.param, rpm_staged(request.param)) as booted:
+        yield booted
+
+
+@pytest.fixture
+def rpm_bookworm(rpm_staged):
+    """Only that of Debian 12."""
+    with booted_rpm_host("bookworm", rpm_staged("bookworm")) as booted:
         yield booted

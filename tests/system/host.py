@@ -163,6 +163,11 @@ class Host:
     def version(self, package):
         return self.run("dpkg-query", "-W", "-f", "${Version}", package).stdout
 
+    def trigger_is_done(self):
+        """Whether sshd-heal.service, which rpm's trigger starts, is over."""
+        return self.run("systemctl", "is-active", "sshd-heal.service",
+                        check=False).stdout.strip() not in ("active", "activating")
+
     # --- as a client ---------------------------------------------------------
 
     def ssh_argv(self, *command, port=22):

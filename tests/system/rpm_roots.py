@@ -58,6 +58,19 @@ def heal_rpms(suite):
     return packages
 
 
+def stage(suite):
+    """What a test lays over a host: sshd-heal's packages, and a repository entry for them."""
+    target = roots.BUILD / "stage" / f"{suite}-rpm"
+    shutil.rmtree(target, ignore_errors=True)
+    (target / "srv/heal").mkdir(parents=True)
+    for package in heal_rpms(suite).glob("*.rpm"):
+        if "-debuginfo-" not in package.name and not package.name.endswith(".src.rpm"):
+            shutil.copy(package, target / "srv/heal")
+    (target / "etc/yum.repos.d").mkdir(parents=True)
+    shutil.copy(HERE / "heal.repo", target / "etc/yum.repos.d")
+    return target
+
+
 def python2_root():
     """A root with Python 2.7, a shell and little else; nothing in it is configured."""
     suite = "bullseye"

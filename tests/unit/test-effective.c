@@ -34,6 +34,24 @@ HEAL_TEST(effective_takes_keys_addresses_and_pid_files)
 	heal_effective_done(&effective);
 }
 
+/* As OpenSSH 10.6 prints them. */
+HEAL_TEST(effective_keywords_have_no_case)
+{
+	static const char text[] = "Port 22\n"
+				   "ListenAddress [::]:22\n"
+				   "PidFile /run/sshd.pid\n"
+				   "HostKey /etc/ssh/A\n";
+	struct heal_effective effective = {0};
+
+	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
+	assert_int_equal(effective.addresses.count, 1);
+	assert_string_equal(effective.addresses.items[0], "[::]:22");
+	assert_int_equal(effective.host_keys.count, 1);
+	assert_string_equal(effective.host_keys.items[0], "/etc/ssh/A");
+	assert_int_equal(effective.pid_files.count, 1);
+	heal_effective_done(&effective);
+}
+
 HEAL_TEST(effective_is_asked_of_the_program_with_the_options)
 {
 	const struct tree *tree = tree_new();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What package-rpm reads out of names. The rest of it is shown on real rpm hosts. */
+/* What package-rpm reads out of names and replies. The rest is shown on real rpm hosts. */
 #include "../../core/backends/package-rpm.h"
 #include "test.h"
 
@@ -74,4 +74,94 @@ HEAL_TEST(rpm_soname_of_a_library_with_its_version_in_front)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		assert_row(rpm_is_soname_of(rows[i].link, rows[i].name) == rows[i].expected,
 			   "%s of %s", rows[i].link, rows[i].name);
+}
+
+static const struct heal_package sample = {
+	.name = (char *)"openssl-libs",
+	.source = (char *)"openssl",
+	.version = (char *)"1:3.0.7-1",
+	.arch = (char *)"x86_64",
+	.install_time = 1795345200,
+};
+
+#define N_REPLY 3
+
+/* Writes a reply with the sample at these places; -1 ends them. */
+static char *reply_of(const int *places, const char *failure, size_t *len)
+{
+	char *text = NULL;
+	FILE *out = open_memstream(&text, len);
+
+	assert_non_null(out);
+	for (; *places >= 0; places++)
+		assert_int_equal(rpm_reply_write(out, (size_t)*places, &sample), 0);
+	if (failure)
+		rpm_reply_fail(out, failure);
+	else
+		rpm_reply_end(out);
+	assert_int_equal(fclose(out), 0);
+	return text;
+}
+
+HEAL_TEST(rpm_reply_gives_what_was_written)
+{
+	struct heal_package *packages = calloc(N_REPLY, sizeof(*packages));
+	size_t len = 0;
+	_cleanup_free_ char *reply = reply_of((const int[]){0, 2, -1}, NULL, &len);
+	size_t n = 0;
+
+	assert_int_equal(rpm_reply_parse(reply, len, packages, N_REPLY, &n, NULL), 0);
+	assert_int_equal(n, 2);
+	assert_null(packages[1].name);
+	for (size_t i = 0; i < N_REPLY; i += 2) {
+		assert_string_equal(packages[i].name, "openssl-libs");
+		assert_string_equal(packages[i].source, "openssl");
+		assert_string_equal(packages[i].version, "1:3.0.7-1");
+		assert_string_equal(packages[i].arch, "x86_64");
+		assert_int_equal(packages[i].install_time, 1795345200);
+	}
+	heal_packages_free(packages, N_REPLY);
+}
+
+HEAL_TEST(rpm_reply_may_say_why_there_is_none)
+{
+	struct heal_package *packages = calloc(N_REPLY, sizeof(*packages));
+	struct heal_error error = {0};
+	size_t len = 0;
+	_cleanup_free_ char *reply = reply_of((const int[]){0, -1}, "no such database", &len);
+
+	assert_int_equal(rpm_reply_parse(reply, len, packages, N_REPLY, NULL, &error), -EIO);
+	assert_string_equal(error.message, "no such database");
+	heal_packages_free(packages, N_REPLY);
+}
+
+/* The child may be killed at any byte. */
+HEAL_TEST(rpm_reply_that_is_cut_is_an_error)
+{
+	size_t len = 0;
+	_cleanup_free_ char *reply = reply_of((const int[]){0, 1, -1}, NULL, &len);
+
+	for (size_t cut = 0; cut < len; cut++) {
+		struct heal_package *packages = calloc(N_REPLY, sizeof(*packages));
+		_cleanup_free_ char *piece = cut ? malloc(cut) : NULL;
+		struct heal_error error = {0};
+
+		if (cut)
+			memcpy(piece, reply, cut);
+		assert_row(rpm_reply_parse(piece, cut, packages, N_REPLY, NULL, &error) ==
+					   -EPROTO &&
+				   strstr(error.message, "the answer broke off"),
+			   "after %zu of %zu bytes", cut, len);
+		heal_packages_free(packages, N_REPLY);
+	}
+}
+
+HEAL_TEST(rpm_reply_about_a_path_that_nobody_asked_for_is_an_error)
+{
+	struct heal_package *packages = calloc(N_REPLY, sizeof(*packages));
+	size_t len = 0;
+	_cleanup_free_ char *reply = reply_of((const int[]){N_REPLY, -1}, NULL, &len);
+
+	assert_int_equal(rpm_reply_parse(reply, len, packages, N_REPLY, NULL, NULL), -EPROTO);
+	heal_packages_free(packages, N_REPLY);
 }
