@@ -239,6 +239,7 @@ static const struct main_hook {
 } main_hooks[] = {
 	{"apt-pre-install", MAIN_APT, false},
 	{"apt", MAIN_NOTHING, true},
+	{"dpkg", MAIN_NOTHING, true},
 	{"dnf4", MAIN_LINES, true},
 	{"dnf5", MAIN_DNF5, true},
 	{"yum", MAIN_LINES, true},

@@ -19,7 +19,8 @@ _sshd_heal() {
 	*)
 		case $verb in
 		'') mapfile -t COMPREPLY < <(compgen -W 'check heal hook' -- "$word") ;;
-		hook) mapfile -t COMPREPLY < <(compgen -W 'apt-pre-install apt' -- "$word") ;;
+		hook) mapfile -t COMPREPLY < <(compgen -W \
+			'apt apt-pre-install dnf4 dnf5 dpkg rpm rpm-pre yum' -- "$word") ;;
 		esac
 		;;
 	esac

@@ -44,6 +44,21 @@ def test_version_is_told_everywhere():
     for path in ("docs/sshd-heal.8", "docs/sshd-heal.conf.5"):
         assert f'"sshd-heal {version}"' in (TOP / path).read_text()
     assert (TOP / "NEWS").read_text().startswith(version)
+    spec = (TOP / "packaging/rpm/sshd-heal.spec").read_text()
+    assert f"\nVersion:\t{version}\n" in spec
+    assert re.search(rf"> - {re.escape(version)}-1\n", spec.split("%changelog")[1])
+
+
+def test_man_page_and_completion_name_every_hook_and_no_other():
+    table = (TOP / "core/main.c").read_text().split("main_hooks[] = {")[1].split("};")[0]
+    hooks = sorted(re.findall(r'\{"([a-z0-9-]+)"', table))
+    completion = (TOP / "docs/sshd-heal.bash").read_text()
+    assert re.search(r"'(apt [a-z0-9 -]+)'", completion).group(1).split() == hooks
+    page = (TOP / "docs/sshd-heal.8").read_text()
+    listed = page.split("says what is on standard input:")[1].split(".SH")[0]
+    assert sorted(re.findall(r"^\.B ([a-z0-9-]+)$|^\.BR (dnf4) \", \" (yum)$", listed, re.M)) == \
+        sorted([("", "dnf4", "yum"), *((hook, "", "") for hook in hooks
+                                       if hook not in ("dnf4", "yum"))])
 
 
 def test_the_man_page_names_every_key_and_no_other():
