@@ -319,7 +319,7 @@ struct heal_stat {
 	uint64_t start_time;
 };
 
-/* Parses /proc/PID/stat (proc_pid_stat(5)), a NUL behind it; the comm may hold anything. */
+/* Parses /proc/PID/stat (proc_pid_stat(5)); the comm may hold anything. */
 int stat_parse(const char *buf, size_t len, struct heal_stat *ret);
 
 /* Of /proc/PID/cmdline; a listener's title is its argv and a few words. */

@@ -10,13 +10,15 @@ int stat_parse(const char *buf, size_t len, struct heal_stat *ret)
 {
 	/* comm may hold blanks and parentheses: the fields start behind its last one. */
 	const char *p = memrchr(buf, ')', len);
+	char fields[512]; /* of numbers, and 22 of them matter */
 	unsigned long long start_time = 0;
 	long ppid = 0;
 	char state = 0;
 
 	if (!p)
 		return -EINVAL;
-	if (sscanf(p + 1,
+	(void)snprintf(fields, sizeof(fields), "%.*s", (int)(buf + len - p - 1), p + 1);
+	if (sscanf(fields,
 		   " %c %ld %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
 		   "%*s %llu",
 		   &state, &ppid, &start_time) != 3)

@@ -467,6 +467,7 @@ static pid_t start_child(void)
 
 HEAL_TEST(act_sends_sighup_to_the_very_process)
 {
+	TEST_NEEDS_PIDFDS();
 	const struct tree *tree = tree_new();
 	_cleanup_context_ struct heal_context *ctx = NULL;
 	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
@@ -475,7 +476,6 @@ HEAL_TEST(act_sends_sighup_to_the_very_process)
 	char path[32];
 	int status = 0;
 
-	TEST_NEEDS_PIDFDS();
 	ctx = tree_context(tree);
 	process.pid = start_child();
 	tree_add(tree, &process);
@@ -498,9 +498,9 @@ HEAL_TEST(act_sends_sighup_to_the_very_process)
 
 HEAL_TEST(act_fails_where_sighup_cannot_be_sent)
 {
+	TEST_NEEDS_PIDFDS();
 	_cleanup_scene_ struct scene scene = {.listener = {.dirfd = -1}};
 
-	TEST_NEEDS_PIDFDS();
 	scene_init(&scene, 500);
 	/* The tree's directory is no process. */
 	act(&scene, HEAL_FACT_STALE | HEAL_FACT_UNMANAGED | HEAL_FACT_HUP_ALLOWED);
@@ -510,11 +510,11 @@ HEAL_TEST(act_fails_where_sighup_cannot_be_sent)
 
 HEAL_TEST(act_names_no_unit_for_a_listener_beside_it_that_has_ended)
 {
+	TEST_NEEDS_PIDFDS();
 	_cleanup_scene_ struct scene scene = {.listener = {.dirfd = -1}};
 	char path[32];
 	pid_t pid;
 
-	TEST_NEEDS_PIDFDS();
 	scene_init(&scene, 500);
 	scene.listener.unit.main_pid = 33;
 	pid = start_child();

@@ -147,6 +147,7 @@ HEAL_TEST(policy_of_a_host_without_policy_rc_d_allows_all)
 
 HEAL_TEST(process_is_started_with_its_arguments_and_nothing_of_our_environment)
 {
+	TEST_NEEDS_PIDFDS();
 	char script[] = "echo \"$0,$1,$PATH,$HEAL_TEST\"; exit 7";
 	char *argv[] = {(char *)"sh", (char *)"-c", script, (char *)"zero", (char *)"one", NULL};
 	char found[128] = "";
@@ -154,7 +155,6 @@ HEAL_TEST(process_is_started_with_its_arguments_and_nothing_of_our_environment)
 	int out[2];
 	pid_t pid;
 
-	TEST_NEEDS_PIDFDS();
 	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
 	assert_int_equal(setenv("HEAL_TEST", "leaked", 1), 0);
 	assert_int_equal(heal_process_start("/bin/sh", argv, (int[3]){-1, out[1], -1}, &pid), 0);
@@ -168,6 +168,7 @@ HEAL_TEST(process_is_started_with_its_arguments_and_nothing_of_our_environment)
 
 HEAL_TEST(process_that_does_not_end_is_ended_with_its_group)
 {
+	TEST_NEEDS_PIDFDS();
 	char script[] = "sleep 30 & wait";
 	char *argv[] = {(char *)"sh", (char *)"-c", script, NULL};
 	struct pollfd poller = {.events = POLLIN};
@@ -176,7 +177,6 @@ HEAL_TEST(process_that_does_not_end_is_ended_with_its_group)
 	char byte;
 	pid_t pid;
 
-	TEST_NEEDS_PIDFDS();
 	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
 	assert_int_equal(heal_process_start("/bin/sh", argv, (int[3]){-1, out[1], -1}, &pid), 0);
 	(void)close(out[1]);
@@ -191,6 +191,7 @@ HEAL_TEST(process_that_does_not_end_is_ended_with_its_group)
 
 HEAL_TEST(process_that_has_ended_leaves_nothing_behind_in_its_group)
 {
+	TEST_NEEDS_PIDFDS();
 	char script[] = "sleep 30 & exit 7";
 	char *argv[] = {(char *)"sh", (char *)"-c", script, NULL};
 	struct pollfd poller = {.events = POLLIN};
@@ -199,7 +200,6 @@ HEAL_TEST(process_that_has_ended_leaves_nothing_behind_in_its_group)
 	char byte;
 	pid_t pid;
 
-	TEST_NEEDS_PIDFDS();
 	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
 	assert_int_equal(heal_process_start("/bin/sh", argv, (int[3]){-1, out[1], -1}, &pid), 0);
 	(void)close(out[1]);
@@ -214,10 +214,10 @@ HEAL_TEST(process_that_has_ended_leaves_nothing_behind_in_its_group)
 
 HEAL_TEST(process_that_is_not_there_is_an_error)
 {
+	TEST_NEEDS_PIDFDS();
 	char *argv[] = {(char *)"none", NULL};
 	pid_t pid;
 
-	TEST_NEEDS_PIDFDS();
 	assert_int_equal(heal_process_start("/nonexistent/none", argv, (int[3]){-1, -1, -1}, &pid),
 			 -ENOENT);
 }

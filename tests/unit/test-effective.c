@@ -54,13 +54,13 @@ HEAL_TEST(effective_keywords_have_no_case)
 
 HEAL_TEST(effective_is_asked_of_the_program_with_the_options)
 {
+	TEST_NEEDS_PIDFDS();
 	const struct tree *tree = tree_new();
 	_cleanup_context_ struct heal_context *ctx = NULL;
 	_cleanup_(heal_words_done) struct heal_words options = {0};
 	struct heal_effective effective = {0};
 	char path[600];
 
-	TEST_NEEDS_PIDFDS();
 	ctx = tree_context(tree);
 	tree_file(tree, "sshd", "#!/bin/sh\necho \"hostkey $*\"\n");
 	assert_int_equal(fchmodat(tree->fd, "sshd", 0755, 0), 0);

@@ -95,9 +95,9 @@ static void assert_forbidden(const struct scene *scene, const struct policy_row 
 
 HEAL_TEST(policy_is_asked_before_an_action_of_any_kind)
 {
+	TEST_NEEDS_PIDFDS();
 	bool is_missing;
 
-	TEST_NEEDS_PIDFDS();
 	if (!host_forbids(&is_missing))
 		skip();
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -112,9 +112,9 @@ HEAL_TEST(policy_is_asked_before_an_action_of_any_kind)
 
 HEAL_TEST(policy_is_asked_by_a_dry_run_and_by_no_check)
 {
+	TEST_NEEDS_PIDFDS();
 	bool is_missing;
 
-	TEST_NEEDS_PIDFDS();
 	if (!host_forbids(&is_missing))
 		skip();
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

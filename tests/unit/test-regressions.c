@@ -62,7 +62,7 @@ HEAL_TEST(title_is_not_read_past_its_end)
 	free(piece);
 }
 
-/* Likewise: sscanf in stat_parse(buf, len) takes buf for terminated. */
+/* Likewise. */
 HEAL_TEST(stat_is_not_read_past_its_end)
 {
 	static const char text[] = "25 (sshd) S 1";
@@ -230,6 +230,7 @@ static void ends_at_once(struct fake_service *fake)
  */
 HEAL_TEST(sshd_that_is_down_is_started_again_at_the_deadline_too)
 {
+	TEST_NEEDS_PIDFDS();
 	static const struct heal_hello well = {.fate = HEAL_FATE_OK, .key = "k"};
 	static char listener_exe[600];
 	const struct tree *tree = tree_new();
@@ -241,7 +242,6 @@ HEAL_TEST(sshd_that_is_down_is_started_again_at_the_deadline_too)
 				    .exec_start = "/usr/sbin/sshd -D", .on_reload = ends_at_once,
 				    .on_start = gets_new_process};
 
-	TEST_NEEDS_PIDFDS();
 	tree_add(tree, &(struct tree_process){.pid = PID, .maps = TREE_MAPS_STALE});
 	tree_load(ctx, PID, &listener);
 	free(listener.exe);

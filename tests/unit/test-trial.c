@@ -22,11 +22,11 @@ static const struct heal_listener *run_skipped(struct way *way)
 
 HEAL_TEST(trial_that_this_machine_could_not_make_says_nothing_against_the_files)
 {
+	TEST_NEEDS_PIDFDS();
 	static char command[200000] = "/usr/sbin/sshd -o ";
 	_cleanup_way_ struct way way;
 	char expected[700];
 
-	TEST_NEEDS_PIDFDS();
 	way_init(&way);
 	/* One argument of more than MAX_ARG_STRLEN, execve(2). */
 	memset(command + strlen(command), 'x', sizeof(command) - strlen(command) - 1);
@@ -37,6 +37,7 @@ HEAL_TEST(trial_that_this_machine_could_not_make_says_nothing_against_the_files)
 
 HEAL_TEST(trial_fails_where_the_file_itself_cannot_be_run)
 {
+	TEST_NEEDS_PIDFDS();
 	static const struct {
 		const char *text; /* NULL: a symbolic link to itself */
 		mode_t mode;
@@ -48,7 +49,6 @@ HEAL_TEST(trial_fails_where_the_file_itself_cannot_be_run)
 		{NULL, 0, "Too many levels of symbolic links"},
 	};
 
-	TEST_NEEDS_PIDFDS();
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_way_ struct way way;
 		const struct heal_listener *listener;
@@ -77,10 +77,10 @@ HEAL_TEST(trial_fails_where_the_file_itself_cannot_be_run)
 
 HEAL_TEST(trial_is_made_where_the_unit_names_the_same_file_otherwise)
 {
+	TEST_NEEDS_PIDFDS();
 	_cleanup_way_ struct way way;
 	const struct heal_listener *listener;
 
-	TEST_NEEDS_PIDFDS();
 	way_init(&way);
 	/* As /sbin/sshd and /usr/sbin/sshd are: in the tree both names lead to one file. */
 	way.service.exec_path = "/usr/sbin/sshd";
@@ -124,9 +124,9 @@ HEAL_TEST(trial_is_not_made_where_no_listening_socket_was_found)
 
 HEAL_TEST(trial_proves_nothing_where_sshd_does_not_tell_its_configuration)
 {
+	TEST_NEEDS_PIDFDS();
 	static const char *const ways[] = {"exit 1", "exit 255", "kill -9 $$"};
 
-	TEST_NEEDS_PIDFDS();
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
 		_cleanup_way_ struct way way;
 		char tell[128];
@@ -143,6 +143,7 @@ HEAL_TEST(trial_proves_nothing_where_sshd_does_not_tell_its_configuration)
 
 HEAL_TEST(trial_leaves_out_what_sshd_says_of_deprecated_options)
 {
+	TEST_NEEDS_PIDFDS();
 	static const struct {
 		const char *serve;
 		const char *words; /* behind the fate */
@@ -157,7 +158,6 @@ HEAL_TEST(trial_leaves_out_what_sshd_says_of_deprecated_options)
 		 ", and it does not say why (does hosts.deny refuse 127.0.0.1?); "},
 	};
 
-	TEST_NEEDS_PIDFDS();
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_way_ struct way way;
 		const struct heal_listener *listener;
@@ -182,6 +182,7 @@ HEAL_TEST(trial_leaves_out_what_sshd_says_of_deprecated_options)
 
 HEAL_TEST(trial_has_the_options_of_the_environment_file)
 {
+	TEST_NEEDS_PIDFDS();
 	static const struct {
 		const char *files;
 		const char *text;
@@ -199,7 +200,6 @@ HEAL_TEST(trial_has_the_options_of_the_environment_file)
 		{"-etc/default/ssh", "", HEAL_TRIAL_SKIPPED},
 	};
 
-	TEST_NEEDS_PIDFDS();
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_way_ struct way way;
 		const struct heal_listener *listener;
@@ -251,6 +251,7 @@ HEAL_TEST(trial_is_not_made_without_an_environment_that_changes_the_code)
 
 HEAL_TEST(trial_tells_of_a_configuration_that_was_changed_since_the_start)
 {
+	TEST_NEEDS_PIDFDS();
 	static const struct {
 		const char *exec_start;
 		const char *path;
@@ -264,7 +265,6 @@ HEAL_TEST(trial_tells_of_a_configuration_that_was_changed_since_the_start)
 		{"/usr/sbin/sshd -D", "etc/own", ""},
 	};
 
-	TEST_NEEDS_PIDFDS();
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_way_ struct way way;
 		const struct heal_listener *listener;
@@ -283,10 +283,10 @@ HEAL_TEST(trial_tells_of_a_configuration_that_was_changed_since_the_start)
 
 HEAL_TEST(trial_finds_an_address_that_this_host_has_not)
 {
+	TEST_NEEDS_PIDFDS();
 	_cleanup_way_ struct way way;
 	const struct heal_listener *listener;
 
-	TEST_NEEDS_PIDFDS();
 	way_init(&way);
 	/* For documentation only, RFC 5737. */
 	way_sshd_says(&way, "listenaddress 192.0.2.77:1");
@@ -303,13 +303,13 @@ HEAL_TEST(trial_finds_an_address_that_this_host_has_not)
 
 HEAL_TEST(trial_of_a_socket_activated_sshd_leaves_the_addresses_to_systemd)
 {
+	TEST_NEEDS_PIDFDS();
 	_cleanup_way_ struct way way;
 	_cleanup_way_ struct way other = {.greeting = "SSH-2.0-other\r\n"};
 	const struct heal_listener *listener;
 	char own[32];
 	char text[96];
 
-	TEST_NEEDS_PIDFDS();
 	way_init(&way);
 	way_listen(&other);
 	way.service.unit.is_socket_activated = true;
@@ -330,6 +330,7 @@ HEAL_TEST(trial_of_a_socket_activated_sshd_leaves_the_addresses_to_systemd)
 
 HEAL_TEST(trial_comes_after_a_client_whose_failed_key_exchange_means_refusing)
 {
+	TEST_NEEDS_PIDFDS();
 	static const struct heal_hello hellos[] = {
 		{.fate = HEAL_FATE_FAILED, .detail = "no key exchange"},
 		{.fate = HEAL_FATE_OK, .key = KEY},
@@ -337,7 +338,6 @@ HEAL_TEST(trial_comes_after_a_client_whose_failed_key_exchange_means_refusing)
 	_cleanup_way_ struct way way;
 	const struct heal_listener *listener;
 
-	TEST_NEEDS_PIDFDS();
 	way_init(&way);
 	fake_client_use(way.ctx, hellos, ARRAY_SIZE(hellos));
 	listener = way_run(&way, HEAL_DRY_RUN);
@@ -359,10 +359,10 @@ static void goes_down_without_its_directory(struct fake_service *fake)
 
 HEAL_TEST(trial_that_lacks_the_runtime_directory_does_not_hinder_the_start)
 {
+	TEST_NEEDS_PIDFDS();
 	_cleanup_way_ struct way way;
 	const struct heal_listener *listener;
 
-	TEST_NEEDS_PIDFDS();
 	way_init(&way);
 	way_down = &way;
 	way.service.failing = "reload";

@@ -9,9 +9,9 @@
 
 HEAL_TEST(way_of_heal_and_hook_ends_healed_and_forgets_the_changes)
 {
+	TEST_NEEDS_PIDFDS();
 	const enum heal_verb verbs[] = {HEAL_HEAL, TEST_HOOK};
 
-	TEST_NEEDS_PIDFDS();
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
 		_cleanup_way_ struct way way;
 		const struct heal_listener *listener;
@@ -34,12 +34,12 @@ HEAL_TEST(way_of_heal_and_hook_ends_healed_and_forgets_the_changes)
 
 HEAL_TEST(way_of_check_and_dry_run_ends_before_anything_is_done)
 {
+	TEST_NEEDS_PIDFDS();
 	static const struct {
 		enum heal_verb verb;
 		enum heal_trial_result trial;
 	} rows[] = {{HEAL_CHECK, HEAL_TRIAL_SKIPPED}, {HEAL_DRY_RUN, HEAL_TRIAL_OK}};
 
-	TEST_NEEDS_PIDFDS();
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_way_ struct way way;
 		const struct heal_listener *listener;
@@ -58,6 +58,7 @@ HEAL_TEST(way_of_check_and_dry_run_ends_before_anything_is_done)
 
 HEAL_TEST(way_ends_at_a_trial_that_failed)
 {
+	TEST_NEEDS_PIDFDS();
 	static const struct {
 		const char *program; /* NULL: none */
 		const char *detail;
@@ -66,7 +67,6 @@ HEAL_TEST(way_ends_at_a_trial_that_failed)
 		{NULL, "No such file or directory; "},
 	};
 
-	TEST_NEEDS_PIDFDS();
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_way_ struct way way;
 		const struct heal_listener *listener;
@@ -120,10 +120,10 @@ HEAL_TEST(way_ends_at_a_listener_in_another_network_namespace)
 
 HEAL_TEST(way_ends_at_a_host_key_file_that_was_replaced_since)
 {
+	TEST_NEEDS_PIDFDS();
 	_cleanup_way_ struct way way;
 	const struct heal_listener *listener;
 
-	TEST_NEEDS_PIDFDS();
 	way_init(&way);
 	/* A key that no client of the trial has asked for. */
 	way_sshd_says(&way, "hostkey /etc/ssh/ssh_host_rsa_key\n");
@@ -139,6 +139,7 @@ HEAL_TEST(way_ends_at_a_host_key_file_that_was_replaced_since)
 
 HEAL_TEST(way_ends_at_a_port_that_another_process_holds)
 {
+	TEST_NEEDS_PIDFDS();
 	struct sockaddr_in name = {.sin_family = AF_INET,
 				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	_cleanup_close_ int other = -1;
@@ -147,7 +148,6 @@ HEAL_TEST(way_ends_at_a_port_that_another_process_holds)
 	const struct heal_listener *listener;
 	char text[96];
 
-	TEST_NEEDS_PIDFDS();
 	other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	way_init(&way);
 	assert_int_equal(bind(other, (struct sockaddr *)&name, len), 0);
@@ -164,11 +164,11 @@ HEAL_TEST(way_ends_at_a_port_that_another_process_holds)
 
 HEAL_TEST(way_ends_at_a_configuration_that_listens_elsewhere)
 {
+	TEST_NEEDS_PIDFDS();
 	_cleanup_way_ struct way way;
 	const struct heal_listener *listener;
 	char expected[128];
 
-	TEST_NEEDS_PIDFDS();
 	way_init(&way);
 	(void)snprintf(expected, sizeof(expected), "it would not listen on %s any more", way.address);
 	(void)snprintf(way.address, sizeof(way.address), "127.0.0.1:1");
@@ -196,6 +196,7 @@ HEAL_TEST(way_ends_at_a_unit_that_starts_another_program)
 
 HEAL_TEST(way_ends_at_a_host_key_that_clients_do_not_know)
 {
+	TEST_NEEDS_PIDFDS();
 	static const struct heal_hello hellos[] = {
 		{.fate = HEAL_FATE_OK, .key = KEY},
 		{.fate = HEAL_FATE_OK, .key = "ssh-ed25519 SHA256:other"},
@@ -203,7 +204,6 @@ HEAL_TEST(way_ends_at_a_host_key_that_clients_do_not_know)
 	_cleanup_way_ struct way way;
 	const struct heal_listener *listener;
 
-	TEST_NEEDS_PIDFDS();
 	way_init(&way);
 	fake_client_use(way.ctx, hellos, ARRAY_SIZE(hellos));
 	listener = way_run(&way, HEAL_HEAL);
@@ -216,10 +216,10 @@ HEAL_TEST(way_ends_at_a_host_key_that_clients_do_not_know)
 
 HEAL_TEST(way_of_a_listener_that_turns_clients_away_is_critical_until_healed)
 {
+	TEST_NEEDS_PIDFDS();
 	_cleanup_way_ struct way way;
 	const struct heal_listener *listener;
 
-	TEST_NEEDS_PIDFDS();
 	way_init(&way);
 	way.greeting = "";
 	listener = way_run(&way, HEAL_DRY_RUN);
@@ -235,11 +235,11 @@ HEAL_TEST(way_of_a_listener_that_turns_clients_away_is_critical_until_healed)
 
 HEAL_TEST(way_that_leaves_clients_outside_has_failed)
 {
+	TEST_NEEDS_PIDFDS();
 	_cleanup_way_ struct way way;
 	const struct heal_listener *listener;
 	char expected[256];
 
-	TEST_NEEDS_PIDFDS();
 	way_init(&way);
 	way.greeting = "";
 	listener = way_run(&way, HEAL_HEAL);
@@ -256,6 +256,7 @@ HEAL_TEST(way_that_leaves_clients_outside_has_failed)
 
 HEAL_TEST(way_that_changed_the_host_key_has_failed)
 {
+	TEST_NEEDS_PIDFDS();
 	static const struct heal_hello hellos[] = {
 		{.fate = HEAL_FATE_OK, .key = KEY},
 		{.fate = HEAL_FATE_OK, .key = KEY},
@@ -264,7 +265,6 @@ HEAL_TEST(way_that_changed_the_host_key_has_failed)
 	_cleanup_way_ struct way way;
 	const struct heal_listener *listener;
 
-	TEST_NEEDS_PIDFDS();
 	way_init(&way);
 	fake_client_use(way.ctx, hellos, ARRAY_SIZE(hellos));
 	listener = way_run(&way, HEAL_HEAL);
@@ -275,10 +275,10 @@ HEAL_TEST(way_that_changed_the_host_key_has_failed)
 
 HEAL_TEST(way_starts_an_sshd_again_that_an_action_has_ended)
 {
+	TEST_NEEDS_PIDFDS();
 	_cleanup_way_ struct way way;
 	const struct heal_listener *listener;
 
-	TEST_NEEDS_PIDFDS();
 	way_init(&way);
 	way.service.failing = "reload";
 	way.service.code = ECANCELED;
@@ -294,6 +294,7 @@ HEAL_TEST(way_starts_an_sshd_again_that_an_action_has_ended)
 
 HEAL_TEST(way_starts_an_sshd_again_only_where_the_job_was_its_own)
 {
+	TEST_NEEDS_PIDFDS();
 	static const struct {
 		const char *failing;
 		int code;
@@ -311,7 +312,6 @@ HEAL_TEST(way_starts_an_sshd_again_only_where_the_job_was_its_own)
 		{"reload", ENOENT, HEAL_OUTCOME_FAILED, "reload did not work"},
 	};
 
-	TEST_NEEDS_PIDFDS();
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_way_ struct way way;
 		const struct heal_listener *listener;
@@ -343,10 +343,10 @@ static void shuts_us_out(struct fake_service *fake)
 
 HEAL_TEST(way_that_shut_out_its_own_client_claims_nothing)
 {
+	TEST_NEEDS_PIDFDS();
 	_cleanup_way_ struct way way;
 	const struct heal_listener *listener;
 
-	TEST_NEEDS_PIDFDS();
 	way_init(&way);
 	way_shut = &way;
 	way.service.on_reload = shuts_us_out;
@@ -359,6 +359,7 @@ HEAL_TEST(way_that_shut_out_its_own_client_claims_nothing)
 
 HEAL_TEST(way_that_leaves_clients_outside_at_one_address_has_failed)
 {
+	TEST_NEEDS_PIDFDS();
 	static const struct heal_hello hellos[] = {
 		{.fate = HEAL_FATE_OK, .key = KEY}, /* live */
 		{.fate = HEAL_FATE_OK, .key = KEY}, /* the trial */
@@ -370,7 +371,6 @@ HEAL_TEST(way_that_leaves_clients_outside_at_one_address_has_failed)
 	const struct heal_listener *listener;
 	char expected[256];
 
-	TEST_NEEDS_PIDFDS();
 	way_init(&way);
 	way_listen(&second);
 	(void)snprintf(expected, sizeof(expected), "%s %s", way.inode, second.inode);
@@ -399,9 +399,9 @@ static void ends_a_session(struct fake_service *fake)
 
 HEAL_TEST(way_that_cost_a_session_says_so)
 {
+	TEST_NEEDS_PIDFDS();
 	static void (*const actions[])(struct fake_service *) = {way_becomes_fresh, ends_a_session};
 
-	TEST_NEEDS_PIDFDS();
 	for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
 		_cleanup_way_ struct way way;
 
@@ -424,10 +424,10 @@ HEAL_TEST(way_that_cost_a_session_says_so)
 
 HEAL_TEST(way_without_a_lock_only_warns)
 {
+	TEST_NEEDS_PIDFDS();
 	_cleanup_way_ struct way way;
 	const struct heal_listener *listener;
 
-	TEST_NEEDS_PIDFDS();
 	way_init(&way);
 	tree_link(way.tree, "run/sshd-heal/lock", "../../victim");
 	listener = way_run(&way, HEAL_HOOK);
@@ -440,10 +440,10 @@ HEAL_TEST(way_without_a_lock_only_warns)
 
 HEAL_TEST(way_that_failed_keeps_the_changes)
 {
+	TEST_NEEDS_PIDFDS();
 	_cleanup_way_ struct way way;
 	const struct heal_listener *listener;
 
-	TEST_NEEDS_PIDFDS();
 	way_init(&way);
 	way.service.failing = "reload";
 	way.service.code = ECANCELED;
@@ -458,6 +458,7 @@ HEAL_TEST(way_that_failed_keeps_the_changes)
 
 HEAL_TEST(way_does_not_start_an_sshd_again_whose_files_on_disk_are_broken)
 {
+	TEST_NEEDS_PIDFDS();
 	static const struct heal_hello hellos[] = {
 		{.fate = HEAL_FATE_OK, .key = KEY},
 		{.fate = HEAL_FATE_OK, .key = KEY},
@@ -466,7 +467,6 @@ HEAL_TEST(way_does_not_start_an_sshd_again_whose_files_on_disk_are_broken)
 	_cleanup_way_ struct way way;
 	const struct heal_listener *listener;
 
-	TEST_NEEDS_PIDFDS();
 	way_init(&way);
 	way.service.failing = "reload";
 	way.service.code = ECANCELED;
@@ -482,10 +482,10 @@ HEAL_TEST(way_does_not_start_an_sshd_again_whose_files_on_disk_are_broken)
 
 HEAL_TEST(way_heals_the_unit_and_warns_of_the_listener_beside_it)
 {
+	TEST_NEEDS_PIDFDS();
 	_cleanup_way_ struct way way;
 	size_t n_healed = 0;
 
-	TEST_NEEDS_PIDFDS();
 	way_init(&way);
 	/* Started by hand from a session: the reload of the unit is not about that one. */
 	way_process(&way, 35, TREE_MAPS_STALE, way.inode);
