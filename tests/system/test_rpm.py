@@ -77,6 +77,17 @@ def test_upgrades_of_the_front_end_are_healed(rpm_host):
     session.close()
 
 
+def test_a_slow_front_end_still_tells_its_user(rpm_host):
+    """Between rpm's trigger and our plugin it has something else to do."""
+    rpm_host.sh(f"test ! -e {PLUGIN} || sed -i 's/^    def heal(self):/&\\n        __import__"
+                f"(\"time\").sleep(2)/' {PLUGIN}")
+    rpm_host.sh(rf"test ! -e {ACTIONS} || sed -i 's/test\\ /sleep\\ 2;\\ &/' {ACTIONS}")
+    start = time.monotonic()
+    text = front_end(rpm_host, "upgrade", "openssl-libs")
+    assert time.monotonic() - start > 2
+    assert "healed: reloaded" in text
+
+
 def test_an_upgrade_of_anything_else_is_none_of_our_business(rpm_host):
     pid = rpm_host.listener()
     for words in (("upgrade", "unrelated"), ("downgrade", "unrelated"), ("upgrade", "no-such"),
@@ -216,6 +227,8 @@ def test_an_upgrade_that_nobody_noted_tells_when_the_owner_was_installed(rpm_boo
 
 def test_removing_the_package_removes_every_hook(rpm_host):
     unnoticed(rpm_host, "3.0.7-2")
+    assert rpm_host.heal("heal").returncode == 0
+    rpm_host.run("ls", "/run/sshd-heal/lock")
     front_end(rpm_host, "remove", "sshd-heal")
     rpm_host.wait_for(rpm_host.trigger_is_done, 20, "sshd-heal.service")
     assert rpm_host.sh("find / -xdev -iname '*sshd*heal*' -not -path '/srv/*' -not -path"
