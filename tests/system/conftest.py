@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Fixtures: hosts that boot, or a skip that is named (in CI: a failure)."""
 
+import concurrent.futures
 import contextlib
 import functools
 import os
@@ -28,8 +29,24 @@ def _cannot(reason):
     pytest.skip(f"no container can boot here: {reason}")
 
 
+def _make_roots():
+    """All roots, a suite beside the other: making them one by one takes twice as long.
+
+    Those of one suite share package lists, and some are made out of others.
+    """
+    chains = [
+        [lambda: rpm_roots.rpm_build_root("bookworm"), roots.between_releases],
+        [lambda: roots.old_debian("trixie"), lambda: rpm_roots.rpm_build_root("trixie")],
+        [lambda: rpm_roots.rpm_build_root("forky"), rpm_roots.python2_root],
+    ]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for done in [pool.submit(lambda chain=chain: [make() for make in chain])
+                     for chain in chains]:
+            done.result()
+
+
 @pytest.fixture(scope="session")
-def containers():
+def containers(request):
     """That containers boot at all, found out once."""
     reason = _reason_not_to()
     if reason:
@@ -39,6 +56,9 @@ def containers():
             pass
     except HostError as error:
         _cannot(str(error))
+    # Some tests alone make what they need.
+    if not request.config.option.keyword:
+        _make_roots()
 
 
 @pytest.fixture(scope="session")
