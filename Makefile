@@ -52,7 +52,7 @@ LIBRARY_event-dnf5      := json-c
 ALL_MODULES := package-apt package-rpm service-systemd client-libssh config-econf report-json event-dnf5
 MODULES := $(foreach m,$(ALL_MODULES),$(if $(call have,$(LIBRARY_$(m))),$(m)))
 
-.PHONY: all help install install-hooks-apt install-hooks-dnf install-hooks-yum install-hooks-rpm rpm clean
+.PHONY: all help install install-hooks-apt install-hooks-dnf install-hooks-yum install-hooks-rpm rpm deb clean
 all: $(B)/sshd-heal $(B)/install/sshd-heal modules
 
 help:
@@ -64,6 +64,7 @@ help:
 #: make deps               install what build and tests need
 #: make install            DESTDIR= PREFIX=; then install-hooks-apt, -dnf, -yum or -rpm
 #: make rpm                build/rpm/*.rpm, by rpmbuild
+#: make deb                build/deb/*.deb, by dpkg-buildpackage
 #: make lint               clang, clang-tidy, gcc -fanalyzer, shellcheck
 #: make check-asan         unit tests under ASan and UBSan
 #: make check-valgrind     unit tests under valgrind
@@ -166,16 +167,38 @@ install-hooks-rpm:
 	$(call install-hook,0755,hooks/rpm/rpm-trigger.in,$(LIBEXECDIR)/sshd-heal/rpm-trigger)
 	$(call install-hook,0644,hooks/systemd/sshd-heal.service.in,$(UNITDIR)/sshd-heal.service)
 
+# A host whose distribution is not made of rpms lacks its macros; such a root has them.
+.PHONY: rpm-here rpm-in-root
+rpm: $(if $(shell rpm -E '%{?_unitdir}' 2>/dev/null),rpm-here,rpm-in-root)
+rpm-in-root: deps
+	B=$(B) /usr/bin/python3 tests/system/make_rpm.py
+
 # Where rpm has no database of its own, nothing can tell it what is installed.
 RPM_TOP = $(abspath $(B))/rpmbuild
 DIST = core docs hooks packaging tests CONTRIBUTING.md INSTALL LICENSE Makefile NEWS README.md
-rpm:
+rpm-here:
 	@mkdir -p $(RPM_TOP)/SOURCES $(B)/rpm
 	tar -czf $(RPM_TOP)/SOURCES/sshd-heal-$(VERSION).tar.gz --exclude=__pycache__ \
 		--transform 's,^,sshd-heal-$(VERSION)/,' $(DIST)
 	rpmbuild -ba --quiet --define '_topdir $(RPM_TOP)' \
 		$(shell rpm -q --quiet rpm 2>/dev/null || echo --nodeps) packaging/rpm/sshd-heal.spec
 	find $(RPM_TOP)/RPMS $(RPM_TOP)/SRPMS -name '*.rpm' -exec cp {} $(B)/rpm/ \;
+
+# dpkg-buildpackage wants the sources and its own directory side by side.
+DEB_TOP = $(abspath $(B))/debbuild
+DEB_SOURCE = sshd-heal-$(VERSION)
+# The same bytes whoever packs them, and when.
+DEB_TAR = tar --exclude=__pycache__ --sort=name --owner=0 --group=0 --numeric-owner --mode=go=rX,u+w \
+	--mtime=@$(shell dpkg-parsechangelog -l packaging/deb/changelog -S Timestamp)
+deb:
+	@dpkg-checkbuilddeps packaging/deb/control || sh tests/deps.sh build-essential debhelper
+	@rm -rf $(DEB_TOP) $(B)/deb && mkdir -p $(DEB_TOP) $(B)/deb
+	$(DEB_TAR) -czf $(DEB_TOP)/sshd-heal_$(VERSION).orig.tar.gz --exclude=packaging/deb \
+		--transform 's,^,$(DEB_SOURCE)/,S' $(DIST)
+	tar -xzf $(DEB_TOP)/sshd-heal_$(VERSION).orig.tar.gz -C $(DEB_TOP)
+	$(DEB_TAR) -c --transform 's,^packaging/deb,debian,' packaging/deb | tar -x -C $(DEB_TOP)/$(DEB_SOURCE)
+	cd $(DEB_TOP)/$(DEB_SOURCE) && env -u MAKEFLAGS -u MAKELEVEL dpkg-buildpackage -us -uc
+	find $(DEB_TOP) -maxdepth 1 -type f -exec mv {} $(B)/deb/ \;
 
 include tests/tests.mk
 
