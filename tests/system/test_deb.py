@@ -1,0 +1,463 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""sshd-heal's Debian package: what it is made of, and its life on real hosts."""
+
+import functools
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+import deb_roots
+import roots
+from host import Host
+
+SUITES = ["bookworm", "trixie"]
+INSTALL = "apt-get install -y /srv/heal/sshd-heal_*.deb"
+OURS = "/etc/apt/apt.conf.d/90sshd-heal"
+MODULES = ["client-libssh.so", "config-econf.so", "package-apt.so", "report-json.so",
+           "service-systemd.so"]
+
+
+@pytest.fixture(scope="session")
+def deb_staged(containers):
+    """sshd-heal's package for a suite, built once."""
+    return functools.cache(deb_roots.stage)
+
+
+@pytest.fixture
+def fresh(deb_staged):
+    """A booted old Debian 12 host, with sshd-heal's package at hand."""
+    with Host(deb_roots.host("bookworm"), deb_staged("bookworm")) as booted:
+        yield booted
+
+
+@pytest.fixture
+def installed(fresh):
+    """Likewise, with the package installed."""
+    fresh.sh(INSTALL)
+    return fresh
+
+
+@pytest.fixture(scope="module", params=SUITES)
+def lasting(request, deb_staged):
+    """A host of each suite with the package, which is upgraded again and again."""
+    with Host(deb_roots.host(request.param), deb_staged(request.param)) as booted:
+        booted.suite = request.param
+        booted.sh(INSTALL)
+        booted.old = {name: booted.version(name) for name in roots.UPGRADES[request.param]}
+        yield booted
+
+
+def age(host):
+    """Gives a lasting host its old libraries back."""
+    host.run("dpkg", "-i", *(path for name, version in host.old.items()
+                             for path in archives(host, name, version)))
+
+
+def archives(host, name, version="*"):
+    """The packages in apt's cache of a name and version."""
+    version = version.replace(":", "%3a")
+    return host.sh(f"ls /var/cache/apt/archives/{name}_{version}_*.deb").stdout.split()
+
+
+def is_quiet(done):
+    """Whether nothing of ours is among the errors."""
+    return "sshd-heal" not in done.stderr and "sshd_heal" not in done.stdout + done.stderr
+
+
+def starts_and_reloads(host):
+    """How often sshd was started and reloaded, as its unit's journal tells."""
+    lines = host.run("journalctl", "-q", "-u", "ssh.service", "-o", "cat", "--no-pager").stdout
+    return lines.count("Started ssh.service"), lines.count("Reloaded ssh.service")
+
+
+def assert_healed_once(host, output, before):
+    assert host.deleted(host.listener()) == []
+    assert output.count("healed: reloaded") == 1, output
+    starts, reloads = before
+    assert starts_and_reloads(host) == (starts, reloads + 1)
+    assert host.ssh("echo in").stdout == "in\n"
+
+
+# --- what it is made of ------------------------------------------------------
+
+
+def control(deb, field):
+    return roots.run("dpkg-deb", "-f", deb, field).strip()
+
+
+def package_of(suite):
+    return next((roots.BUILD / "stage" / f"{suite}-deb" / deb_roots.HEAL).glob("*.deb"))
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_the_package_is_for_debian_hosts_only(suite, deb_staged):
+    deb_staged(suite)
+    deb = package_of(suite)
+    version = re.search(r"^VERSION := (.*)$", (roots.TOP / "Makefile").read_text(), re.M).group(1)
+    multiarch = roots.run("dpkg-architecture", "-qDEB_HOST_MULTIARCH").strip()
+    files = roots.run("dpkg-deb", "-c", deb).split()
+    assert control(deb, "Version").rpartition("-")[0] == version
+    assert "librpm" not in control(deb, "Depends")
+    assert sorted(os.path.basename(name) for name in files if name.endswith(".so")) == MODULES
+    assert f"./usr/lib/{multiarch}/sshd-heal/modules/package-apt.so" in files
+    assert roots.run("dpkg-deb", "-I", deb, "conffiles") == OURS + "\n"
+
+
+def test_two_builds_are_identical_and_leave_the_tree_alone(deb_staged, tmp_path):
+    suite = roots.own_suite()
+    deb_staged(suite)
+    tree = tmp_path / "elsewhere"
+    names = re.search(r"^DIST = (.*)$", (roots.TOP / "Makefile").read_text(), re.M).group(1)
+    tree.mkdir()
+    for name in names.split():
+        roots.run("cp", "-R", roots.TOP / name, tree)
+    before = roots.run("find", tree, "-printf", "%p %T@ %s\n")
+    env = {**os.environ, "DEB_BUILD_OPTIONS": "nocheck", "TZ": "Pacific/Kiritimati",
+           "LC_ALL": "C.UTF-8", "USER": "somebody"}
+    roots.run("make", "-s", "-C", tree, "deb", f"B={tmp_path}/out", env=env, umask=0o077)
+    assert roots.run("find", tree, "-printf", "%p %T@ %s\n") == before
+    for pattern in ("*.deb", "*.tar.*"):
+        made = sorted((tmp_path / "out/deb").glob(pattern))
+        assert made
+        for path in made:
+            assert path.read_bytes() == (roots.BUILD / "deb" / path.name).read_bytes(), path.name
+    shutil.rmtree(tmp_path)
+
+
+def test_lintian_is_content(deb_staged):
+    deb_staged("trixie")
+    root = deb_roots.build_root("trixie")
+    shutil.rmtree(root / "tmp/judged", ignore_errors=True)
+    shutil.copytree(roots.suite_build("trixie-deb") / "deb", root / "tmp/judged")
+    done = roots.run("chroot", root, "sh", "-c", "lintian --allow-root --fail-on error,warning"
+                     " --display-info /tmp/judged/*.changes")
+    assert not re.search(r"^[EWI]: ", done, re.M), done
+    for path in (roots.TOP / "packaging/deb").rglob("*lintian-overrides"):
+        lines = path.read_text().splitlines()
+        for above, line in zip(["", *lines], lines):
+            assert line.startswith("#") or above.startswith("#"), f"no reason: {line}"
+
+
+def test_maintainer_scripts_are_plain_sh():
+    where = roots.TOP / "packaging/deb"
+    if not shutil.which("shellcheck"):
+        pytest.skip("shellcheck is not installed")
+    roots.run("shellcheck", "-s", "sh", *where.glob("*.p*"), where / "tests/upgrade")
+
+
+# --- every front end -----------------------------------------------------------
+
+PYTHON_APT = """
+import apt, sys
+cache = apt.Cache()
+for name in sys.argv[1:]:
+    cache[name].mark_install()
+cache.commit()
+"""
+
+
+def by_apt_get(host, names):
+    return host.upgrade(*names)
+
+
+def by_apt(host, names):
+    return host.run("apt", "install", "-y", "--no-download", *names)
+
+
+def by_aptitude(host, names):
+    return host.run("aptitude", "-y", "install", *names)
+
+
+def by_python_apt(host, names):
+    return host.run("python3", "-c", PYTHON_APT, *names)
+
+
+def by_dpkg(host, names):
+    return host.sh(f"dpkg -i {' '.join(f'/srv/repo/{name}_*.deb' for name in names)}")
+
+
+def by_unattended_upgrades(host, names):
+    """Gives what it wrote to its log as standard output."""
+    log = "/var/log/unattended-upgrades/unattended-upgrades-dpkg.log"
+    host.sh(f"rm -f /etc/apt/sources.list.d/* {log}")
+    host.write("/etc/apt/sources.list", deb_roots.SOURCES)
+    host.write("/etc/apt/apt.conf.d/99local", deb_roots.UNATTENDED)
+    host.run("apt-get", "update")
+    done = host.run("unattended-upgrade", "-v")
+    assert "All upgrades installed" in done.stdout + done.stderr
+    assert done.stderr == ""
+    done.stdout = host.run("cat", log).stdout
+    return done
+
+
+@pytest.mark.parametrize("front_end", [by_apt_get, by_apt, by_aptitude, by_python_apt, by_dpkg])
+def test_an_upgrade_is_healed_once(lasting, front_end):
+    age(lasting)
+    before = starts_and_reloads(lasting)
+    done = front_end(lasting, roots.UPGRADES[lasting.suite])
+    for name, old in lasting.old.items():
+        assert lasting.version(name) != old
+    assert_healed_once(lasting, done.stdout, before)
+    assert is_quiet(done)
+
+
+def test_dpkg_alone_heals_glibc_alone(lasting):
+    age(lasting)
+    before = starts_and_reloads(lasting)
+    # It may be the same version: its files are new ones.
+    done = lasting.run("dpkg", "-i", archives(lasting, "libc6")[-1])
+    assert_healed_once(lasting, done.stdout, before)
+
+
+@pytest.mark.parametrize("front_end", [by_apt_get, by_unattended_upgrades, by_dpkg])
+def test_a_warning_is_given_once(lasting, front_end):
+    """apt's hook and dpkg's trigger both fire; unattended-upgrades reads apt's hooks twice."""
+    age(lasting)
+    lasting.write("/etc/sshd-heal.conf", "Mode=warn\nMotd=yes\n")
+    done = front_end(lasting, ["libssl3" if lasting.suite == "bookworm" else "libssl3t64"])
+    lasting.run("rm", "/etc/sshd-heal.conf")
+    runs = done.stdout.count("Processing triggers for sshd-heal")
+    assert runs >= 1
+    assert done.stdout.count("left alone:") == runs, done.stdout
+    lasting.run("test", "-e", "/run/motd.d/sshd-heal")
+    assert lasting.deleted(lasting.listener())
+    assert lasting.heal("heal").returncode == 0
+    lasting.run("test", "!", "-e", "/run/motd.d/sshd-heal")
+
+
+def test_unattended_upgrades_heal_after_each_minimal_step(lasting):
+    age(lasting)
+    before = starts_and_reloads(lasting)
+    done = by_unattended_upgrades(lasting, roots.UPGRADES[lasting.suite])
+    for name, old in lasting.old.items():
+        assert lasting.version(name) != old
+    # libssl3 is one step, and libc6 with libc-bin another.
+    steps = 2 if lasting.suite == "bookworm" else 1
+    assert done.stdout.count("healed: reloaded") == steps, done.stdout
+    assert starts_and_reloads(lasting) == (before[0], before[1] + steps)
+    assert lasting.deleted(lasting.listener()) == []
+    assert is_quiet(done)
+
+
+# --- its life ------------------------------------------------------------------
+
+
+def upgrade_before_us(host):
+    host.upgrade(*roots.UPGRADE)
+    assert host.deleted(host.listener())
+
+
+@pytest.mark.parametrize("how", [INSTALL, "dpkg -i /srv/heal/sshd-heal_*.deb"])
+def test_a_fresh_install_heals_what_is_stale_already(fresh, how):
+    upgrade_before_us(fresh)
+    before = starts_and_reloads(fresh)
+    done = fresh.sh(how)
+    assert_healed_once(fresh, done.stdout, before)
+    assert is_quiet(done)
+
+
+def test_a_fresh_install_warns_where_it_is_told_to(fresh):
+    upgrade_before_us(fresh)
+    fresh.write("/etc/sshd-heal.conf", "Mode=warn\nMotd=yes\n")
+    done = fresh.sh(INSTALL)
+    assert done.stdout.count("left alone:") == 1, done.stdout
+    assert fresh.deleted(fresh.listener())
+    assert is_quiet(done)
+
+
+def test_a_fresh_install_heals_what_comes_with_it(fresh):
+    before = starts_and_reloads(fresh)
+    done = fresh.sh(f"{INSTALL} {' '.join(roots.UPGRADE)}")
+    assert_healed_once(fresh, done.stdout, before)
+    assert is_quiet(done)
+
+
+def newer(host):
+    """The path of the same package in a version to come."""
+    host.sh("dpkg-deb -R /srv/heal/sshd-heal_*.deb /tmp/newer && cd /tmp &&"
+            " sed -i 's/^Version: .*/&+newer/' newer/DEBIAN/control &&"
+            " dpkg-deb -Znone -b newer newer.deb && rm -r newer")
+    return "/tmp/newer.deb"
+
+
+def test_an_upgrade_of_itself_together_with_libssl_is_healed_once(installed):
+    before = starts_and_reloads(installed)
+    done = installed.run("apt-get", "install", "-y", newer(installed), *roots.UPGRADE)
+    assert installed.version("sshd-heal").endswith("+newer")
+    assert_healed_once(installed, done.stdout, before)
+    assert is_quiet(done)
+
+
+def listing(host):
+    """All files and directories, without what apt, dpkg, systemd and logs keep for themselves."""
+    done = host.sh(
+        "find / /run -xdev \\( -path /proc -o -path /sys -o -path /tmp -o -path /var/log"
+        " -o -path /var/cache -o -path /run/systemd -o -path /run/log -o -path /run/user"
+        " -o -path /var/lib/systemd -o -path /srv \\) -prune -o -print | sort -u")
+    return set(done.stdout.splitlines())
+
+
+def test_nothing_is_left_of_it_after_a_purge(fresh):
+    fresh.upgrade(roots.UNRELATED)
+    fresh.run("apt-get", "purge", "-y", roots.UNRELATED)
+    before = listing(fresh)
+    said = []
+    fresh.write("/etc/sshd-heal.conf", "Mode=warn\nMotd=yes\n")
+    said.append(fresh.sh(INSTALL))
+    said.append(fresh.upgrade(*roots.UPGRADE))
+    fresh.run("rm", "/etc/sshd-heal.conf")
+    assert {"/run/sshd-heal", "/run/motd.d/sshd-heal", OURS} < listing(fresh)
+
+    said.append(fresh.run("apt-get", "remove", "-y", "sshd-heal"))
+    assert listing(fresh) - before == {OURS, "/var/lib/dpkg/info/sshd-heal.list",
+                                       "/var/lib/dpkg/info/sshd-heal.postrm"}
+    said.append(fresh.upgrade(roots.UNRELATED))
+    assert "sshd-heal" not in said[-1].stdout, "its hooks should be inert"
+    assert fresh.deleted(fresh.listener())
+
+    said.append(fresh.sh(INSTALL))
+    assert fresh.deleted(fresh.listener()) == []
+    said.append(fresh.run("apt-get", "remove", "-y", "sshd-heal"))
+    said.append(fresh.run("apt-get", "purge", "-y", "sshd-heal", roots.UNRELATED))
+    assert listing(fresh) == before
+
+    said.append(fresh.sh(INSTALL))
+    said.append(fresh.sh("dpkg -i /srv/heal/sshd-heal_*.deb"))
+    said.append(fresh.run("apt-get", "purge", "-y", "sshd-heal"))
+    assert listing(fresh) == before
+    assert all(is_quiet(done) for done in said)
+
+
+# --- when something else goes wrong ---------------------------------------------
+
+BROKEN = """Package: broken
+Version: 1
+Architecture: all
+Maintainer: nobody <nobody@example.org>
+Description: fails to be configured
+"""
+
+
+def broken(host):
+    """The path of a package whose postinst fails."""
+    host.run("mkdir", "-p", "/tmp/broken/DEBIAN")
+    host.write("/tmp/broken/DEBIAN/control", BROKEN)
+    host.write("/tmp/broken/DEBIAN/postinst", "#!/bin/sh\nexit 1\n", mode=0o755)
+    host.run("dpkg-deb", "-Znone", "-b", "/tmp/broken", "/tmp/broken.deb")
+    return "/tmp/broken.deb"
+
+
+def test_a_failed_run_of_apt_is_healed_and_its_error_is_apts(installed):
+    before = starts_and_reloads(installed)
+    done = installed.run("apt-get", "install", "-y", broken(installed), *roots.UPGRADE,
+                         check=False)
+    assert done.returncode == 100
+    assert_healed_once(installed, done.stdout, before)
+    assert done.stderr.rstrip().endswith("E: Sub-process /usr/bin/dpkg returned an error code (1)")
+    assert is_quiet(done)
+
+
+def test_a_failed_run_of_dpkg_is_healed_and_its_error_is_dpkgs(installed):
+    before = starts_and_reloads(installed)
+    done = installed.sh(f"dpkg -i {broken(installed)} /srv/repo/libssl3_*.deb", check=False)
+    assert done.returncode == 1
+    assert_healed_once(installed, done.stdout, before)
+    assert done.stderr.rstrip().endswith("Errors were encountered while processing:\n broken")
+    assert is_quiet(done)
+
+
+# --- where it must not do anything -----------------------------------------------
+
+#: A root of its own over the host's: without /proc and /run, and with the host's stale sshd
+#: outside. A mount of the same root would not be told from it.
+CHROOT = """mkdir -p /run/t/up /run/t/work /run/t/root
+mount -t overlay overlay -o lowerdir=/,upperdir=/run/t/up,workdir=/run/t/work /run/t/root
+cp -a /var/cache/apt/archives /run/t/root/var/cache/apt/
+"""
+IN_CHROOT = {
+    "without /proc": "chroot /run/t/root sh -ec",
+    "with the host's /proc, /dev and /run":
+        "for name in proc dev run; do mount --bind /$name /run/t/root/$name; done;"
+        " chroot /run/t/root sh -ec",
+    "in a container without systemd":
+        "unshare -m -p -f --mount-proc=/run/t/root/proc chroot /run/t/root sh -ec",
+}
+
+
+@pytest.mark.parametrize("where", IN_CHROOT)
+def test_elsewhere_than_on_a_host_it_is_silent(fresh, where):
+    upgrade_before_us(fresh)
+    pid = fresh.listener()
+    fresh.sh(CHROOT)
+    fresh.sh("mkdir /run/sshd-heal && touch /run/sshd-heal/the-hosts")
+    script = (f"{INSTALL}; apt-get install -y --reinstall --no-download libssl3;"
+              " dpkg -i /srv/repo/libssl3_*.deb; apt-get remove -y sshd-heal;"
+              f" {INSTALL}; apt-get purge -y sshd-heal")
+    done = fresh.sh(f"{IN_CHROOT[where]} '{script}'")
+    assert "Processing triggers for sshd-heal" in done.stdout
+    assert "sshd-heal: " not in done.stdout and is_quiet(done), done.stdout + done.stderr
+    assert fresh.listener() == pid and fresh.deleted(pid)
+    assert fresh.journal() == ""
+    assert fresh.sh("cd /run; echo sshd-heal/* motd.d*").stdout == "sshd-heal/the-hosts motd.d*\n"
+
+
+def test_an_installation_into_another_root_from_outside_is_not_about_this_host(fresh):
+    upgrade_before_us(fresh)
+    pid = fresh.listener()
+    fresh.sh(CHROOT)
+    done = fresh.sh("dpkg --root=/run/t/root --force-script-chrootless -i"
+                    " /srv/heal/sshd-heal_*.deb")
+    assert "sshd-heal: " not in done.stdout and is_quiet(done)
+    assert fresh.listener() == pid and fresh.deleted(pid)
+    fresh.run("dpkg", "--root=/run/t/root", "--force-script-chrootless", "-P", "sshd-heal")
+
+
+# --- beside needrestart ------------------------------------------------------------
+
+#: The journal is no witness: needrestart restarts journald as well.
+COUNTED = """[Service]
+ExecStartPost=/bin/sh -c 'echo started >>/root/seen'
+ExecReload=/bin/sh -c 'echo reloaded >>/root/seen'
+"""
+
+
+@pytest.mark.parametrize("order", ["first", "second"])
+def test_beside_needrestart_sshd_is_taken_care_of_once(installed, order):
+    installed.run("apt-get", "install", "-y", "--no-download", "--no-install-recommends",
+                  "needrestart")
+    installed.write("/etc/needrestart/conf.d/test.conf", "$nrconf{restart} = 'a';\n")
+    installed.run("mkdir", "/run/systemd/system/ssh.service.d")
+    installed.write("/run/systemd/system/ssh.service.d/seen.conf", COUNTED)
+    installed.run("systemctl", "daemon-reload")
+    if order == "second":
+        installed.run("mv", OURS, "/etc/apt/apt.conf.d/99z-sshd-heal")
+    listener = installed.listener()
+    done = installed.upgrade(*roots.UPGRADE)
+    assert "Restarting services..." in done.stdout
+    assert installed.deleted(installed.listener()) == []
+    assert is_quiet(done)
+    seen = installed.run("cat", "/root/seen").stdout.split()
+    if order == "first":
+        assert seen == ["reloaded"], done.stdout
+        assert installed.listener() == listener
+    else:
+        assert seen == ["started"], done.stdout
+        assert "sshd-heal: " not in done.stdout
+
+
+# --- as Debian itself tests it ------------------------------------------------------
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_its_autopkgtest_passes(suite, deb_staged):
+    where = roots.TOP / "packaging/deb/tests"
+    names = re.search(r"^Tests: (.*)$", (where / "control").read_text(), re.M).group(1).split()
+    with Host(deb_roots.host(suite), deb_staged(suite)) as host:
+        host.sh(INSTALL)
+        for name in names:
+            host.write(f"/root/{name}", (where / name).read_text(), mode=0o755)
+            done = host.run(f"/root/{name}", check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
