@@ -256,6 +256,15 @@ struct heal_context *heal_context_free(struct heal_context *ctx);
  */
 int heal_config_load(struct heal_context *ctx, const char *file, struct heal_error *error);
 
+/* Whether an rpm transaction is going on: it holds its lock for writing, rpm(8). */
+bool heal_transaction_is_on(const struct heal_context *ctx);
+
+/*
+ * Takes away the mark of rpm's trigger, /run/sshd-heal/wanted. Returns whether it
+ * was there: then a transaction has ended since it was taken last.
+ */
+bool heal_wanted_take(struct heal_context *ctx);
+
 /*
  * Parses apt's DPkg::Pre-Install-Pkgs stream, version 3 (apt.conf(5)).
  * buf holds len bytes, not terminated. Every change of version is one entry;

@@ -147,13 +147,13 @@ struct config_ops {
 		    void *user, struct heal_error *error);
 };
 
-/* A format of the report that needs a library. */
 /* dnf 5's answers. */
 struct event_ops {
 	/* Parses the reply with the packages of a transaction. Errors: -EPROTO, -ENOMEM. */
 	int (*parse)(const char *reply, size_t len, struct heal_event *event);
 };
 
+/* A format of the report that needs a library. */
 struct report_ops {
 	int (*write)(FILE *out, const struct heal_report *report);
 };

@@ -18,6 +18,11 @@
 /* A hook that is still there this long after its deadline is ended, whatever holds it. */
 #define MAIN_GRACE_S 5
 
+/* How long sshd-heal.service waits for the end of a transaction, and how often it looks again. */
+#define MAIN_TRANSACTION_MS (10 * 60 * 1000)
+#define MAIN_TRANSACTION_PAUSE_MS 100
+#define MAIN_ROUNDS 10
+
 enum main_status {
 	MAIN_OK = 0,
 	MAIN_UNKNOWN = 3,
@@ -88,9 +93,11 @@ static bool main_is_live(const struct main_options *options)
 	       root.st_dev == ours.st_dev && root.st_ino == ours.st_ino;
 }
 
-/* Writes one line per stale listener to syslog, where the journal finds it. */
+/* Writes a line per stale listener to syslog, where the journal finds it, and what came up. */
 static void main_log_report(const struct heal_report *report)
 {
+	bool is_stale = false;
+
 	for (size_t i = 0; i < report->listeners.count; i++) {
 		const struct heal_listener *listener = &report->listeners.items[i];
 		_cleanup_free_ char *line = NULL;
@@ -100,6 +107,7 @@ static void main_log_report(const struct heal_report *report)
 
 		if (!listener->n_stale)
 			continue;
+		is_stale = true;
 		out = open_memstream(&line, &len);
 		if (!out)
 			return;
@@ -107,6 +115,8 @@ static void main_log_report(const struct heal_report *report)
 		if (fclose(out) == 0)
 			main_log(priority, line);
 	}
+	for (size_t i = 0; is_stale && i < report->notes.count; i++)
+		main_log(LOG_WARNING, report->notes.lines[i]);
 }
 
 /* Tells an error of the whole run, and lets syslog know. */
@@ -184,6 +194,32 @@ static int main_heal(const struct main_options *options, int argc, char **argv)
 	return main_run(options, options->is_dry_run ? HEAL_DRY_RUN : HEAL_HEAL);
 }
 
+static void main_on_alarm(int signal)
+{
+	static const char line[] = "sshd-heal: gave up, it took too long\n";
+	int64_t end = main_watched ? main_watched->deadline_ms + MAIN_GRACE_S * INT64_C(1000) : 0;
+
+	(void)signal;
+	if (heal_now_ms() < end) {
+		(void)alarm(1);
+		return;
+	}
+	/* Nothing can be done about a failed write here; the hook must end, and well. */
+	if (write(STDERR_FILENO, line, sizeof(line) - 1) < 0)
+		_exit(main_alarm_status);
+	_exit(main_alarm_status);
+}
+
+/* The last resort against anything that hangs inside a library or the kernel. */
+static void main_arm_alarm(enum main_status status)
+{
+	struct sigaction action = {.sa_handler = main_on_alarm, .sa_flags = SA_RESTART};
+
+	main_alarm_status = status;
+	if (sigaction(SIGALRM, &action, NULL) == 0)
+		(void)alarm(30 + MAIN_GRACE_S);
+}
+
 /* How a package manager tells a hook what a transaction changes. */
 enum main_input {
 	MAIN_NOTHING,
@@ -191,6 +227,7 @@ enum main_input {
 	MAIN_LINES, /* a line per package */
 	MAIN_DNF5,  /* answers to requests */
 	MAIN_FILES, /* the files that are about to be removed, a line each */
+	MAIN_RPM,   /* not at all, and there may be more than one */
 };
 
 static int main_read_event(struct heal_context *ctx, enum main_input input,
@@ -244,11 +281,42 @@ static const struct main_hook {
 	{"dnf5", MAIN_DNF5, true},
 	{"yum", MAIN_LINES, true},
 	{"rpm-pre", MAIN_FILES, false},
-	{"rpm", MAIN_NOTHING, true},
+	{"rpm", MAIN_RPM, true},
 };
+
+/*
+ * For sshd-heal.service. rpm's trigger fires while its transaction is going on, and a
+ * start of the service that comes while it is at work would be lost.
+ */
+static void main_run_rpm(const struct main_options *options)
+{
+	_cleanup_(heal_context_freep) struct heal_context *ctx = NULL;
+	struct heal_error error = {0};
+	int rounds = 0;
+
+	if (heal_context_new(&ctx, options->root, HEAL_MODULE_DIR, &error) < 0) {
+		(void)main_fail(options, &error);
+		return;
+	}
+	(void)heal_wanted_take(ctx);
+	do {
+		int64_t end = heal_now_ms() + MAIN_TRANSACTION_MS;
+
+		/* Nobody waits for us here, and what is half installed is not to be tried. */
+		(void)alarm(0);
+		while (heal_transaction_is_on(ctx) && heal_now_ms() < end)
+			heal_sleep_ms(MAIN_TRANSACTION_PAUSE_MS);
+		main_arm_alarm(MAIN_OK);
+		(void)main_run(options, HEAL_HOOK);
+	} while (heal_wanted_take(ctx) && ++rounds < MAIN_ROUNDS);
+}
 
 static int main_run_hook(const struct main_options *options, const struct main_hook *hook)
 {
+	if (hook->input == MAIN_RPM) {
+		main_run_rpm(options);
+		return MAIN_OK;
+	}
 	if (hook->input != MAIN_NOTHING)
 		main_note(options, hook->input, hook->is_over);
 	/* dnf 5 takes what comes from standard output for requests. */
@@ -257,32 +325,6 @@ static int main_run_hook(const struct main_options *options, const struct main_h
 	if (hook->is_over)
 		(void)main_run(options, HEAL_HOOK);
 	return MAIN_OK;
-}
-
-static void main_on_alarm(int signal)
-{
-	static const char line[] = "sshd-heal: gave up, it took too long\n";
-	int64_t end = main_watched ? main_watched->deadline_ms + MAIN_GRACE_S * INT64_C(1000) : 0;
-
-	(void)signal;
-	if (heal_now_ms() < end) {
-		(void)alarm(1);
-		return;
-	}
-	/* Nothing can be done about a failed write here; the hook must end, and well. */
-	if (write(STDERR_FILENO, line, sizeof(line) - 1) < 0)
-		_exit(main_alarm_status);
-	_exit(main_alarm_status);
-}
-
-/* The last resort against anything that hangs inside a library or the kernel. */
-static void main_arm_alarm(enum main_status status)
-{
-	struct sigaction action = {.sa_handler = main_on_alarm, .sa_flags = SA_RESTART};
-
-	main_alarm_status = status;
-	if (sigaction(SIGALRM, &action, NULL) == 0)
-		(void)alarm(30 + MAIN_GRACE_S);
 }
 
 static int main_hook(const struct main_options *options, int argc, char **argv)

@@ -4,6 +4,8 @@
  * database that is locked, and nobody can tell what it does with a damaged one.
  */
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
 
 #include "../internal.h"
 #include "package-rpm.h"
@@ -27,13 +29,20 @@ static int rpm_open(int root_fd, void **ret, struct heal_error *error)
 }
 
 /* The child: it answers, or says why not, and ends without a look back. */
-_Noreturn static void rpm_child(int root_fd, const struct rpm_question *question, int fd)
+_Noreturn static void rpm_child(int root_fd, const struct rpm_question *question, int fd,
+				pid_t parent)
 {
 	FILE *out = fdopen(fd, "w");
 	struct heal_error error = {0};
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	if (!out || setpgid(0, 0) < 0)
+	/* It must outlive nobody, nor hold what somebody reads to its end. */
+	if (!out || setpgid(0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
+	    getppid() != parent)
 		_exit(1);
+	for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
+		if (null < 0 ? close(i) < 0 : dup2(null, i) < 0)
+			_exit(1);
 	if (rpm_answer(root_fd, question, out, &error) < 0)
 		rpm_reply_fail(out, error.message);
 	else
@@ -47,15 +56,19 @@ static pid_t rpm_start(int root_fd, const struct rpm_question *question, int *re
 	_cleanup_close_ int in = -1;
 	_cleanup_close_ int out = -1;
 	int fds[2];
+	pid_t parent;
 	pid_t pid;
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return -errno;
 	in = fds[0];
 	out = fds[1];
+	parent = getpid();
 	pid = fork();
-	if (pid == 0)
-		rpm_child(root_fd, question, fds[1]);
+	if (pid == 0) {
+		(void)close(fds[0]);
+		rpm_child(root_fd, question, fds[1], parent);
+	}
 	if (pid < 0)
 		return -errno;
 	/* Here as well: whoever comes first. It may have ended already. */

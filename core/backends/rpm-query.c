@@ -112,6 +112,8 @@ static int rpm_open(struct rpm_database *db, struct heal_error *error)
 	if (!rpm_has_packages(db))
 		return heal_error_set(error, EIO, "reading the rpm database: no package in it%s%s",
 				      *db->complaint ? ", " : "", db->complaint);
+	/* Of its configuration it may complain, and go on. */
+	db->complaint[0] = '\0';
 	return 0;
 }
 

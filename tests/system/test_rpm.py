@@ -225,6 +225,83 @@ def test_an_upgrade_that_nobody_noted_tells_when_the_owner_was_installed(rpm_boo
             in done.stdout), done.stdout
 
 
+HOLD = """
+import fcntl, sys
+lock = open("/var/lib/rpm/.rpm.lock", "r+")
+fcntl.lockf(lock, fcntl.LOCK_EX)
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_trigger_does_not_act_in_the_middle_of_a_transaction(rpm_bookworm):
+    """rpm's trigger comes before its %posttrans, which may take long."""
+    host = rpm_bookworm
+    with subprocess.Popen(host.argv("python3", "-c", HOLD), text=True, stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as transaction:
+        assert transaction.stdout.readline() == "locked\n"
+        unnoticed_file(host)
+        host.run(TRIGGER, "post")
+        time.sleep(7)
+        assert host.deleted(host.listener()) != [] and not host.trigger_is_done()
+        transaction.stdin.close()
+    host.wait_for(host.trigger_is_done, 20, "sshd-heal.service")
+    assert host.deleted(host.listener()) == []
+
+
+def test_a_transaction_that_ends_while_the_service_is_at_work_is_not_lost(rpm_bookworm):
+    """Once sshd is fresh the service goes on to prove it; then the next files come."""
+    host = rpm_bookworm
+    unnoticed_file(host)
+    host.sh(f"{TRIGGER} post; while grep -q 'libcrypto.*deleted' /proc/{host.listener()}/maps;"
+            " do sleep 0.005; done; sleep 0.04; cd /usr/lib64; cp libcrypto.so.3.0.7 new;"
+            f" mv new libcrypto.so.3.0.7; {TRIGGER} post")
+    host.wait_for(host.trigger_is_done, 20, "sshd-heal.service")
+    assert host.deleted(host.listener()) == []
+
+
+def test_the_service_sees_what_sshd_would_see(rpm_bookworm):
+    """A broken piece of the configuration in /var/tmp: only a reload would read it."""
+    host = rpm_bookworm
+    host.sh("mkdir -p /run/systemd/system/ssh.service.d; printf '[Service]\\nExecReload=\\n"
+            "ExecReload=/bin/kill -HUP $MAINPID\\n' >/run/systemd/system/ssh.service.d/x.conf;"
+            " systemctl daemon-reload; echo 'Include /var/tmp/*.inc' >/etc/ssh/sshd_config.d/x.conf;"
+            " systemctl restart ssh; echo NoSuchOption yes >/var/tmp/x.inc")
+    pid = host.listener()
+    rpm(host, "-U", package(host, "3.2.2-1"))
+    host.wait_for(host.trigger_is_done, 20, "sshd-heal.service")
+    assert host.listener() == pid and host.deleted(pid) != []
+    assert "left alone: the files on disk would not let a client in" in host.journal()
+    assert host.ssh("echo in").stdout == "in\n"
+
+
+def test_what_comes_up_is_in_the_journal(rpm_bookworm):
+    host = rpm_bookworm
+    host.write("/etc/sshd-heal.conf", "NoSuchKey=yes\n")
+    unnoticed_file(host)
+    host.run(TRIGGER, "post")
+    host.wait_for(host.trigger_is_done, 20, "sshd-heal.service")
+    assert "/etc/sshd-heal.conf:1: unknown key" in host.journal()
+
+
+def test_a_removal_is_healed_and_tmp_is_not_needed(rpm_host):
+    """rpm keeps the scripts of its shell in /var/tmp, and fails where it cannot."""
+    rpm_host.run("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", "/var/tmp")
+    assert rpm(rpm_host, "-U", package(rpm_host, "3.2.2-1")) == ""
+    rpm_host.wait_for(rpm_host.trigger_is_done, 20, "sshd-heal.service")
+    assert rpm_host.deleted(rpm_host.listener()) == []
+    assert rpm(rpm_host, "-e", "--nodeps", "openssl-libs") == ""
+    rpm_host.wait_for(rpm_host.trigger_is_done, 20, "sshd-heal.service")
+    assert rpm_host.deleted(rpm_host.listener()) == []
+    assert rpm_host.journal().count("healed: reloaded") == 2
+
+
+def test_a_complaint_about_its_configuration_is_no_failure_of_rpm(rpm_bookworm):
+    rpm_bookworm.sh("echo '%foo(' >>/etc/rpm/macros")
+    unnoticed_file(rpm_bookworm)
+    assert "openssl-libs 1:3.0.7-1 (source openssl)" in rpm_bookworm.heal("check").stdout
+
+
 def test_removing_the_package_removes_every_hook(rpm_host):
     unnoticed(rpm_host, "3.0.7-2")
     assert rpm_host.heal("heal").returncode == 0
@@ -239,6 +316,24 @@ def test_removing_the_package_removes_every_hook(rpm_host):
     text += rpm(rpm_host, "-U", "--oldpackage", package(rpm_host, "3.0.7-1"))
     assert "heal" not in text.replace("[heal]", ""), text
     assert rpm_host.listener() == pid
+
+
+def rpmspec(root, spec, *words):
+    return subprocess.run(["chroot", root, "sh", "-c", 'cat >/tmp/x.spec; rpmspec "$@" /tmp/x.spec',
+                           "sh", *words], input=spec, text=True, capture_output=True,
+                          check=True).stdout
+
+
+def test_where_yum_is_the_front_end_its_plugin_is_packaged():
+    """And nothing that the rpm of such a host does not know."""
+    root = rpm_roots.rpm_build_root("bookworm")
+    spec = (roots.TOP / "packaging/rpm/sshd-heal.spec").read_text(encoding="utf-8")
+    for define, expected in ((("--define", "rhel 7"), {"sshd-heal", "yum-plugin-sshd-heal"}),
+                             ((), {"sshd-heal", "dnf-plugin-sshd-heal", "dnf5-plugin-sshd-heal"})):
+        query = rpmspec(root, spec, "-q", "--qf", "%{NAME}\n", *define)
+        assert set(query.split()) - {"sshd-heal-debuginfo"} == expected
+    parsed = rpmspec(root, spec, "-P", "--define", "rhel 7")
+    assert "triggerin" not in parsed and "Recommends" not in parsed
 
 
 def test_rpmlint_has_nothing_to_say(rpm_staged):
