@@ -9,6 +9,7 @@ import shutil
 
 import pytest
 
+import deb_roots
 import roots
 import rpm_roots
 from host import Host, HostError
@@ -35,8 +36,10 @@ def _make_roots():
     Those of one suite share package lists, and some are made out of others.
     """
     chains = [
-        [lambda: rpm_roots.rpm_build_root("bookworm"), roots.between_releases],
-        [lambda: roots.old_debian("trixie"), lambda: rpm_roots.rpm_build_root("trixie")],
+        [lambda: rpm_roots.rpm_build_root("bookworm"), roots.between_releases,
+         lambda: deb_roots.host("bookworm")],
+        [lambda: deb_roots.host("trixie"), lambda: rpm_roots.rpm_build_root("trixie"),
+         lambda: deb_roots.build_root("trixie")],
         [lambda: rpm_roots.rpm_build_root("forky"), rpm_roots.python2_root],
     ]
     with concurrent.futures.ThreadPoolExecutor() as pool:
