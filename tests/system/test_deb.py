@@ -212,9 +212,13 @@ def test_dpkg_alone_heals_glibc_alone(lasting):
     assert_healed_once(lasting, done.stdout, before)
 
 
-@pytest.mark.parametrize("front_end", [by_apt_get, by_unattended_upgrades, by_dpkg])
+@pytest.mark.parametrize("front_end", [by_apt_get, by_python_apt, by_unattended_upgrades,
+                                       by_dpkg])
 def test_a_warning_is_given_once(lasting, front_end):
-    """apt's hook and dpkg's trigger both fire; unattended-upgrades reads apt's hooks twice."""
+    """apt's hook and dpkg's trigger both fire; unattended-upgrades reads apt's hooks twice.
+
+    aptitude is not here: it does not tell dpkg that it is at work, so both warn.
+    """
     age(lasting)
     lasting.write("/etc/sshd-heal.conf", "Mode=warn\nMotd=yes\n")
     done = front_end(lasting, ["libssl3" if lasting.suite == "bookworm" else "libssl3t64"])
@@ -273,6 +277,14 @@ def test_a_fresh_install_heals_what_comes_with_it(fresh):
     done = fresh.sh(f"{INSTALL} {' '.join(roots.UPGRADE)}")
     assert_healed_once(fresh, done.stdout, before)
     assert is_quiet(done)
+
+
+def test_a_fresh_install_heals_what_comes_after_it(fresh):
+    """What apt has dpkg do where it configures our package first: triggers are for the end."""
+    before = starts_and_reloads(fresh)
+    done = fresh.sh("export DPKG_FRONTEND_LOCKED=true; dpkg --no-triggers -i /srv/heal/*.deb;"
+                    " dpkg --no-triggers -i /srv/repo/libssl3_*.deb; dpkg --configure -a")
+    assert_healed_once(fresh, done.stdout, before)
 
 
 def newer(host):
