@@ -88,4 +88,5 @@ lint:
 	+$(MAKE) all B=$(B)/analyzer CFLAGS='$(ANALYZER)'
 	clang-tidy --quiet core/*.c core/backends/*.c -- -std=gnu11 $(TIDY_FLAGS)
 	clang-tidy --quiet core/backends/*.cc -- -std=c++17 $(TIDY_FLAGS)
-	shellcheck tests/deps.sh tests/system/boot.sh tests/system/rpm/repo.sh .ci/run hooks/rpm/rpm-trigger.in
+	shellcheck tests/deps.sh tests/system/boot.sh tests/system/rpm/repo.sh .ci/run hooks/rpm/rpm-trigger.in \
+		packaging/deb/sshd-heal.postinst packaging/deb/sshd-heal.postrm packaging/deb/tests/upgrade

@@ -141,13 +141,6 @@ def test_lintian_is_content(deb_staged):
             assert line.startswith("#") or above.startswith("#"), f"no reason: {line}"
 
 
-def test_maintainer_scripts_are_plain_sh():
-    where = roots.TOP / "packaging/deb"
-    if not shutil.which("shellcheck"):
-        pytest.skip("shellcheck is not installed")
-    roots.run("shellcheck", "-s", "sh", *where.glob("*.p*"), where / "tests/upgrade")
-
-
 # --- every front end -----------------------------------------------------------
 
 PYTHON_APT = """
