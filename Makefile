@@ -179,7 +179,7 @@ DIST = core docs hooks packaging tests CONTRIBUTING.md INSTALL LICENSE Makefile 
 rpm-here:
 	@mkdir -p $(RPM_TOP)/SOURCES $(B)/rpm
 	tar -czf $(RPM_TOP)/SOURCES/sshd-heal-$(VERSION).tar.gz --exclude=__pycache__ \
-		--transform 's,^,sshd-heal-$(VERSION)/,' $(DIST)
+		--transform 's,^,sshd-heal-$(VERSION)/,S' $(DIST)
 	rpmbuild -ba --quiet --define '_topdir $(RPM_TOP)' \
 		$(shell rpm -q --quiet rpm 2>/dev/null || echo --nodeps) packaging/rpm/sshd-heal.spec
 	find $(RPM_TOP)/RPMS $(RPM_TOP)/SRPMS -name '*.rpm' -exec cp {} $(B)/rpm/ \;

@@ -113,7 +113,9 @@ static int package_name_upgrades(struct heal_context *ctx, struct heal_report *r
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		const struct heal_change *change = package_change(&report->event, &packages[i]);
 
-		if (change)
+		/* What was taken back since is not worth a word. */
+		if (change && (!change->version_before ||
+			       strcmp(change->version_before, packages[i].version) != 0))
 			r = package_add_upgrade(report, &packages[i], change);
 	}
 	heal_packages_free(packages, n);

@@ -14,6 +14,7 @@
 #define APT_LIST_MAX (64u << 20)
 #define APT_DIVERSIONS_MAX (8u << 20)
 
+static const char updates_path[] = "var/lib/dpkg/updates";
 static const char status_path[] = "var/lib/dpkg/status";
 static const char info_path[] = "var/lib/dpkg/info";
 static const char diversions_path[] = "var/lib/dpkg/diversions";
@@ -21,6 +22,7 @@ static const char diversions_path[] = "var/lib/dpkg/diversions";
 struct apt_database {
 	int root_fd;
 	bool is_usr_merged;
+	bool is_updating; /* what comes now replaces what is known */
 	struct heal_package *packages;
 	size_t n_packages;
 };
@@ -273,6 +275,7 @@ static int apt_of_source(void *handle, const char *source, struct heal_package *
 	return 0;
 }
 
+/* One package of the status file, or of an update that is newer than that. */
 static int apt_collect(void *user, const struct apt_shim_package *package)
 {
 	struct apt_database *db = user;
@@ -283,11 +286,55 @@ static int apt_collect(void *user, const struct apt_shim_package *package)
 		.arch = (char *)package->arch,
 	};
 
+	for (size_t i = 0; db->is_updating && i < db->n_packages; i++) {
+		struct heal_package *known = &db->packages[i];
+		struct heal_package now;
+
+		if (strcmp(known->name, package->name) != 0 || strcmp(known->arch, package->arch) != 0)
+			continue;
+		if (apt_copy_package(&borrowed, &now) < 0)
+			return -ENOMEM;
+		heal_package_done(known);
+		*known = now;
+		return 0;
+	}
 	if (heal_grow(&db->packages, db->n_packages, sizeof(*db->packages)) < 0 ||
 	    apt_copy_package(&borrowed, &db->packages[db->n_packages]) < 0)
 		return -ENOMEM;
 	db->n_packages++;
 	return 0;
+}
+
+static int apt_is_update(const struct dirent *entry)
+{
+	size_t len = strlen(entry->d_name);
+
+	return len > 0 && strspn(entry->d_name, "0123456789") == len;
+}
+
+/*
+ * While dpkg is at work, its triggers included, what has changed since it began is in
+ * files of their own, one after the other, and goes into the status file at its end.
+ */
+static int apt_read_updates(struct apt_database *db, char *message, size_t size)
+{
+	_cleanup_close_ int dir =
+		openat(db->root_fd, updates_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent **entries = NULL;
+	int n = dir < 0 ? 0 : scandirat(dir, ".", &entries, apt_is_update, versionsort);
+	int r = 0;
+
+	db->is_updating = true;
+	for (int i = 0; i < n; i++) {
+		_cleanup_close_ int fd = openat(dir, entries[i]->d_name, O_RDONLY | O_CLOEXEC);
+
+		free(entries[i]);
+		/* dpkg may have put them together meanwhile. */
+		if (r == 0 && fd >= 0)
+			r = apt_shim_walk(fd, "/var/lib/dpkg/updates", apt_collect, db, message, size);
+	}
+	free(entries);
+	return r;
 }
 
 static void apt_close(void *handle)
@@ -326,6 +373,8 @@ static int apt_open(int root_fd, void **ret, struct heal_error *error)
 	db->root_fd = root_fd;
 	db->is_usr_merged = apt_is_usr_merged(root_fd);
 	r = apt_shim_walk(fd, "/var/lib/dpkg/status", apt_collect, db, message, sizeof(message));
+	if (r == 0)
+		r = apt_read_updates(db, message, sizeof(message));
 	if (r == -ENOMEM)
 		return heal_error_set(error, ENOMEM, "opening the dpkg database: out of memory");
 	if (r < 0)

@@ -52,7 +52,7 @@ def lasting(request, deb_staged):
 
 def age(host):
     """Gives a lasting host its old libraries back."""
-    host.run("dpkg", "-i", *(path for name, version in host.old.items()
+    return host.run("dpkg", "-i", *(path for name, version in host.old.items()
                              for path in archives(host, name, version)))
 
 
@@ -195,6 +195,15 @@ def test_an_upgrade_is_healed_once(lasting, front_end):
         assert lasting.version(name) != old
     assert_healed_once(lasting, done.stdout, before)
     assert is_quiet(done)
+
+
+def test_dpkg_alone_tells_the_version_that_it_leaves(lasting):
+    """Its triggers run before the status file has it."""
+    age(lasting)
+    by_apt_get(lasting, roots.UPGRADES[lasting.suite])
+    done = age(lasting)
+    name = roots.OLD_SOURCES[lasting.suite]["openssl"]
+    assert f": {name} {lasting.old[name]} (source openssl)" in done.stdout, done.stdout
 
 
 def test_dpkg_alone_heals_glibc_alone(lasting):

@@ -232,6 +232,33 @@ static void assert_of_source(void *handle, const char *source, const char *expec
 	assert_string_equal(found, expected);
 }
 
+/* A trigger runs before dpkg has put its updates into the status file. */
+HEAL_TEST(apt_versions_are_those_of_dpkgs_updates_where_there_are_any)
+{
+	static const char *const paths[] = {"/usr/lib/x86_64-linux-gnu/libcrypto.so.3",
+					    "/usr/bin/new"};
+	const struct tree *tree = host(true);
+	struct heal_package owners[2] = {{0}};
+	struct heal_error error = {0};
+	void *db = NULL;
+
+	tree_file(tree, "var/lib/dpkg/info/new.list", "/usr/bin/new\n");
+	tree_file(tree, "var/lib/dpkg/updates/0009",
+		  STANZA("libssl3", "amd64", "3.0.18", "Source: openssl\n"));
+	tree_file(tree, "var/lib/dpkg/updates/0010",
+		  STANZA("libssl3", "amd64", "3.0.17", "Source: openssl\n"));
+	tree_file(tree, "var/lib/dpkg/updates/0011", STANZA("new", "amd64", "1", ""));
+	tree_file(tree, "var/lib/dpkg/updates/tmp.i",
+		  STANZA("libssl3", "amd64", "9", "Source: openssl\n"));
+	assert_int_equal(heal_package_ops.open(tree->fd, &db, &error), 0);
+	assert_int_equal(heal_package_ops.owners(db, paths, 2, owners, &error), 0);
+	assert_string_equal(owners[0].version, "3.0.17");
+	assert_string_equal(owners[1].version, "1");
+	for (size_t i = 0; i < 2; i++)
+		heal_package_done(&owners[i]);
+	heal_package_ops.close(db);
+}
+
 HEAL_TEST(apt_of_source_gives_every_installed_package_of_it)
 {
 	void *handle = open_database(host(true));

@@ -35,6 +35,7 @@ static int ask(const struct tree *tree, const char *answer, bool is_open, int64_
 	if (!is_open)
 		(void)close(answers[1]);
 	r = heal_event_ask_dnf5(ctx, answers[0], requests[1], &event, error);
+	(void)close(requests[1]);
 	assert_true(read(requests[0], request, sizeof(request) - 1) > 0);
 	*ret_request = strdup(request);
 	*ret_changes = calloc(1, 512);
@@ -47,7 +48,6 @@ static int ask(const struct tree *tree, const char *answer, bool is_open, int64_
 	if (is_open)
 		(void)close(answers[1]);
 	(void)close(requests[0]);
-	(void)close(requests[1]);
 	return r;
 }
 

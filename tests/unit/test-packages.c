@@ -125,6 +125,8 @@ HEAL_TEST(packages_name_the_upgrades_of_the_watched_sources_only)
 	add_change(&report, "libssl3", "i386", "3.0.17", "3.0.22");
 	add_change(&report, "libc6", "amd64", "2.36-9+deb12u7", "2.36-9+deb12u14");
 	add_change(&report, "locales", "all", NULL, "2.36-9+deb12u14");
+	/* Noted, and then it did not come to it. */
+	add_change(&report, "libc-bin", "amd64", "2.36-9+deb12u14", "2.36-9+deb12u15");
 	/* Removed, so no package of that name is there any more. */
 	add_change(&report, "libssl1.1", "amd64", "1.1.1", NULL);
 	assert_int_equal(heal_packages_name(ctx, &report), 0);
