@@ -19,7 +19,7 @@
 #define MAIN_GRACE_S 5
 
 /* How long sshd-heal.service waits for the end of a transaction, and how often it looks again. */
-#define MAIN_TRANSACTION_MS (10 * 60 * 1000)
+#define MAIN_TRANSACTION_MS INT64_C(600000)
 #define MAIN_TRANSACTION_PAUSE_MS 100
 #define MAIN_ROUNDS 10
 
