@@ -240,9 +240,8 @@ static int main_read_event(struct heal_context *ctx, enum main_input input,
 	case MAIN_FILES:
 		return heal_event_of_files(ctx, STDIN_FILENO, event, notes, error);
 	default:
-		return heal_event_read(STDIN_FILENO, ctx->deadline_ms,
-				       input == MAIN_APT ? HEAL_EVENT_APT : HEAL_EVENT_LINES,
-				       event, notes);
+		return heal_event_read(STDIN_FILENO, ctx->deadline_ms, HEAL_EVENT_LINES, event,
+				       notes);
 	}
 }
 
@@ -253,12 +252,18 @@ static void main_note(const struct main_options *options, enum main_input input,
 	_cleanup_(heal_event_done) struct heal_event event = {0};
 	struct heal_notes notes = {0};
 	struct heal_error error = {0};
-	int r = heal_context_new(&ctx, options->root, HEAL_MODULE_DIR, &error);
+	int64_t deadline = heal_now_ms() + 30000;
+	int r = 0;
 
+	/* apt gives up when nobody takes its stream, so that is done whatever else fails. */
+	if (input == MAIN_APT)
+		r = heal_event_read(STDIN_FILENO, deadline, HEAL_EVENT_APT, &event, &notes);
+	if (r == 0)
+		r = heal_context_new(&ctx, options->root, HEAL_MODULE_DIR, &error);
 	/* Where it is over and nothing is stale, nobody will ask for versions. */
 	if (r == 0 && is_over && !heal_is_stale(ctx))
 		return;
-	if (r == 0)
+	if (r == 0 && input != MAIN_APT)
 		r = main_read_event(ctx, input, &event, &notes, &error);
 	if (r == 0)
 		r = heal_event_note(ctx, &event, &error);

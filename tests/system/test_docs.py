@@ -75,6 +75,15 @@ def test_man_pages_have_no_errors(page):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_apts_list_is_taken_to_its_end_whatever_else_fails():
+    """More of it than a pipe holds, and a root that is not there: no broken pipe, status 0."""
+    with subprocess.Popen([PROGRAM, "--root=/nonexistent", "hook", "apt-pre-install"],
+                          stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as hook:
+        hook.stdin.write(b"VERSION 3\n" * 100000)
+        hook.stdin.close()
+        assert hook.wait(30) == 0
+
+
 def test_readme_has_the_two_commands_that_ci_runs():
     readme = (TOP / "README.md").read_text()
     assert "sudo make demo\n" in readme and "sudo make check\n" in readme
