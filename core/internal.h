@@ -539,4 +539,10 @@ char *heal_strndup(const char *s, size_t len);
 /* The next line of a buffer, or NULL at its end; the newline is not part of it. */
 const char *heal_next_line(const char **cursor, const char *end, size_t *len);
 
+/*
+ * Gives one name for both names of a file on a host with merged /usr:
+ * "/usr/lib/x" becomes "/lib/x". Changes len with it.
+ */
+const char *heal_canonical(const char *path, size_t *len, bool is_usr_merged);
+
 #endif

@@ -2,26 +2,18 @@
 /* Which packages that a listener has mapped a transaction is about to replace. */
 #include "internal.h"
 
-/* Of /lib64 and /usr/lib64 the one may be a link to the other: both are known as /lib64. */
-static const char *upcoming_canonical(const char *path, size_t *len)
-{
-	bool is_usr = *len > 5 && memcmp(path, "/usr/", 5) == 0;
-
-	*len -= is_usr ? 4 : 0;
-	return is_usr ? path + 4 : path;
-}
-
 /* The listed path of a file by the name that a process has mapped; NULL when it is not listed. */
 static char *upcoming_listed(const char *files, size_t len, const char *path, size_t path_len)
 {
-	const char *name = upcoming_canonical(path, &path_len);
+	/* A package may spell a name the other way. */
+	const char *name = heal_canonical(path, &path_len, true);
 	const char *rest = files;
 	const char *line;
 	size_t line_len = 0;
 
 	while ((line = heal_next_line(&rest, files + len, &line_len))) {
 		size_t listed_len = line_len;
-		const char *listed = upcoming_canonical(line, &listed_len);
+		const char *listed = heal_canonical(line, &listed_len, true);
 
 		if (listed_len == path_len && memcmp(listed, name, path_len) == 0)
 			return heal_strndup(line, line_len);

@@ -245,3 +245,20 @@ void heal_packages_free(struct heal_package *packages, size_t count)
 		heal_package_done(&packages[i]);
 	free(packages);
 }
+
+const char *heal_canonical(const char *path, size_t *len, bool is_usr_merged)
+{
+	static const char *const merged[] = {"/lib/", "/lib64/", "/lib32/", "/libx32/", "/bin/", "/sbin/"};
+
+	if (!is_usr_merged || *len < 5 || memcmp(path, "/usr/", 5) != 0)
+		return path;
+	for (size_t i = 0; i < ARRAY_SIZE(merged); i++) {
+		size_t n = strlen(merged[i]);
+
+		if (*len - 4 > n && memcmp(path + 4, merged[i], n) == 0) {
+			*len -= 4;
+			return path + 4;
+		}
+	}
+	return path;
+}

@@ -35,23 +35,6 @@ struct apt_target {
 	const char *but_not;  /* the owner must not be this package; NULL: any */
 };
 
-const char *apt_canonical(const char *path, size_t *len, bool is_usr_merged)
-{
-	static const char *const merged[] = {"/lib/", "/lib64/", "/lib32/", "/libx32/", "/bin/", "/sbin/"};
-
-	if (!is_usr_merged || *len < 5 || memcmp(path, "/usr/", 5) != 0)
-		return path;
-	for (size_t i = 0; i < ARRAY_SIZE(merged); i++) {
-		size_t n = strlen(merged[i]);
-
-		if (*len - 4 > n && memcmp(path + 4, merged[i], n) == 0) {
-			*len -= 4;
-			return path + 4;
-		}
-	}
-	return path;
-}
-
 static bool apt_same_path(const char *a, size_t a_len, const char *b, size_t b_len)
 {
 	return a_len == b_len && memcmp(a, b, a_len) == 0;
@@ -91,14 +74,14 @@ static struct apt_target apt_target_of(const struct apt_database *db, const char
 				       const struct apt_diversion *diversions, size_t n)
 {
 	size_t len = strlen(path);
-	const char *canonical = apt_canonical(path, &len, db->is_usr_merged);
+	const char *canonical = heal_canonical(path, &len, db->is_usr_merged);
 	struct apt_target target = {.listed = canonical, .listed_len = len};
 
 	for (size_t i = 0; i < n; i++) {
 		size_t from_len = strlen(diversions[i].from);
 		size_t to_len = strlen(diversions[i].to);
-		const char *from = apt_canonical(diversions[i].from, &from_len, db->is_usr_merged);
-		const char *to = apt_canonical(diversions[i].to, &to_len, db->is_usr_merged);
+		const char *from = heal_canonical(diversions[i].from, &from_len, db->is_usr_merged);
+		const char *to = heal_canonical(diversions[i].to, &to_len, db->is_usr_merged);
 
 		if (apt_same_path(canonical, len, to, to_len)) {
 			target.listed = from;
@@ -161,7 +144,7 @@ static int apt_match_line(struct apt_search *search, const char *list_name, cons
 	size_t name_len = strcspn(list_name, ":");
 	const char *arch = list_name[name_len] ? list_name + name_len + 1 : NULL;
 	size_t len = line_len;
-	const char *path = apt_canonical(line, &len, search->db->is_usr_merged);
+	const char *path = heal_canonical(line, &len, search->db->is_usr_merged);
 
 	for (size_t i = 0; i < search->n; i++) {
 		const struct apt_target *target = &search->targets[i];

@@ -18,10 +18,4 @@ struct apt_diversion {
  */
 int apt_divert_parse(char *buf, size_t len, struct apt_diversion **ret, size_t *ret_n);
 
-/*
- * Gives one name for both names of a file on a host with merged /usr:
- * "/usr/lib/x" becomes "/lib/x". Changes len with it.
- */
-const char *apt_canonical(const char *path, size_t *len, bool is_usr_merged);
-
 #endif

@@ -398,12 +398,12 @@ HEAL_TEST(apt_canonical_name_is_one_for_both_names_of_a_file)
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		size_t len = strlen(rows[i].path);
-		const char *path = apt_canonical(rows[i].path, &len, true);
+		const char *path = heal_canonical(rows[i].path, &len, true);
 
 		assert_row(test_same(path, rows[i].merged) && len == strlen(rows[i].merged), "%s: %s",
 			   rows[i].path, path);
 		len = strlen(rows[i].path);
-		path = apt_canonical(rows[i].path, &len, false);
+		path = heal_canonical(rows[i].path, &len, false);
 		assert_row(path == rows[i].path && len == strlen(rows[i].path), "%s", rows[i].path);
 	}
 }
