@@ -6,7 +6,7 @@ set -eu
 debian='gcc g++ make pkg-config clang
 	libapt-pkg-dev librpm-dev libdbus-1-dev libssh-dev libeconf-dev libjson-c-dev libcmocka-dev
 	python3 python3-pytest python3-jsonschema groff-base mmdebstrap systemd-container openssh-client
-	debian-archive-keyring ca-certificates gpg util-linux'
+	debian-archive-keyring ca-certificates gpg util-linux strace'
 # shellcheck disable=SC2086 # a list of words
 set -- $debian "$@"
 

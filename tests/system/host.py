@@ -170,18 +170,18 @@ class Host:
 
     # --- as a client ---------------------------------------------------------
 
-    def ssh_argv(self, *command, port=22):
+    def ssh_argv(self, *command, port=22, user="root"):
         key = self.lower / "root/.ssh/id_ed25519"
         return self.argv(
             "ssh", "-F", "none", "-i", key, "-p", port, "-o", "BatchMode=yes",
             "-o", "StrictHostKeyChecking=accept-new",
             "-o", f"UserKnownHostsFile={self.run_dir}/known_hosts",
-            "-o", "ConnectTimeout=5", "-o", "LogLevel=ERROR", "root@127.0.0.1", *command,
+            "-o", "ConnectTimeout=5", "-o", "LogLevel=ERROR", f"{user}@127.0.0.1", *command,
             only_net=True)
 
-    def ssh(self, command, check=True, port=22):
+    def ssh(self, command, check=True, **kwargs):
         """A new login with a key, over the host's loopback."""
-        done = subprocess.run(self.ssh_argv(command, port=port), text=True, capture_output=True,
+        done = subprocess.run(self.ssh_argv(command, **kwargs), text=True, capture_output=True,
                               stdin=subprocess.DEVNULL, env=ENV, timeout=30, check=False)
         if check and done.returncode != 0:
             raise HostError(f"ssh {command}: status {done.returncode}\n{done.stderr}")
