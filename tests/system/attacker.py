@@ -4,7 +4,6 @@
 import base64
 import contextlib
 import os
-import pathlib
 import re
 import shutil
 import struct
@@ -176,13 +175,10 @@ class Trace:
 
     def named(self, *places):
         """The lines with a name in one of the places, whatever was done with it."""
-        return [line for call, path, line in self.uses if self._is_below(path, places)]
+        return [line for _, path, line in self.uses if self._is_below(path, places)]
 
     def used(self, *places):
         """Only where a file was opened or run; not a directory, and not to look at it."""
         return [line for call, path, line in self.uses if self._is_below(path, places)
                 and call.startswith(("open", "exec"))
                 and "O_DIRECTORY" not in line and "O_PATH" not in line]
-
-    def calls(self, name):
-        return [line for call, path, line in self.uses if call == name]

@@ -250,6 +250,10 @@ WRITABLE = {
     "a group": ("/srv/group", "chgrp -R mallory /srv/group && chmod -R g+w /srv/group"),
     "behind a link": ("/srv/link", f"mv /srv/link/conf {HOME}/linked && chown mallory {HOME}/linked"
                       f" && ln -s {HOME}/linked /srv/link/conf"),
+    # Root's files, as it stands; but the link can be turned elsewhere between look and use.
+    "a link on the way": ("/srv/way", "mv /srv/way/conf /srv/real && ln -s /srv/real"
+                          f" {HOME}/way && chown -h mallory {HOME}/way"
+                          f" && ln -s {HOME}/way /srv/way/conf"),
     "anybody": ("/srv/anybody", "chmod 1777 /srv/anybody/conf && rm /srv/anybody/conf/*"),
 }
 
@@ -261,15 +265,32 @@ def test_where_others_may_write_nothing_is_tried(target, whose):
     start_sshd(target, "-f conf/sshd_config", WORKING_DIRECTORY.format(directory))
     target.sh(give)
     target.as_mallory("sh", "-c", 'rm -f "$1"; cat >"$1"', "sh", f"{directory}/conf/sshd_config",
-                      input=attacker.CONFIG)
+                      input=attacker.CONFIG, check="link on" not in whose)
     pid = target.make_stale()
     done, trace = target.watched("sshd-heal", "hook", "apt", cwd=directory)
-    target.sh(f"rm -rf {HOME}/above {HOME}/root {HOME}/linked")
+    target.sh(f"rm -rf {HOME}/above {HOME}/root {HOME}/linked {HOME}/way")
     assert target.mark() == ""
     assert trace.used(directory, *PLACES) == []
     assert "left alone" in done.stdout and "-f" in done.stdout, done.stdout
     assert "would not let a client in" not in done.stdout, "that was not tried"
     assert target.listener() == pid and target.deleted(pid)
+    assert target.ssh("echo in").stdout == "in\n"
+
+
+def test_nor_for_a_relative_name_in_the_configuration(target):
+    """No option tells of it: sshd takes a HostKey from its working directory, too."""
+    # sshd 9.2 looks for it in / for every client.
+    target.sh("mkdir /srv/own && cp /etc/ssh/ssh_host_ed25519_key /srv/own/key"
+              " && cp /srv/own/key /conf && cp /etc/ssh/sshd_config /etc/ssh/relative"
+              " && mv /srv/own/key /srv/own/conf && echo HostKey conf >>/etc/ssh/relative")
+    start_sshd(target, "-f /etc/ssh/relative", WORKING_DIRECTORY.format("/srv/own"))
+    target.sh("chown mallory /srv/own /srv/own/conf")
+    target.as_mallory("tee", "/srv/own/conf", input=attacker.security_key())
+    target.make_stale()
+    done, trace = target.watched("sshd-heal", "hook", "apt", cwd="/srv/own")
+    assert trace.used("/srv/own", *PLACES) == []
+    assert "left alone" in done.stdout, done.stdout
+    assert "would not let a client in" not in done.stdout, "that was not tried"
     assert target.ssh("echo in").stdout == "in\n"
 
 
@@ -419,6 +440,30 @@ def test_apts_hook_line_has_an_outer_limit(target):
 
 
 # --- beyond the field ---------------------------------------------------------------
+
+
+def test_a_swarm_does_not_bury_what_is_said_of_sshd(target):
+    with target.swarm("sshd", "-n", "500", "-t", LISTENER):
+        pid = target.make_stale()
+        done = target.heal("check")
+    assert f"(pid {pid}, " in done.stdout
+    assert len(done.stdout.splitlines()) < 50
+
+
+@pytest.fixture
+def hanging_bus(target):
+    """As when dbus-daemon reads the cmdline of a client that nobody can read: it does at Hello."""
+    target.run("systemctl", "kill", "-s", "STOP", "dbus.service")
+    yield
+    target.run("systemctl", "kill", "-s", "CONT", "dbus.service")
+
+
+def test_a_bus_that_hangs_does_not_use_up_the_time(target, hanging_bus):
+    pid = target.make_stale()
+    done = target.within(10, "sshd-heal", "hook", "apt")
+    assert "healed: reloaded" in done.stdout, done.stdout
+    assert target.deleted(pid) == []
+    assert done.seconds <= LIMIT_S
 
 
 def test_systemd_is_not_made_to_read_a_users_process(own_target):
