@@ -83,6 +83,10 @@ unsigned heal_facts_find(struct heal_context *ctx, struct heal_listener *listene
 		facts |= HEAL_FACT_MODE_WARN;
 	if (ctx->config.hup_unmanaged)
 		facts |= HEAL_FACT_HUP_ALLOWED;
+	if (ctx->is_busy)
+		facts |= HEAL_FACT_BUSY;
+	if (ctx->is_unlocked)
+		facts |= HEAL_FACT_UNLOCKED;
 	/* A recorded tree has no service manager that could be asked. */
 	if (listener->foreign != HEAL_OURS)
 		return facts;
@@ -96,10 +100,10 @@ unsigned heal_facts_find(struct heal_context *ctx, struct heal_listener *listene
 	return facts;
 }
 
-unsigned heal_facts_try(struct heal_context *ctx, struct heal_listener *listener, unsigned facts,
-			bool with_trial)
+unsigned heal_facts_try(struct heal_context *ctx, struct heal_listener *listener, unsigned facts)
 {
-	if (facts & HEAL_FACT_FOREIGN || !(facts & HEAL_FACT_STALE))
+	/* What another run is at work on, would only be in its way. */
+	if (facts & (HEAL_FACT_FOREIGN | HEAL_FACT_BUSY) || !(facts & HEAL_FACT_STALE))
 		return facts;
 	if (heal_context_client(ctx, NULL) == 0 && listener->n_addresses &&
 	    socket_is_reachable(ctx, listener))
@@ -114,8 +118,6 @@ unsigned heal_facts_try(struct heal_context *ctx, struct heal_listener *listener
 	default:
 		break;
 	}
-	if (!with_trial)
-		return facts;
 	heal_trial_run(ctx, listener);
 	if (listener->trial.result == HEAL_TRIAL_SKIPPED)
 		facts |= HEAL_FACT_UNTRIED;
@@ -127,6 +129,8 @@ unsigned heal_facts_try(struct heal_context *ctx, struct heal_listener *listener
 		facts |= HEAL_FACT_PORT_TAKEN;
 	if (listener->trial.is_moving)
 		facts |= HEAL_FACT_MOVES;
+	if (listener->trial.is_hup_fatal)
+		facts |= HEAL_FACT_HUP_FATAL;
 	return facts;
 }
 
@@ -161,19 +165,21 @@ static void act_advise(struct heal_listener *listener, unsigned facts)
 	static const unsigned dangers =
 		HEAL_FACT_TRIAL_FAILED | HEAL_FACT_UNTRIED | HEAL_FACT_KEY_CHANGED |
 		HEAL_FACT_MOVES | HEAL_FACT_PORT_TAKEN | HEAL_FACT_SHUTTING_DOWN |
-		HEAL_FACT_NO_MANAGER;
+		HEAL_FACT_NO_MANAGER | HEAL_FACT_BUSY;
+
+	bool can_reload;
 
 	listener->detail[0] = '\0';
-	if (facts & dangers || !(facts & (HEAL_FACT_MODE_WARN | HEAL_FACT_FORBIDDEN |
-					  HEAL_FACT_UNMANAGED | HEAL_FACT_NO_TIME)))
+	if (facts & dangers ||
+	    !(facts & (HEAL_FACT_MODE_WARN | HEAL_FACT_FORBIDDEN | HEAL_FACT_POLICY_UNASKED |
+		       HEAL_FACT_UNLOCKED | HEAL_FACT_UNMANAGED | HEAL_FACT_NO_TIME)))
 		return;
-	if (!(facts & HEAL_FACT_CAN_RELOAD) && facts & HEAL_FACT_KILLS_SESSIONS)
+	can_reload = listener->unit.can_reload && !listener->unit.is_socket_activated &&
+		     !listener->trial.is_hup_fatal;
+	if (!can_reload && facts & HEAL_FACT_KILLS_SESSIONS)
 		return;
 	if (heal_listener_has_unit(listener))
-		heal_detail(listener, "systemctl %s %s",
-			    listener->unit.can_reload && !listener->unit.is_socket_activated
-				    ? "reload"
-				    : "restart",
+		heal_detail(listener, "systemctl %s %s", can_reload ? "reload" : "restart",
 			    listener->unit.id);
 	else
 		heal_detail(listener, "kill -HUP %d", (int)listener->pid);
@@ -185,9 +191,20 @@ static void act_advise(struct heal_listener *listener, unsigned facts)
  */
 static bool act_may_start(struct heal_context *ctx, struct heal_listener *listener)
 {
+	/* What could not be tried is started all the same: it cannot get worse. */
 	heal_trial_again(ctx, listener);
-	return listener->trial.result == HEAL_TRIAL_OK ||
+	return listener->trial.result != HEAL_TRIAL_FAILED ||
 	       strstr(listener->trial.detail, "Missing privilege separation directory");
+}
+
+/* What a proof makes of a listener. */
+static void act_conclude(struct heal_listener *listener, enum heal_proof proof)
+{
+	listener->outcome = proof == HEAL_PROOF_OK ? HEAL_OUTCOME_HEALED : HEAL_OUTCOME_FAILED;
+	if (proof == HEAL_PROOF_UNKNOWN)
+		listener->verdict = HEAL_VERDICT_UNKNOWN;
+	if (proof == HEAL_PROOF_STALE)
+		heal_detail(listener, "sshd still runs deleted files");
 }
 
 /*
@@ -198,6 +215,7 @@ static void act_recover(struct heal_context *ctx, struct heal_listener *listener
 {
 	const char *unit = heal_listener_has_unit(listener) ? listener->unit.id : NULL;
 	struct heal_error error = {0};
+	enum heal_proof proof = HEAL_PROOF_DOWN;
 	int r = -EOPNOTSUPP;
 
 	if (unit && ctx->client_ops && act_may_start(ctx, listener)) {
@@ -206,13 +224,17 @@ static void act_recover(struct heal_context *ctx, struct heal_listener *listener
 	}
 	/* Its new process is found as after a restart. */
 	listener->plan = HEAL_PLAN_RESTART;
-	if (r == 0 && heal_prove(ctx, listener, ACT_PROVE_MS) == 0) {
+	if (unit)
+		proof = heal_prove(ctx, listener, r == 0 ? ACT_PROVE_MS : ACT_SETTLE_MS);
+	if (proof == HEAL_PROOF_OK) {
 		listener->outcome = HEAL_OUTCOME_HEALED;
 		listener->trial.detail[0] = '\0';
 		heal_detail(listener, "sshd was down and had to be started again: %s", why);
 		return;
 	}
-	listener->outcome = HEAL_OUTCOME_FAILED;
+	act_conclude(listener, proof);
+	if (proof != HEAL_PROOF_DOWN)
+		return;
 	if (unit)
 		heal_detail(listener, "CRITICAL: sshd is DOWN, %s; type: systemctl start %s", why,
 			    unit);
@@ -220,28 +242,33 @@ static void act_recover(struct heal_context *ctx, struct heal_listener *listener
 		heal_detail(listener, "CRITICAL: sshd is DOWN, %s; start it by hand", why);
 }
 
-/* One action and its proof. Returns 1 when the listener still is stale. */
-static int act_and_prove(struct heal_context *ctx, struct heal_listener *listener)
+/* One action and its proof, which decides, whatever became of the job. */
+static enum heal_proof act_and_prove(struct heal_context *ctx, struct heal_listener *listener)
 {
 	struct heal_error error = {0};
 	struct heal_watch *watch =
 		listener->n_addresses ? heal_watch_start(listener->addresses[0]) : NULL;
+	enum heal_proof proof;
 	int done;
-	int r;
 
+	listener->detail[0] = '\0';
 	heal_await_quiet(ctx, listener);
 	done = act_once(ctx, listener, &error);
-	/* After a failed action: whether sshd still is there, perhaps in the middle of its re-exec. */
-	r = heal_prove(ctx, listener, done < 0 ? ACT_SETTLE_MS : ACT_PROVE_MS);
+	/*
+	 * After a failed action: whether sshd still is there, perhaps in the middle of its
+	 * re-exec. Else at most half of what is left, so that there is some for a rescue.
+	 */
+	proof = heal_prove(ctx, listener,
+			   done < 0 ? ACT_SETTLE_MS : heal_left_ms(ctx->deadline_ms, 2 * ACT_PROVE_MS) / 2);
+	act_conclude(listener, proof);
 	/* Not when the job was never ours: then somebody else has stopped it, and meant to. */
-	if (r == 2 && (done == 0 || done == -ECANCELED || done == -ETIMEDOUT))
+	if (proof == HEAL_PROOF_DOWN && (done == 0 || done == -ECANCELED || done == -ETIMEDOUT))
 		act_recover(ctx, listener, done < 0 ? error.message : "nothing listens any more");
-	else if (done < 0 && r != 3)
+	else if (done < 0 && proof != HEAL_PROOF_SHUT_OUT)
 		heal_detail(listener, "%s", error.message);
-	if (r != 2 || listener->outcome == HEAL_OUTCOME_DRY_RUN)
-		listener->outcome = done == 0 && r == 0 ? HEAL_OUTCOME_HEALED : HEAL_OUTCOME_FAILED;
 	listener->refused_ms = heal_watch_stop(watch);
-	return done == 0 && r == 1;
+	/* An action that went wrong is no reason for a greater one. */
+	return done < 0 && proof == HEAL_PROOF_STALE ? HEAL_PROOF_UNKNOWN : proof;
 }
 
 /* Whether enough time is left for an action, its proof and a rescue. */
@@ -288,11 +315,20 @@ static unsigned act_objections(struct heal_context *ctx, struct heal_listener *l
 			       unsigned facts, enum act_depth depth, struct heal_notes *notes)
 {
 	enum heal_plan plan = heal_plan_of(facts).plan;
+	struct heal_error error;
+	bool is_allowed = false;
 
 	if (depth == ACT_LOOK || !act_is_action(plan))
 		return 0;
-	if (!heal_policy_allows(ctx, heal_listener_has_unit(listener) ? listener->unit.id : "ssh",
-				plan == HEAL_PLAN_RESTART ? "restart" : "reload", notes))
+	if (!act_has_time(ctx))
+		return HEAL_FACT_NO_TIME;
+	if (heal_policy_allows(ctx, heal_listener_has_unit(listener) ? listener->unit.id : "ssh",
+			       plan == HEAL_PLAN_RESTART ? "restart" : "reload", &is_allowed,
+			       &error) < 0) {
+		(void)heal_notes_add(notes, "%s", error.message);
+		return HEAL_FACT_POLICY_UNASKED;
+	}
+	if (!is_allowed)
 		return HEAL_FACT_FORBIDDEN;
 	if (!act_has_time(ctx))
 		return HEAL_FACT_NO_TIME;
@@ -330,12 +366,12 @@ void heal_act(struct heal_context *ctx, struct heal_listener *listener, unsigned
 	      struct heal_notes *notes)
 {
 	while (act_plan(ctx, listener, &facts, ACT_FOR_REAL, notes)) {
-		if (act_and_prove(ctx, listener) == 0)
+		if (ctx->on_act)
+			ctx->on_act();
+		if (act_and_prove(ctx, listener) != HEAL_PROOF_STALE ||
+		    facts & HEAL_FACT_RELOADED || listener->plan == HEAL_PLAN_RESTART)
 			return;
-		if (facts & HEAL_FACT_RELOADED || listener->plan == HEAL_PLAN_RESTART) {
-			heal_detail(listener, "sshd still runs deleted files");
-			return;
-		}
 		facts |= HEAL_FACT_RELOADED;
+		listener->in_vain = listener->plan;
 	}
 }

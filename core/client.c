@@ -26,21 +26,24 @@ enum heal_fate client_classify(const char *buf, size_t len)
 	return HEAL_FATE_OK;
 }
 
-static enum heal_fate client_fate_of(int code)
+/* What an error on the way to the server means; what is no doing of sshd's has a detail. */
+static void client_fail(struct heal_hello *hello, int code)
 {
 	switch (code) {
 	case ECONNREFUSED:
-		return HEAL_FATE_REFUSED;
+		hello->fate = HEAL_FATE_REFUSED;
+		return;
 	case ECONNRESET:
 	case EPIPE:
-		return HEAL_FATE_RESET;
+		hello->fate = HEAL_FATE_RESET;
+		return;
 	case ETIMEDOUT:
-	case EHOSTUNREACH:
-	case ENETUNREACH:
-		return HEAL_FATE_TIMEOUT;
+		hello->fate = HEAL_FATE_TIMEOUT;
+		return;
 	default:
-		/* No address of that family, no scope, no descriptor: nothing that sshd did. */
-		return HEAL_FATE_UNKNOWN;
+		/* No address of that family, no route, no descriptor, no memory. */
+		hello->fate = HEAL_FATE_UNKNOWN;
+		(void)snprintf(hello->detail, sizeof(hello->detail), "%s", strerror(code));
 	}
 }
 
@@ -58,24 +61,27 @@ static int client_poll(int fd, short events, int64_t deadline_ms)
 }
 
 /* What the server says first, without taking it from the socket. */
-static enum heal_fate client_peek(int fd, int64_t deadline_ms)
+static void client_peek(int fd, int64_t deadline_ms, struct heal_hello *hello)
 {
 	char buf[CLIENT_PEEK];
-	ssize_t n;
+	ssize_t n = 0;
 	int r = client_poll(fd, POLLIN, deadline_ms);
 
+	if (r == 0) {
+		n = recv(fd, buf, sizeof(buf), MSG_PEEK | MSG_DONTWAIT);
+		r = n < 0 ? -errno : 0;
+	}
 	if (r < 0)
-		return client_fate_of(-r);
-	n = recv(fd, buf, sizeof(buf), MSG_PEEK | MSG_DONTWAIT);
-	if (n < 0)
-		return client_fate_of(errno);
-	return client_classify(buf, (size_t)n);
+		client_fail(hello, -r);
+	else
+		hello->fate = client_classify(buf, (size_t)n);
 }
 
 void heal_client_meet(struct heal_context *ctx, int fd, int64_t deadline_ms,
 		      struct heal_hello *ret)
 {
-	*ret = (struct heal_hello){.fate = client_peek(fd, deadline_ms)};
+	*ret = (struct heal_hello){.fate = HEAL_FATE_UNKNOWN};
+	client_peek(fd, deadline_ms, ret);
 	if (ret->fate != HEAL_FATE_OK)
 		return;
 	/* libssh takes no time-out at all for a default of its own. */
@@ -169,12 +175,14 @@ void heal_client_probe(struct heal_context *ctx, const char *address, int timeou
 	*ret = (struct heal_hello){.fate = HEAL_FATE_UNKNOWN};
 	if (client_parse_address(address, &where) < 0)
 		return;
-	fd = socket(where.name.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
+	if (!heal_has_time(ctx->deadline_ms)) {
+		(void)snprintf(ret->detail, sizeof(ret->detail), "no time is left");
 		return;
-	r = client_connect(fd, &where, deadline);
+	}
+	fd = socket(where.name.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	r = fd < 0 ? -errno : client_connect(fd, &where, deadline);
 	if (r < 0)
-		ret->fate = client_fate_of(-r);
+		client_fail(ret, -r);
 	else
 		heal_client_meet(ctx, fd, deadline, ret);
 }
@@ -183,12 +191,13 @@ const char *heal_fate_text(enum heal_fate fate)
 {
 	static const char *const texts[] = {
 		[HEAL_FATE_UNKNOWN] = "was not tried",
+		[HEAL_FATE_ANSWERED] = "gets a key exchange offer, of which ours knows no algorithm",
 		[HEAL_FATE_OK] = "gets in",
 		[HEAL_FATE_REFUSED] = "gets connection refused",
 		[HEAL_FATE_RESET] = "gets connection reset by peer",
 		[HEAL_FATE_EOF] = "gets connection closed by remote host, before the banner",
 		[HEAL_FATE_PENALTY] = "is turned away by MaxStartups or PerSourcePenalties",
-		[HEAL_FATE_TIMEOUT] = "gets no answer in time",
+		[HEAL_FATE_TIMEOUT] = "could not be tried in time",
 		[HEAL_FATE_FAILED] = "does not get through the key exchange",
 	};
 

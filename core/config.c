@@ -179,7 +179,7 @@ static bool config_exists(int root_fd)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
-		if (faccessat(root_fd, paths[i], F_OK, 0) == 0)
+		if (faccessat(root_fd, paths[i], F_OK, 0) == 0 || errno != ENOENT)
 			return true;
 	return false;
 }

@@ -17,40 +17,67 @@ static const struct {
 	{"usr/lib/sysimage/rpm", "package-rpm"},
 };
 
-static bool context_is_live(int root_fd)
+int heal_root_is_live(int root_fd, bool *ret)
 {
 	struct stat root;
 	struct stat ours;
 
-	return fstat(root_fd, &root) == 0 && stat("/", &ours) == 0 && root.st_dev == ours.st_dev &&
-	       root.st_ino == ours.st_ino;
+	if (fstat(root_fd, &root) < 0 || stat("/", &ours) < 0)
+		return -errno;
+	*ret = root.st_dev == ours.st_dev && root.st_ino == ours.st_ino;
+	return 0;
 }
 
 /* Whether our root is another than PID 1's, as in an image build or by --installroot. */
-static bool context_is_chroot(int proc_fd)
+static int context_is_chroot(int proc_fd, bool *ret)
 {
 	struct stat init;
 	struct stat ours;
 
-	return fstatat(proc_fd, "1/root", &init, 0) == 0 && stat("/", &ours) == 0 &&
-	       (init.st_dev != ours.st_dev || init.st_ino != ours.st_ino);
+	if (fstatat(proc_fd, "1/root", &init, 0) < 0) {
+		/* What is mounted there need not be all of it; and who may not look is no hook. */
+		if (errno != ENOENT && errno != EACCES && errno != EPERM)
+			return -errno;
+		return 0;
+	}
+	if (stat("/", &ours) < 0)
+		return -errno;
+	*ret = init.st_dev != ours.st_dev || init.st_ino != ours.st_ino;
+	return 0;
+}
+
+static int context_open(struct heal_context *ctx, const char *root, struct heal_error *error)
+{
+	int r;
+
+	ctx->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (ctx->root_fd < 0)
+		return heal_error_set(error, errno, "opening the root directory %s: %s", root,
+				      strerror(errno));
+	ctx->proc_fd = openat(ctx->root_fd, "proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* A root without it is one thing, not to get at it is another. */
+	if (ctx->proc_fd < 0 && errno != ENOENT && errno != ENOTDIR)
+		return heal_error_set(error, errno, "opening /proc of %s: %s", root, strerror(errno));
+	r = heal_root_is_live(ctx->root_fd, &ctx->is_live);
+	if (r == 0 && ctx->is_live && ctx->proc_fd >= 0)
+		r = context_is_chroot(ctx->proc_fd, &ctx->is_chroot);
+	return r < 0 ? heal_error_set(error, -r, "comparing %s with the root of PID 1: %s", root,
+				      strerror(-r))
+		     : 0;
 }
 
 int heal_context_new(struct heal_context **ret, const char *root, const char *module_dir,
 		     struct heal_error *error)
 {
 	_cleanup_(heal_context_freep) struct heal_context *ctx = calloc(1, sizeof(*ctx));
+	int r;
 
 	if (!ctx)
 		return heal_error_set(error, ENOMEM, "starting: out of memory");
 	ctx->root_fd = ctx->proc_fd = -1;
-	ctx->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (ctx->root_fd < 0)
-		return heal_error_set(error, errno, "opening the root directory %s: %s", root,
-				      strerror(errno));
-	ctx->proc_fd = openat(ctx->root_fd, "proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ctx->is_live = context_is_live(ctx->root_fd);
-	ctx->is_chroot = ctx->is_live && ctx->proc_fd >= 0 && context_is_chroot(ctx->proc_fd);
+	r = context_open(ctx, root, error);
+	if (r < 0)
+		return r;
 	ctx->module_dir = strdup(module_dir);
 	if (!ctx->module_dir || heal_config_init(&ctx->config) < 0)
 		return heal_error_set(error, ENOMEM, "starting: out of memory");
@@ -73,6 +100,21 @@ struct heal_context *heal_context_free(struct heal_context *ctx)
 	free(ctx->module_dir);
 	free(ctx);
 	return NULL;
+}
+
+bool heal_context_is_live(const struct heal_context *ctx)
+{
+	return ctx->is_live;
+}
+
+int64_t heal_context_deadline(const struct heal_context *ctx)
+{
+	return ctx->deadline_ms;
+}
+
+void heal_context_on_act(struct heal_context *ctx, void (*on_act)(void))
+{
+	ctx->on_act = on_act;
 }
 
 /* Never unloaded: the libraries behind a module keep threads, atexit and TLS of their own. */

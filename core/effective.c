@@ -6,7 +6,6 @@
  */
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -14,7 +13,6 @@
 #include "internal.h"
 
 #define EFFECTIVE_MS 3000
-#define EFFECTIVE_MAX (256u << 10)
 
 /* Start times are in ticks of 10 ms, and a first start makes its keys just before. */
 #define EFFECTIVE_SLACK_S 1
@@ -49,62 +47,43 @@ void heal_effective_done(struct heal_effective *effective)
 	heal_words_done(&effective->pid_files);
 }
 
-/* Reads a pipe to its end, at most EFFECTIVE_MAX bytes. */
-static int effective_read(int fd, int64_t deadline_ms, char *buf, size_t *len)
+void heal_effective_words(char *raw, char *ret, size_t size)
 {
-	for (;;) {
-		struct pollfd poller = {.fd = fd, .events = POLLIN};
-		ssize_t n;
-		int r = poll(&poller, 1, heal_left_ms(deadline_ms, EFFECTIVE_MS));
+	char *save = NULL;
 
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return -errno;
-		if (r == 0)
-			return -ETIMEDOUT;
-		n = read(fd, buf + *len, EFFECTIVE_MAX - *len);
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return 0;
-		*len += (size_t)n;
-	}
+	*ret = '\0';
+	for (char *line = strtok_r(raw, "\r\n", &save); line; line = strtok_r(NULL, "\r\n", &save))
+		if (!strstr(line, "Deprecated option") && !strstr(line, "eprecated key"))
+			heal_append(ret, size, "%s%s", *ret ? "; " : "", line);
 }
 
-int heal_effective_load(struct heal_context *ctx, const char *path,
-			const struct heal_words *options, struct heal_effective *ret)
+int heal_effective_load(struct heal_context *ctx, const struct heal_start *start,
+			struct heal_effective *ret, struct heal_error *error)
 {
-	int64_t deadline = heal_now_ms() + heal_left_ms(ctx->deadline_ms, EFFECTIVE_MS);
+	static const char what[] = "sshd -T did not tell its configuration";
 	static const char *const flags[] = {"-T", NULL};
 	_cleanup_(heal_words_done) struct heal_words argv = {0};
-	_cleanup_free_ char *buf = malloc(EFFECTIVE_MAX);
-	_cleanup_close_ int out_read = -1;
-	_cleanup_close_ int out_write = -1;
-	size_t len = 0;
-	pid_t pid;
-	int status = 0;
-	int pair[2];
+	_cleanup_(heal_output_done) struct heal_output output = {0};
+	struct heal_command command = {.path = start->path, .cwd = start->cwd, .fds = {-1, -1, -1}};
+	char words[256];
 	int r;
 
-	if (!buf || exec_build(path, flags, options, &argv) < 0)
-		return -ENOMEM;
-	if (pipe2(pair, O_CLOEXEC) < 0)
-		return -errno;
-	out_read = pair[0];
-	out_write = pair[1];
-	r = heal_process_start(path, argv.items, (const int[3]){-1, out_write, -1}, &pid);
+	if (!heal_has_time(ctx->deadline_ms))
+		return heal_error_set(error, ETIME, "no time is left to ask sshd -T");
+	if (exec_build(start->path, flags, &start->options, &argv) < 0)
+		return heal_error_set(error, ENOMEM, "%s: out of memory", what);
+	command.argv = argv.items;
+	r = heal_process_capture(&command,
+				 heal_now_ms() + heal_left_ms(ctx->deadline_ms, EFFECTIVE_MS), &output);
+	if (r == -ETIMEDOUT)
+		return heal_error_set(error, ETIME, "%s in time", what);
 	if (r < 0)
-		return r;
-	(void)close(heal_take_fd(&out_write));
-	r = effective_read(out_read, deadline, buf, &len);
-	if (r == 0)
-		r = heal_process_wait(pid, heal_left_ms(deadline, EFFECTIVE_MS), &status);
-	if (r < 0)
-		(void)heal_process_end(pid);
-	if (r == 0 && status != 0)
-		r = -ENOEXEC;
-	return r < 0 ? r : effective_parse(buf, len, ret);
+		return heal_error_set(error, -r, "%s: %s", what, strerror(-r));
+	heal_effective_words(output.words, words, sizeof(words));
+	if (output.status != 0)
+		return heal_error_set(error, ENOEXEC, "%s%s%s", what, *words ? ": " : "", words);
+	r = effective_parse(output.text, output.len, ret);
+	return r < 0 ? heal_error_set(error, -r, "%s: out of memory", what) : 0;
 }
 
 /* When the process started, as seconds of the wall clock. */

@@ -4,6 +4,7 @@
  * files, systemd.service(5)'s expansion, and which of sshd(8)'s options a trial keeps.
  */
 #include <ctype.h>
+#include <strings.h>
 
 #include "internal.h"
 
@@ -304,19 +305,45 @@ int exec_split_nul(const char *buf, size_t len, struct heal_words *argv)
 	return 0;
 }
 
-/* One option that has a value: in the same argument or in the next one. */
-static int exec_keep_value(const struct heal_words *argv, size_t *i, const char *value, char option,
-			   struct heal_words *kept)
+/* Called for each option; value is NULL for those that have none. */
+typedef int (*exec_option_fn)(void *user, char option, const char *value);
+
+/* Walks over arguments as sshd does, getopt(3). -EINVAL for one that no listener has. */
+static int exec_each_option(const struct heal_words *argv, exec_option_fn fn, void *user)
 {
+	for (size_t i = 1; i < argv->count; i++) {
+		const char *arg = argv->items[i];
+		int r = 0;
+
+		if (arg[0] != '-' || !arg[1])
+			return -EINVAL;
+		for (const char *c = arg + 1; r == 0 && *c; c++) {
+			const char *value = c + 1;
+
+			if (!strchr("bCcEfghkopu", *c)) {
+				/* -D -d -e -q, and -4 -6; the rest no listener has. */
+				r = strchr("Ddeq46", *c) ? fn(user, *c, NULL) : -EINVAL;
+				continue;
+			}
+			/* In the same argument or in the next one. */
+			if (!*value)
+				value = i + 1 < argv->count ? argv->items[++i] : NULL;
+			r = value ? fn(user, *c, value) : -EINVAL;
+			break;
+		}
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* What decides whom sshd lets in and where; not -E, which would take its words away. */
+static int exec_keep(void *user, char option, const char *value)
+{
+	struct heal_words *kept = user;
 	const char flag[] = {'-', option, '\0'};
 
-	if (!*value) {
-		if (*i + 1 >= argv->count)
-			return -EINVAL;
-		value = argv->items[++*i];
-	}
-	/* What decides whom sshd lets in and where; not -E, which would take its words away. */
-	if (!strchr("fohcugp", option))
+	if (!value || !strchr("fohcugp", option))
 		return 0;
 	if (heal_words_add(kept, flag, 2) < 0 || heal_words_add(kept, value, strlen(value)) < 0)
 		return -ENOMEM;
@@ -325,23 +352,63 @@ static int exec_keep_value(const struct heal_words *argv, size_t *i, const char 
 
 int exec_trial_options(const struct heal_words *argv, struct heal_words *kept)
 {
-	for (size_t i = 1; i < argv->count; i++) {
-		const char *arg = argv->items[i];
+	return exec_each_option(argv, exec_keep, kept);
+}
 
-		if (arg[0] != '-' || !arg[1])
-			return -EINVAL;
-		for (const char *c = arg + 1; *c; c++) {
-			if (strchr("bCcEfghkopu", *c)) {
-				int r = exec_keep_value(argv, &i, c + 1, *c, kept);
+/* The file that "Keyword value" or "Keyword=value" names; NULL when it names none. */
+static const char *exec_file_of_keyword(const char *text)
+{
+	/* Those whose names sshd looks up from its working directory, sshd_config(5). */
+	static const char *const keywords[] = {
+		"HostKey", "HostCertificate", "HostKeyAgent", "SecurityKeyProvider", "PidFile",
+		"Banner", "RevokedKeys", "TrustedUserCAKeys", "ModuliFile", "ChrootDirectory",
+		"XAuthLocation",
+	};
+	size_t len;
 
-				if (r < 0)
-					return r;
-				break;
-			}
-			/* -D -d -e -q, and -4 -6, of which a trial is neither. */
-			if (!strchr("Ddeq46", *c))
-				return -EINVAL;
-		}
+	text += strspn(text, " \t");
+	len = strcspn(text, "= \t");
+	for (size_t i = 0; i < ARRAY_SIZE(keywords); i++)
+		if (strlen(keywords[i]) == len && strncasecmp(text, keywords[i], len) == 0)
+			return text + len + strspn(text + len, "= \t\"");
+	return NULL;
+}
+
+/* Which of them is wanted, and what was found. */
+struct exec_search {
+	size_t n_before;
+	struct exec_relative found;
+};
+
+static int exec_match_relative(void *user, char option, const char *value)
+{
+	/* What stands for no file at all, sshd_config(5). */
+	static const char *const no_files[] = {"none", "internal", "SSH_AUTH_SOCK"};
+	struct exec_search *search = user;
+	const char *file = value && strchr("fhcE", option) ? value : NULL;
+
+	if (option == 'o')
+		file = exec_file_of_keyword(value);
+	if (!file || *file == '/' || !*file || search->found.option)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(no_files); i++)
+		if (option == 'o' && strcasecmp(file, no_files[i]) == 0)
+			return 0;
+	if (search->n_before) {
+		search->n_before--;
+		return 0;
 	}
+	search->found = (struct exec_relative){.option = option, .value = value, .file = file};
 	return 0;
+}
+
+int exec_find_relative(const struct heal_words *argv, size_t n, struct exec_relative *ret)
+{
+	struct exec_search search = {.n_before = n};
+	int r = exec_each_option(argv, exec_match_relative, &search);
+
+	if (r < 0 || !search.found.option)
+		return r;
+	*ret = search.found;
+	return 1;
 }

@@ -122,6 +122,10 @@ enum heal_fact {
 	HEAL_FACT_UNTRIED = 1u << 18,        /* no trial could be made */
 	HEAL_FACT_MOVES = 1u << 19,          /* on disk it would not listen where it does */
 	HEAL_FACT_NO_TIME = 1u << 20,        /* too little of the deadline is left */
+	HEAL_FACT_BUSY = 1u << 21,           /* another run is at work */
+	HEAL_FACT_UNLOCKED = 1u << 22,       /* nothing could be locked, so nothing is done */
+	HEAL_FACT_POLICY_UNASKED = 1u << 23, /* policy-rc.d could not be asked */
+	HEAL_FACT_HUP_FATAL = 1u << 24,      /* after SIGHUP sshd would not find its files */
 };
 
 struct heal_decision {
@@ -131,13 +135,14 @@ struct heal_decision {
 
 /* What a new ssh client meets. */
 enum heal_fate {
-	HEAL_FATE_UNKNOWN, /* not tried */
+	HEAL_FATE_UNKNOWN, /* not tried, or our client could not */
+	HEAL_FATE_ANSWERED, /* by a key exchange offer of which our client knows nothing */
 	HEAL_FATE_OK,      /* through the whole key exchange, host key signature included */
 	HEAL_FATE_REFUSED,
 	HEAL_FATE_RESET,
 	HEAL_FATE_EOF,     /* closed before the banner */
 	HEAL_FATE_PENALTY, /* MaxStartups, PerSourcePenalties: it is about us, not about sshd */
-	HEAL_FATE_TIMEOUT,
+	HEAL_FATE_TIMEOUT, /* no end was seen in the time that it was given */
 	HEAL_FATE_FAILED,  /* a banner, but no key exchange */
 };
 
@@ -166,6 +171,7 @@ struct heal_trial {
 	char key[128];
 	bool is_port_taken;          /* somebody else listens where it would */
 	bool is_moving;              /* it would not listen where the listener does */
+	bool is_hup_fatal;           /* after SIGHUP it would not find its files */
 	char detail[512];            /* why it failed, was skipped or is no good, printable */
 };
 
@@ -200,6 +206,7 @@ struct heal_listener {
 	enum heal_plan plan;
 	const char *reason;    /* of the plan; static text */
 	enum heal_outcome outcome;
+	enum heal_plan in_vain; /* what was done and did not help; NONE: nothing */
 	char detail[512];      /* what failed or what to type, "" when there is nothing to add */
 	enum heal_fate proved; /* what a client met after the action */
 	double refused_ms;     /* how long nothing listened during the action; negative: unknown */
@@ -248,6 +255,16 @@ struct heal_context;
 int heal_context_new(struct heal_context **ret, const char *root, const char *module_dir,
 		     struct heal_error *error);
 struct heal_context *heal_context_free(struct heal_context *ctx);
+
+/* Whether its root is this machine's. */
+bool heal_context_is_live(const struct heal_context *ctx);
+/* When a run on it ends, in CLOCK_MONOTONIC ms; the configuration may move that. */
+int64_t heal_context_deadline(const struct heal_context *ctx);
+/* Has a function called before the first action of a run, which is brought to its proof. */
+void heal_context_on_act(struct heal_context *ctx, void (*on_act)(void));
+
+/* Whether a directory is this machine's root, however it was named. Errors: those of stat. */
+int heal_root_is_live(int root_fd, bool *ret);
 
 /*
  * Reads the configuration: file, or /etc/sshd-heal.conf over that in
@@ -399,11 +416,10 @@ void heal_client_probe(struct heal_context *ctx, const char *address, int timeou
 const char *heal_fate_text(enum heal_fate fate);
 
 /*
- * Tries a stale listener of ours: a live client, and with_trial a trial of the
- * sshd on disk. Gives facts with what came out of it.
+ * Tries a stale listener of ours: a live client, and a trial of the sshd on disk.
+ * Gives facts with what came out of it.
  */
-unsigned heal_facts_try(struct heal_context *ctx, struct heal_listener *listener, unsigned facts,
-			bool with_trial);
+unsigned heal_facts_try(struct heal_context *ctx, struct heal_listener *listener, unsigned facts);
 
 /*
  * Sets plan, reason and outcome without acting: DRY_RUN where there would be
@@ -420,15 +436,21 @@ void heal_plan_show(struct heal_context *ctx, struct heal_listener *listener, un
 void heal_act(struct heal_context *ctx, struct heal_listener *listener, unsigned facts,
 	      struct heal_notes *notes);
 
+enum heal_proof {
+	HEAL_PROOF_OK,
+	HEAL_PROOF_STALE,    /* it still runs deleted files */
+	HEAL_PROOF_DOWN,     /* nothing listens */
+	HEAL_PROOF_SHUT_OUT, /* it is fresh, and no client gets in, or not everywhere as before */
+	HEAL_PROOF_UNKNOWN,  /* it could not be looked at */
+};
+
 /*
  * Waits until the listener (or, after a restart, the unit's new main process)
  * listens on its addresses again, maps no deleted file and lets a client in, at
  * most timeout_ms. The listener then describes the process as it is now, but
- * for the stale files, which stay for the report.
- * Returns 0; 1 when it still is stale; 2 when nothing listens; 3 when it is
- * fresh and no client gets in, with the reason in detail.
+ * for the stale files, which stay for the report. Of the last two, detail has the reason.
  */
-int heal_prove(struct heal_context *ctx, struct heal_listener *listener, int timeout_ms);
+enum heal_proof heal_prove(struct heal_context *ctx, struct heal_listener *listener, int timeout_ms);
 
 enum heal_verb {
 	HEAL_CHECK, /* reads only */

@@ -77,6 +77,7 @@ struct heal_exec {
 	struct heal_words command;
 	struct heal_words environment;
 	struct heal_words files; /* "-" in front: may be missing */
+	char *directory; /* WorkingDirectory=; "" for none, "!" in front: may be missing */
 };
 
 /* --- backends: one table of functions each, found in a module by name ------ */
@@ -172,7 +173,10 @@ struct heal_context {
 	bool is_live; /* the root is that of this machine, so its processes can be acted on */
 	bool is_hook;   /* only what can be acted on is of interest */
 	bool is_chroot; /* the processes that /proc shows are not of this root */
+	bool is_busy;     /* another run has the lock */
+	bool is_unlocked; /* the lock could not be had, and no other run has it */
 	int64_t deadline_ms;
+	void (*on_act)(void); /* called when an action begins, which must be brought to its proof */
 	struct heal_config config;
 	bool is_configured; /* the configuration was read, be it in vain */
 	char *module_dir;
@@ -311,6 +315,20 @@ bool socket_has_address(const struct heal_listener *listener, const char *addres
 bool socket_is_taken(struct heal_context *ctx, const struct heal_listener *listener,
 		     const char *address);
 
+/* --- owner.c --------------------------------------------------------------- */
+
+struct heal_owner {
+	bool is_root;      /* real, effective, saved and filesystem user, in PID 1's user namespace */
+	bool is_sandboxed; /* by a seccomp filter */
+};
+
+/* Parses /proc/PID/status (proc_pid_status(5)), ended by a NUL. -EBADMSG when it names no user. */
+int owner_parse(const char *status, struct heal_owner *ret);
+/* Whose the process of a /proc/PID directory is. Errors: those of /proc; -ENOENT, -ESRCH: it has ended. */
+int heal_owner_load(const struct heal_context *ctx, int dirfd, struct heal_owner *ret);
+/* Whether a link below a /proc/PID directory is PID 1's: "root", "ns/mnt". Errors: as above. */
+int heal_owner_same_link(const struct heal_context *ctx, int dirfd, const char *name, bool *ret);
+
 /* --- listener.c ------------------------------------------------------------ */
 
 struct heal_stat {
@@ -340,6 +358,8 @@ enum heal_title title_classify(const char *cmdline, size_t len);
  */
 int heal_listener_load(struct heal_context *ctx, pid_t pid, struct heal_listener *ret);
 void heal_listener_done(struct heal_listener *listener);
+/* The directory of a process, by its number in text; -errno. */
+int heal_open_process(const struct heal_context *ctx, const char *pid);
 /* /proc's directory from its beginning; NULL with errno. */
 DIR *heal_open_proc(struct heal_context *ctx);
 /* Whether it is the main process of its unit, a service: what is done to the unit is done to it. */
@@ -400,6 +420,19 @@ int exec_split_nul(const char *buf, size_t len, struct heal_words *argv);
  */
 int exec_trial_options(const struct heal_words *argv, struct heal_words *kept);
 
+/* An option that names a file without saying from where; the texts point into the arguments. */
+struct exec_relative {
+	char option;       /* 'f' */
+	const char *value; /* all of it, "HostKey=keys/a" */
+	const char *file;  /* "keys/a" */
+};
+
+/*
+ * The n-th such option of a listener's arguments, from 0. Returns 1, 0 when there
+ * are no more; errors: as exec_trial_options().
+ */
+int exec_find_relative(const struct heal_words *argv, size_t n, struct exec_relative *ret);
+
 /* --- effective.c ----------------------------------------------------------- */
 
 /* What sshd -T says, as far as it is of interest. */
@@ -411,9 +444,21 @@ struct heal_effective {
 
 /* Parses the output of sshd -T, sshd_config(5)'s keywords in lower case. */
 int effective_parse(const char *buf, size_t len, struct heal_effective *ret);
-/* Runs the on-disk sshd -T with a listener's options. */
-int heal_effective_load(struct heal_context *ctx, const char *path,
-			const struct heal_words *options, struct heal_effective *ret);
+/* How sshd is run: the program, its options, the directory that it is started in. */
+struct heal_start {
+	const char *path;
+	struct heal_words options;
+	char *cwd; /* NULL: / */
+};
+
+/* Runs the on-disk sshd -T as a start would run it. Errors: -ETIME for want of time. */
+int heal_effective_load(struct heal_context *ctx, const struct heal_start *start,
+			struct heal_effective *ret, struct heal_error *error);
+/*
+ * What sshd wrote to stderr (raw is cut up): one printable line, "; " between its own,
+ * without what it says at every start of options that it does not know any more.
+ */
+void heal_effective_words(char *raw, char *ret, size_t size);
 void heal_effective_done(struct heal_effective *effective);
 /* A host key file that is newer than the listener's last start or reload; or NULL. */
 const char *heal_effective_new_key(struct heal_context *ctx, const struct heal_listener *listener,
@@ -442,15 +487,49 @@ void heal_client_meet(struct heal_context *ctx, int fd, int64_t deadline_ms,
 
 /* --- process.c ------------------------------------------------------------- */
 
+/* A program to be run. */
+struct heal_command {
+	const char *path;  /* absolute */
+	char *const *argv;
+	const char *cwd;   /* absolute; NULL: / */
+	int fds[3];        /* its 0 to 2; -1 is /dev/null */
+};
+
 /*
  * Starts a program by its path in a process group of its own, with an environment
- * of nothing but PATH. fds are its 0 to 2; -1 is /dev/null.
+ * of nothing but PATH.
  */
-int heal_process_start(const char *path, char *const argv[], const int fds[3], pid_t *ret);
+int heal_process_start(const struct heal_command *command, pid_t *ret);
 /* Waits for its end; gives its exit status, 128 and more for a signal. Its group ends with it. -ETIMEDOUT. */
 int heal_process_wait(pid_t pid, int timeout_ms, int *ret);
 /* Ends it with its whole group, and reaps it. */
 int heal_process_end(pid_t pid);
+
+/* What a program said. Both texts end in a NUL; what was too much of them is left out. */
+struct heal_output {
+	char *text;  /* its standard output */
+	size_t len;
+	char *words; /* its standard error */
+	int status;  /* as heal_process_wait() gives it */
+};
+
+/*
+ * Runs a program to its end, at most until deadline_ms of CLOCK_MONOTONIC, and gives
+ * what it said; fds[1] and fds[2] do not matter. Errors: those of starting it, -ETIMEDOUT.
+ */
+int heal_process_capture(const struct heal_command *command, int64_t deadline_ms,
+			 struct heal_output *ret);
+void heal_output_done(struct heal_output *output);
+
+/* --- trust.c --------------------------------------------------------------- */
+
+/*
+ * Whether nobody but root can change what a path (from the root, absolute or not)
+ * leads to: it, every directory above it and every link on the way are root's, and
+ * nobody else may write to them. Errors: -ENOENT, too, sets ret: of a file that is
+ * not there, as far as the path goes; others: those of openat and readlinkat.
+ */
+int heal_trust_path(int root_fd, const char *path, bool *ret);
 
 /* --- policy.c -------------------------------------------------------------- */
 
@@ -458,10 +537,10 @@ int heal_process_end(pid_t pid);
 bool policy_allows(int status);
 /*
  * Asks /usr/sbin/policy-rc.d, if there is one, about an action on a unit. Gives
- * false when it forbids it, or cannot be asked, which becomes a note.
+ * false when it forbids it. Errors: it could not be asked, or in time.
  */
-bool heal_policy_allows(struct heal_context *ctx, const char *unit, const char *action,
-			struct heal_notes *notes);
+int heal_policy_allows(struct heal_context *ctx, const char *unit, const char *action, bool *ret,
+		       struct heal_error *error);
 
 /* --- watch.c --------------------------------------------------------------- */
 
@@ -509,11 +588,16 @@ int heal_read_at(int dirfd, const char *path, size_t max, char **ret, size_t *re
 /* Reads a symbolic link of up to PATH_MAX bytes. */
 int heal_readlink_at(int dirfd, const char *path, char **ret);
 
+/* With less than this left nothing is begun: it would only be cut off. */
+#define HEAL_BEGIN_MS 1000
+
 /* Milliseconds of CLOCK_MONOTONIC. */
 int64_t heal_now_ms(void);
 double heal_now_ms_exact(void);
 /* What is left until a deadline, never negative, never above cap. */
 int heal_left_ms(int64_t deadline_ms, int cap);
+/* Whether anything may still be begun before a deadline. */
+bool heal_has_time(int64_t deadline_ms);
 void heal_sleep_ms(int ms);
 
 /*

@@ -6,6 +6,9 @@
 
 #include "internal.h"
 
+#define LISTENER_RETRIES 5
+#define LISTENER_RETRY_PAUSE_MS 4
+
 int stat_parse(const char *buf, size_t len, struct heal_stat *ret)
 {
 	/* comm may hold blanks and parentheses: the fields start behind its last one. */
@@ -113,57 +116,36 @@ static size_t listener_exe_len(const char *exe, bool *is_deleted)
 	return stripped ? stripped : len;
 }
 
-/* Real, effective, saved and filesystem user are all root, proc_pid_status(5). */
-static bool listener_is_root(int dirfd)
-{
-	_cleanup_free_ char *buf = NULL;
-	unsigned long uid[4];
-	size_t len;
-	const char *line;
-
-	if (heal_read_at(dirfd, "status", 64u << 10, &buf, &len) < 0)
-		return false;
-	line = strstr(buf, "\nUid:");
-	if (!line || sscanf(line + 5, "%lu %lu %lu %lu", &uid[0], &uid[1], &uid[2], &uid[3]) != 4)
-		return false;
-	return uid[0] == 0 && uid[1] == 0 && uid[2] == 0 && uid[3] == 0;
-}
-
-static bool listener_same_link(int dirfd, int init_fd, const char *name)
-{
-	_cleanup_free_ char *theirs = NULL;
-	_cleanup_free_ char *ours = NULL;
-
-	return heal_readlink_at(dirfd, name, &theirs) == 0 &&
-	       heal_readlink_at(init_fd, name, &ours) == 0 && strcmp(theirs, ours) == 0;
-}
-
 /* Compared with PID 1, not with ourselves: rpm may run us in a private namespace. */
-static bool listener_is_with_init(struct heal_context *ctx, int dirfd)
+static int listener_is_with_init(const struct heal_context *ctx, int dirfd, bool *ret)
 {
 	static const char *const links[] = {"root", "ns/mnt", "ns/pid"};
-	_cleanup_close_ int init_fd =
-		openat(ctx->proc_fd, "1", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool is_same = true;
 
-	if (init_fd < 0)
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
-		if (!listener_same_link(dirfd, init_fd, links[i]))
-			return false;
-	return true;
+	for (size_t i = 0; is_same && i < ARRAY_SIZE(links); i++) {
+		int r = heal_owner_same_link(ctx, dirfd, links[i], &is_same);
+
+		if (r < 0)
+			return r;
+	}
+	*ret = is_same;
+	return 0;
 }
 
-static enum heal_foreign listener_whose(struct heal_context *ctx,
-					const struct heal_listener *listener)
+/* Whose a process of root's is. */
+static int listener_whose(const struct heal_context *ctx, const struct heal_listener *listener,
+			  enum heal_foreign *ret)
 {
-	if (!listener_is_root(listener->dirfd))
-		return HEAL_FOREIGN_USER;
-	if (ctx->is_chroot || !listener_is_with_init(ctx, listener->dirfd))
-		return HEAL_FOREIGN_NAMESPACE;
-	for (char **path = ctx->config.sshd_paths; listener->exe && *path; path++)
+	bool is_with_init = false;
+	int r = ctx->is_chroot ? 0 : listener_is_with_init(ctx, listener->dirfd, &is_with_init);
+
+	if (r < 0)
+		return r;
+	*ret = is_with_init ? HEAL_FOREIGN_PATH : HEAL_FOREIGN_NAMESPACE;
+	for (char **path = ctx->config.sshd_paths; is_with_init && *path; path++)
 		if (strcmp(*path, listener->exe) == 0)
-			return HEAL_OURS;
-	return HEAL_FOREIGN_PATH;
+			*ret = HEAL_OURS;
+	return 0;
 }
 
 static int listener_read_stat(int dirfd, struct heal_stat *ret)
@@ -175,69 +157,127 @@ static int listener_read_stat(int dirfd, struct heal_stat *ret)
 	return r < 0 ? r : stat_parse(buf, len, ret);
 }
 
-static enum heal_title listener_title(int dirfd)
+static int listener_title(int dirfd, enum heal_title *ret)
 {
 	_cleanup_free_ char *buf = NULL;
-	size_t len;
+	size_t len = 0;
+	int r = heal_read_at(dirfd, "cmdline", CMDLINE_MAX, &buf, &len);
 
-	if (heal_read_at(dirfd, "cmdline", CMDLINE_MAX, &buf, &len) < 0)
-		return HEAL_TITLE_OTHER;
-	return title_classify(buf, len);
+	/* Inside execve it has none for a moment: that is how a reload looks. */
+	for (int i = 0; r == 0 && len == 0 && i < LISTENER_RETRIES; i++) {
+		free(heal_take(buf));
+		heal_sleep_ms(LISTENER_RETRY_PAUSE_MS);
+		r = heal_read_at(dirfd, "cmdline", CMDLINE_MAX, &buf, &len);
+	}
+	if (r == 0)
+		*ret = title_classify(buf, len);
+	return r;
 }
 
 /* Sets exe and exe_deleted. Returns 1 when the exe is no sshd. */
-static int listener_load_exe(struct heal_context *ctx, struct heal_listener *listener)
+static int listener_load_exe(struct heal_listener *listener)
 {
 	_cleanup_free_ char *exe = NULL;
-	struct stat st = {0};
 	size_t len;
 	int r = heal_readlink_at(listener->dirfd, "exe", &exe);
 
 	if (r < 0)
 		return r;
 	len = listener_exe_len(exe, &listener->exe_deleted);
-	if (listener->exe_deleted && ctx->is_live &&
-	    fstatat(listener->dirfd, "exe", &st, 0) < 0)
-		return -errno;
-	if (listener->exe_deleted && maps_is_real_name(ctx, exe, strlen(exe), st.st_ino)) {
-		listener->exe_deleted = false;
-		len = strlen(exe);
-	}
 	if (!listener_basename_is(exe, len, "sshd"))
 		return 1;
 	listener->exe = heal_strndup(exe, len);
 	return listener->exe ? 0 : -ENOMEM;
 }
 
+/* Returns 1 when the exe of a process of root's only is named as a deleted sshd would be. */
+static int listener_check_exe(struct heal_context *ctx, struct heal_listener *listener)
+{
+	_cleanup_free_ char *exe = NULL;
+	struct stat st = {0};
+	int r = heal_readlink_at(listener->dirfd, "exe", &exe);
+
+	if (r < 0)
+		return r;
+	if (ctx->is_live && fstatat(listener->dirfd, "exe", &st, 0) < 0)
+		return -errno;
+	return maps_is_real_name(ctx, exe, strlen(exe), st.st_ino);
+}
+
+/* Whether the parent is an sshd, as that of every session is. */
+static int listener_is_child(const struct heal_context *ctx, pid_t ppid, bool *ret)
+{
+	_cleanup_free_ char *exe = NULL;
+	char path[32];
+	const char *base;
+	int r;
+
+	(void)snprintf(path, sizeof(path), "%d/exe", (int)ppid);
+	r = heal_readlink_at(ctx->proc_fd, path, &exe);
+	/* It may have ended, and a kernel thread has none. */
+	if (r < 0 && r != -ENOENT && r != -ESRCH)
+		return r;
+	base = r == 0 ? strrchr(exe, '/') : NULL;
+	*ret = base && strncmp(base, "/sshd", 5) == 0;
+	return 0;
+}
+
+/* What a process of root's is: its title tells. Returns 1 when it is no listener. */
+static int listener_load_roots(struct heal_context *ctx, struct heal_listener *listener)
+{
+	enum heal_title title = HEAL_TITLE_OTHER;
+	int r = listener->exe_deleted ? listener_check_exe(ctx, listener) : 0;
+
+	if (r == 0)
+		r = listener_title(listener->dirfd, &title);
+	if (r != 0 || title != HEAL_TITLE_LISTENER)
+		return r != 0 ? r : 1;
+	return listener_whose(ctx, listener, &listener->foreign);
+}
+
+/* Likewise of anybody else's, whose title is not asked for. A hook has no use for it. */
+static int listener_load_users(const struct heal_context *ctx, struct heal_listener *listener)
+{
+	bool is_child = false;
+	int r = ctx->is_hook && ctx->is_live ? 1 : listener_is_child(ctx, listener->ppid, &is_child);
+
+	listener->foreign = HEAL_FOREIGN_USER;
+	return r != 0 ? r : is_child;
+}
+
+static int listener_load(struct heal_context *ctx, struct heal_listener *listener)
+{
+	struct heal_owner owner = {0};
+	struct heal_stat stat;
+	int r = listener_load_exe(listener);
+
+	if (r == 0)
+		r = heal_owner_load(ctx, listener->dirfd, &owner);
+	if (r == 0)
+		r = listener_read_stat(listener->dirfd, &stat);
+	if (r != 0)
+		return r;
+	if (stat.state == 'Z' || stat.state == 'X')
+		return 1;
+	listener->ppid = stat.ppid;
+	listener->start_time = stat.start_time;
+	return owner.is_root ? listener_load_roots(ctx, listener) : listener_load_users(ctx, listener);
+}
+
 int heal_listener_load(struct heal_context *ctx, pid_t pid, struct heal_listener *ret)
 {
 	_cleanup_(heal_listener_done) struct heal_listener listener = {
 		.pid = pid, .dirfd = -1, .sessions = -1, .refused_ms = -1};
-	struct heal_stat stat;
-	struct stat st;
 	char name[16];
 	int r;
 
 	(void)snprintf(name, sizeof(name), "%d", (int)pid);
-	listener.dirfd = openat(ctx->proc_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (listener.dirfd < 0 || fstat(listener.dirfd, &st) < 0)
-		return -errno;
-	/* A hook has no use for an ordinary user's process, and does not read its memory. */
-	if (ctx->is_live && ctx->is_hook && st.st_uid != 0)
-		return 1;
-	r = listener_load_exe(ctx, &listener);
+	listener.dirfd = heal_open_process(ctx, name);
+	if (listener.dirfd < 0)
+		return listener.dirfd;
+	r = listener_load(ctx, &listener);
 	if (r != 0)
 		return r;
-	if (listener_title(listener.dirfd) != HEAL_TITLE_LISTENER)
-		return 1;
-	r = listener_read_stat(listener.dirfd, &stat);
-	if (r < 0)
-		return r;
-	if (stat.state == 'Z' || stat.state == 'X')
-		return 1;
-	listener.ppid = stat.ppid;
-	listener.start_time = stat.start_time;
-	listener.foreign = listener_whose(ctx, &listener);
 	/* Anyone can start a thousand of them: they must not use up our descriptors. */
 	if (listener.foreign != HEAL_OURS && listener.foreign != HEAL_FOREIGN_PATH)
 		(void)close(heal_take_fd(&listener.dirfd));
@@ -246,25 +286,48 @@ int heal_listener_load(struct heal_context *ctx, pid_t pid, struct heal_listener
 	return 0;
 }
 
-/*
- * A process that may not be looked at: only worth a line when it is root's and calls
- * itself sshd.
- */
-static bool listener_note_unreadable(struct heal_context *ctx, const char *pid, int code,
-				     struct heal_notes *notes)
+/* Whether a process calls itself sshd, and may be root's. Errors: -ENOENT, -ESRCH: it has ended. */
+static int listener_may_be_roots(const struct heal_context *ctx, const char *pid, bool *ret)
 {
 	_cleanup_free_ char *comm = NULL;
+	_cleanup_free_ char *status = NULL;
+	struct heal_owner owner = {0};
 	char path[32];
-	struct stat st;
 	size_t len;
+	int r;
 
-	if (fstatat(ctx->proc_fd, pid, &st, 0) < 0 || (ctx->is_live && st.st_uid != 0))
-		return false;
 	(void)snprintf(path, sizeof(path), "%.12s/comm", pid);
-	if (heal_read_at(ctx->proc_fd, path, 64, &comm, &len) < 0 || strcmp(comm, "sshd\n") != 0)
+	r = heal_read_at(ctx->proc_fd, path, 64, &comm, &len);
+	if (r < 0)
+		return r;
+	(void)snprintf(path, sizeof(path), "%.12s/status", pid);
+	r = heal_read_at(ctx->proc_fd, path, 64u << 10, &status, &len);
+	*ret = strcmp(comm, "sshd\n") == 0 &&
+	       (r < 0 || owner_parse(status, &owner) < 0 || owner.is_root);
+	return 0;
+}
+
+/*
+ * A process that could not be looked at: not worth a line when it is no sshd, or not
+ * root's, or has ended.
+ */
+static bool listener_note_unreadable(const struct heal_context *ctx, const char *pid, int code,
+				     struct heal_notes *notes)
+{
+	bool may_be = true;
+	int r = listener_may_be_roots(ctx, pid, &may_be);
+	struct stat init;
+
+	if (r == -ENOENT || r == -ESRCH || !may_be)
 		return false;
-	(void)heal_notes_add(notes, "cannot tell whether sshd process %s is stale: reading /proc/%s: %s",
-			     pid, pid, strerror(code));
+	/* Whose it is, is told by comparing it with PID 1, which may be shut away. */
+	if (fstatat(ctx->proc_fd, "1/ns/mnt", &init, 0) < 0 && errno != ENOENT)
+		(void)heal_notes_add(notes, "cannot tell whose sshd process %s is: reading /proc/1: %s",
+				     pid, strerror(errno));
+	else
+		(void)heal_notes_add(notes,
+				     "cannot tell whether sshd process %s is stale: reading /proc/%s: %s",
+				     pid, pid, strerror(code));
 	return true;
 }
 
@@ -294,14 +357,14 @@ static int listener_scan_one(struct heal_context *ctx, const char *pid,
 	struct heal_listener listener;
 	int r = listener_is_candidate(ctx, pid);
 
+	/* Kernel threads have no exe; what is not there any more has ended. */
+	if (r == 0 || r == -ENOENT || r == -ESRCH)
+		return 0;
 	if (r > 0)
 		r = heal_listener_load(ctx, (pid_t)atoi(pid), &listener);
-	else if (r == 0)
-		return 0;
 	if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
 		return r;
-	/* Kernel threads have no exe; what is not there any more has ended. */
-	if (r < 0 && r != -ENOENT && r != -ESRCH)
+	if (r < 0)
 		listeners->unreadable += listener_note_unreadable(ctx, pid, -r, notes);
 	if (r != 0)
 		return 0;
@@ -311,6 +374,13 @@ static int listener_scan_one(struct heal_context *ctx, const char *pid,
 	}
 	listeners->items[listeners->count++] = listener;
 	return 0;
+}
+
+int heal_open_process(const struct heal_context *ctx, const char *pid)
+{
+	int fd = openat(ctx->proc_fd, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
 }
 
 /* Opens /proc's directory anew, so that every scan starts at its beginning. */

@@ -138,7 +138,7 @@ int heal_packages_name(struct heal_context *ctx, struct heal_report *report)
 
 int heal_package_owner(struct heal_context *ctx, const char *path, struct heal_package *ret)
 {
-	struct heal_package owner = {0};
+	_cleanup_(heal_package_done) struct heal_package owner = {0};
 	int r = heal_context_package(ctx, NULL);
 
 	if (r == 0)
@@ -148,5 +148,6 @@ int heal_package_owner(struct heal_context *ctx, const char *path, struct heal_p
 	if (!owner.name)
 		return -ENOENT;
 	*ret = owner;
+	owner = (struct heal_package){0};
 	return 0;
 }

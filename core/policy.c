@@ -20,32 +20,36 @@ bool policy_allows(int status)
 	return false;
 }
 
-bool heal_policy_allows(struct heal_context *ctx, const char *unit, const char *action,
-			struct heal_notes *notes)
+int heal_policy_allows(struct heal_context *ctx, const char *unit, const char *action, bool *ret,
+		       struct heal_error *error)
 {
-	static const int no_fds[3] = {-1, -1, -1};
 	size_t len = strlen(unit);
 	_cleanup_free_ char *name = NULL;
+	_cleanup_(heal_output_done) struct heal_output output = {0};
 	char *argv[] = {(char *)policy_path, NULL, (char *)action, NULL};
-	pid_t pid;
-	int status = 0;
-	int r;
+	const struct heal_command command = {.path = policy_path, .argv = argv, .fds = {-1, -1, -1}};
+	int r = 0;
 
-	if (!ctx->is_live || faccessat(ctx->root_fd, policy_path + 1, X_OK, 0) < 0)
-		return true;
+	/* As invoke-rc.d does: one that is not executable is none. */
+	if (!ctx->is_live || (faccessat(ctx->root_fd, policy_path + 1, X_OK, 0) < 0 &&
+			      (errno == ENOENT || errno == EACCES))) {
+		*ret = true;
+		return 0;
+	}
+	if (!heal_has_time(ctx->deadline_ms))
+		r = -ETIMEDOUT;
 	/* It knows init script names: "ssh" for ssh.service. */
 	if (len > 8 && strcmp(unit + len - 8, ".service") == 0)
 		len -= 8;
-	name = heal_strndup(unit, len);
-	argv[1] = name;
-	r = name ? heal_process_start(policy_path, argv, no_fds, &pid) : -ENOMEM;
-	if (r == 0) {
-		r = heal_process_wait(pid, heal_left_ms(ctx->deadline_ms, POLICY_MS), &status);
-		if (r < 0)
-			(void)heal_process_end(pid);
-	}
+	argv[1] = name = heal_strndup(unit, len);
+	if (r == 0)
+		r = name ? heal_process_capture(&command,
+						heal_now_ms() + heal_left_ms(ctx->deadline_ms, POLICY_MS),
+						&output)
+			 : -ENOMEM;
 	if (r < 0)
-		(void)heal_notes_add(notes, "asking %s about %s of %s: %s", policy_path, action,
-				     unit, strerror(-r));
-	return r == 0 && policy_allows(status);
+		return heal_error_set(error, -r, "asking %s about %s of %s: %s", policy_path, action,
+				      unit, strerror(-r));
+	*ret = policy_allows(output.status);
+	return 0;
 }

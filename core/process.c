@@ -11,15 +11,17 @@
 
 /* After SIGKILL only the kernel can hold a process up. */
 #define PROCESS_KILL_MS 1000
+#define PROCESS_OUTPUT_MAX (256u << 10)
+#define PROCESS_WORDS_MAX 4096
 
-static int process_actions(posix_spawn_file_actions_t *actions, const int fds[3])
+static int process_actions(posix_spawn_file_actions_t *actions, const struct heal_command *command)
 {
 	int r = 0;
 
 	/* Whatever our caller left open is not for them: a pipe held open can hang its reader. */
 	for (int i = 0; r == 0 && i < 3; i++) {
-		if (fds[i] >= 0)
-			r = posix_spawn_file_actions_adddup2(actions, fds[i], i);
+		if (command->fds[i] >= 0)
+			r = posix_spawn_file_actions_adddup2(actions, command->fds[i], i);
 		else
 			r = posix_spawn_file_actions_addopen(actions, i, "/dev/null", O_RDWR, 0);
 	}
@@ -27,6 +29,9 @@ static int process_actions(posix_spawn_file_actions_t *actions, const int fds[3]
 	if (r == 0)
 		r = posix_spawn_file_actions_addclosefrom_np(actions, 3);
 #endif
+	/* Names that are not absolute must not be looked up where our caller happens to be. */
+	if (r == 0)
+		r = posix_spawn_file_actions_addchdir_np(actions, command->cwd ? command->cwd : "/");
 	return -r;
 }
 
@@ -54,7 +59,7 @@ static int process_attributes(posix_spawnattr_t *attributes)
 	return -r;
 }
 
-int heal_process_start(const char *path, char *const argv[], const int fds[3], pid_t *ret)
+int heal_process_start(const struct heal_command *command, pid_t *ret)
 {
 	static char *const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
 	posix_spawn_file_actions_t actions;
@@ -65,11 +70,12 @@ int heal_process_start(const char *path, char *const argv[], const int fds[3], p
 		return r;
 	r = -posix_spawnattr_init(&attributes);
 	if (r == 0) {
-		r = process_actions(&actions, fds);
+		r = process_actions(&actions, command);
 		if (r == 0)
 			r = process_attributes(&attributes);
 		if (r == 0)
-			r = -posix_spawn(ret, path, &actions, &attributes, argv, environment);
+			r = -posix_spawn(ret, command->path, &actions, &attributes, command->argv,
+					 environment);
 		(void)posix_spawnattr_destroy(&attributes);
 	}
 	(void)posix_spawn_file_actions_destroy(&actions);
@@ -110,4 +116,130 @@ int heal_process_end(pid_t pid)
 	if (kill(-pid, SIGKILL) < 0 && errno != ESRCH)
 		return -errno;
 	return heal_process_wait(pid, PROCESS_KILL_MS, &status);
+}
+
+/* One of the two streams of a program; fd does not block. */
+struct process_stream {
+	int fd;
+	char *buf;
+	size_t len;
+	size_t max;
+};
+
+/*
+ * One read; what is beyond the limit is lost, but taken. Returns 1 when there may be
+ * more, 0 at the end, or -errno.
+ */
+static int process_fill(struct process_stream *stream)
+{
+	char spill[1024];
+	size_t room = stream->max - stream->len;
+	ssize_t n = read(stream->fd, room ? stream->buf + stream->len : spill,
+			 room ? room : sizeof(spill));
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 1 : -errno;
+	if (room)
+		stream->len += (size_t)n;
+	return n > 0;
+}
+
+/* Reads both streams until the program ends, whoever else may hold them open then. */
+static int process_read(pid_t pid, struct process_stream streams[2], int64_t deadline_ms)
+{
+	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd pollers[3] = {{.fd = streams[0].fd, .events = POLLIN},
+				    {.fd = streams[1].fd, .events = POLLIN},
+				    {.fd = pidfd, .events = POLLIN}};
+
+	if (pidfd < 0)
+		return -errno;
+	for (;;) {
+		int left = heal_left_ms(deadline_ms, 60000);
+		int r = poll(pollers, 3, left);
+
+		if (r < 0 && errno != EINTR)
+			return -errno;
+		/* Also for one that never stops writing. */
+		if (left == 0)
+			return -ETIMEDOUT;
+		for (size_t i = 0; r > 0 && i < 2; i++) {
+			int n = pollers[i].revents || pollers[2].revents ? process_fill(&streams[i]) : 1;
+
+			if (n < 0)
+				return n;
+			if (n == 0)
+				pollers[i].fd = -1;
+		}
+		if (r > 0 && pollers[2].revents)
+			return 0;
+	}
+}
+
+static int process_pipe(int *ret_read, int *ret_write)
+{
+	int pair[2];
+
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return -errno;
+	*ret_read = pair[0];
+	*ret_write = pair[1];
+	/* Our end alone: a program need not know what to do with EAGAIN. */
+	return fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+/* Reads what the program writes and waits for its end; its group ends in any case. */
+static int process_finish(pid_t pid, struct process_stream streams[2], int64_t deadline_ms,
+			  int *ret_status)
+{
+	int r = process_read(pid, streams, deadline_ms);
+
+	if (r == 0)
+		r = heal_process_wait(pid, PROCESS_KILL_MS, ret_status);
+	if (r < 0)
+		(void)heal_process_end(pid);
+	return r;
+}
+
+int heal_process_capture(const struct heal_command *command, int64_t deadline_ms,
+			 struct heal_output *ret)
+{
+	_cleanup_(heal_output_done) struct heal_output output = {
+		.text = malloc(PROCESS_OUTPUT_MAX + 1), .words = malloc(PROCESS_WORDS_MAX + 1)};
+	struct process_stream streams[2] = {
+		{.fd = -1, .buf = output.text, .max = PROCESS_OUTPUT_MAX},
+		{.fd = -1, .buf = output.words, .max = PROCESS_WORDS_MAX}};
+	struct heal_command piped = *command;
+	_cleanup_close_ int out_read = -1;
+	_cleanup_close_ int out_write = -1;
+	_cleanup_close_ int err_read = -1;
+	_cleanup_close_ int err_write = -1;
+	pid_t pid;
+	int r = output.text && output.words ? process_pipe(&out_read, &out_write) : -ENOMEM;
+
+	if (r == 0)
+		r = process_pipe(&err_read, &err_write);
+	piped.fds[1] = out_write;
+	piped.fds[2] = err_write;
+	if (r == 0)
+		r = heal_process_start(&piped, &pid);
+	if (r < 0)
+		return r;
+	streams[0].fd = out_read;
+	streams[1].fd = err_read;
+	r = process_finish(pid, streams, deadline_ms, &output.status);
+	if (r < 0)
+		return r;
+	output.len = streams[0].len;
+	output.text[streams[0].len] = output.words[streams[1].len] = '\0';
+	*ret = output;
+	output = (struct heal_output){0};
+	return 0;
+}
+
+void heal_output_done(struct heal_output *output)
+{
+	free(output->text);
+	free(output->words);
+	*output = (struct heal_output){0};
 }

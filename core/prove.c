@@ -12,6 +12,7 @@ enum prove_state {
 	PROVE_DOWN,
 	PROVE_GONE,  /* the process that was to keep running has ended */
 	PROVE_MOVED, /* fresh, but not on every address as before */
+	PROVE_UNSEEN, /* it could not be looked at */
 };
 
 /* The first address that the listener had and has no more. */
@@ -24,34 +25,47 @@ static const char *prove_lost_address(const struct heal_listener *before,
 	return NULL;
 }
 
-static pid_t prove_pid(struct heal_context *ctx, const struct heal_listener *listener)
+static int prove_pid(struct heal_context *ctx, const struct heal_listener *listener, pid_t *ret,
+		     struct heal_error *error)
 {
-	struct heal_error error;
-	pid_t pid = listener->pid;
-
+	*ret = listener->pid;
 	/* A reload keeps the process; a restart has another one. */
-	if (listener->plan == HEAL_PLAN_RESTART &&
-	    ctx->service_ops->main_pid(ctx->service, listener->unit.id, &pid, &error) < 0)
-		return 0;
-	return pid;
+	return listener->plan == HEAL_PLAN_RESTART
+		       ? ctx->service_ops->main_pid(ctx->service, listener->unit.id, ret, error)
+		       : 0;
+}
+
+/* What an error says of the process that was looked at. */
+static enum prove_state prove_fail(pid_t pid, int code, struct heal_error *error)
+{
+	if (code == -ENOENT || code == -ESRCH)
+		return PROVE_DOWN;
+	(void)heal_error_set(error, -code, "looking at sshd process %d: %s", (int)pid, strerror(-code));
+	return PROVE_UNSEEN;
 }
 
 static enum prove_state prove_look(struct heal_context *ctx, const struct heal_listener *before,
-				   struct heal_listener *fresh)
+				   struct heal_listener *fresh, struct heal_error *error)
 {
-	pid_t pid = prove_pid(ctx, before);
-	int r;
+	pid_t pid = 0;
+	int r = prove_pid(ctx, before, &pid, error);
 
+	if (r < 0)
+		return PROVE_UNSEEN;
 	/* Between SIGHUP and its new sockets sshd maps nothing deleted, and serves nobody. */
 	if (pid <= 0)
 		return PROVE_DOWN;
 	r = heal_listener_load(ctx, pid, fresh);
 	if (r == -ENOENT && before->plan != HEAL_PLAN_RESTART)
 		return PROVE_GONE;
-	if (r != 0)
+	if (r > 0)
 		return PROVE_DOWN;
-	if (heal_listener_stale(ctx, fresh) < 0 || heal_listener_addresses(ctx, fresh) < 0)
-		return PROVE_DOWN;
+	if (r == 0)
+		r = heal_listener_stale(ctx, fresh);
+	if (r == 0)
+		r = heal_listener_addresses(ctx, fresh);
+	if (r < 0)
+		return prove_fail(pid, r, error);
 	if (fresh->n_stale)
 		return PROVE_STALE;
 	if (fresh->n_addresses == 0)
@@ -65,12 +79,18 @@ static const char *prove_second_address(const struct heal_listener *listener)
 	return listener->addresses[listener->n_addresses - 1];
 }
 
+/* Whether a fate speaks against sshd; what we did not see to its end does not. */
+static bool prove_is_bad(enum heal_fate fate)
+{
+	return fate > HEAL_FATE_OK && fate != HEAL_FATE_PENALTY && fate != HEAL_FATE_TIMEOUT;
+}
+
 /*
- * Whether clients get in: two probes at the most. Returns 0 or 3, with the
- * reason in detail. Being shut out for our own probes proves nothing, nor does
- * it say anything against sshd.
+ * Whether clients get in: two probes at the most, with the reason in detail when they
+ * do not. Being shut out for our own probes proves nothing, nor does it say anything
+ * against sshd.
  */
-static int prove_clients(struct heal_context *ctx, struct heal_listener *listener)
+static enum heal_proof prove_clients(struct heal_context *ctx, struct heal_listener *listener)
 {
 	const char *addresses[] = {listener->addresses[0], prove_second_address(listener)};
 
@@ -81,29 +101,29 @@ static int prove_clients(struct heal_context *ctx, struct heal_listener *listene
 		heal_client_probe(ctx, addresses[i], PROVE_PROBE_MS, &hello);
 		if (i == 0)
 			listener->proved = hello.fate;
-		if (hello.fate > HEAL_FATE_OK && hello.fate != HEAL_FATE_PENALTY) {
+		if (prove_is_bad(hello.fate)) {
 			heal_detail(listener, "CRITICAL: a new client at %s %s%s%s", addresses[i],
 				    heal_fate_text(hello.fate), *hello.detail ? ": " : "",
 				    hello.detail);
-			return 3;
+			return HEAL_PROOF_SHUT_OUT;
 		}
 		if (i == 0 && *hello.key && *listener->live.key &&
 		    strcmp(hello.key, listener->live.key) != 0) {
 			heal_detail(listener, "CRITICAL: its host key changed, from %s to %s",
 				    listener->live.key, hello.key);
-			return 3;
+			return HEAL_PROOF_SHUT_OUT;
 		}
 	}
-	return 0;
+	return HEAL_PROOF_OK;
 }
 
-static int prove_found(struct heal_context *ctx, struct heal_listener *listener,
+static enum heal_proof prove_found(struct heal_context *ctx, struct heal_listener *listener,
 		       struct heal_listener *fresh)
 {
 	char lost[64] = "";
 	int sessions = listener->sessions;
 	const char *address = prove_lost_address(listener, fresh);
-	int r;
+	enum heal_proof proof;
 
 	if (address)
 		(void)snprintf(lost, sizeof(lost), "%s", address);
@@ -111,27 +131,40 @@ static int prove_found(struct heal_context *ctx, struct heal_listener *listener,
 	listener->sessions = sessions;
 	if (listener->plan == HEAL_PLAN_RESTART)
 		listener->unit.main_pid = listener->pid;
-	r = ctx->client_ops ? prove_clients(ctx, listener) : 0;
-	if (r == 0 && *lost) {
+	proof = ctx->client_ops ? prove_clients(ctx, listener) : HEAL_PROOF_OK;
+	if (proof == HEAL_PROOF_OK && *lost) {
 		heal_detail(listener, "CRITICAL: it does not listen on %s any more", lost);
-		return 3;
+		return HEAL_PROOF_SHUT_OUT;
 	}
-	return r;
+	return proof;
 }
 
-int heal_prove(struct heal_context *ctx, struct heal_listener *listener, int timeout_ms)
+/* How it ended for a listener that never was seen fresh. */
+static enum heal_proof prove_lost(struct heal_listener *listener, enum prove_state state,
+				  const struct heal_error *error)
+{
+	if (state == PROVE_STALE)
+		return HEAL_PROOF_STALE;
+	if (state != PROVE_UNSEEN)
+		return HEAL_PROOF_DOWN;
+	heal_detail(listener, "%s", error->message);
+	return HEAL_PROOF_UNKNOWN;
+}
+
+enum heal_proof heal_prove(struct heal_context *ctx, struct heal_listener *listener, int timeout_ms)
 {
 	int64_t deadline = heal_now_ms() + heal_left_ms(ctx->deadline_ms, timeout_ms);
 
 	for (;;) {
 		_cleanup_(heal_listener_done) struct heal_listener fresh = {.dirfd = -1};
-		enum prove_state state = prove_look(ctx, listener, &fresh);
+		struct heal_error error = {0};
+		enum prove_state state = prove_look(ctx, listener, &fresh, &error);
 		bool is_last = heal_now_ms() >= deadline || state == PROVE_GONE;
 
 		if (state == PROVE_FRESH || (state == PROVE_MOVED && is_last))
 			return prove_found(ctx, listener, &fresh);
 		if (is_last)
-			return state == PROVE_STALE ? 1 : 2;
+			return prove_lost(listener, state, &error);
 		heal_sleep_ms(PROVE_PAUSE_MS);
 	}
 }

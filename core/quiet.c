@@ -21,14 +21,16 @@ bool quiet_is_waiting(const char *cmdline, size_t len)
 	return len && (cmdline[0] == '/' || title_classify(cmdline, len) == HEAL_TITLE_LISTENER);
 }
 
+/* Only root's own serve a client before it is known; what has ended waits no more. */
 static bool quiet_child_is_waiting(const struct heal_context *ctx, const char *pid)
 {
+	_cleanup_close_ int dirfd = heal_open_process(ctx, pid);
 	_cleanup_free_ char *cmdline = NULL;
-	char path[32];
+	struct heal_owner owner = {0};
 	size_t len;
 
-	(void)snprintf(path, sizeof(path), "%.12s/cmdline", pid);
-	return heal_read_at(ctx->proc_fd, path, CMDLINE_MAX, &cmdline, &len) == 0 &&
+	return dirfd >= 0 && heal_owner_load(ctx, dirfd, &owner) == 0 && owner.is_root &&
+	       heal_read_at(dirfd, "cmdline", CMDLINE_MAX, &cmdline, &len) == 0 &&
 	       quiet_is_waiting(cmdline, len);
 }
 

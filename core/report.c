@@ -73,6 +73,12 @@ static const char *report_foreign(enum heal_foreign foreign)
 	return "";
 }
 
+/* Whether a client met what it is to meet. */
+static bool report_is_in(enum heal_fate fate)
+{
+	return fate == HEAL_FATE_OK || fate == HEAL_FATE_ANSWERED;
+}
+
 /* What was done, or what would be, or what to type. */
 static void report_outcome(FILE *out, const struct heal_listener *listener)
 {
@@ -87,6 +93,8 @@ static void report_outcome(FILE *out, const struct heal_listener *listener)
 		[HEAL_PLAN_HUP] = "would get SIGHUP",
 	};
 
+	if (listener->in_vain != HEAL_PLAN_NONE)
+		(void)fprintf(out, "%s, which did not help; ", done[listener->in_vain]);
 	switch (listener->outcome) {
 	case HEAL_OUTCOME_NOT_NEEDED:
 		break;
@@ -96,7 +104,8 @@ static void report_outcome(FILE *out, const struct heal_listener *listener)
 	case HEAL_OUTCOME_HEALED:
 		(void)fprintf(out, "healed: %s, no deleted file left, a new client %s",
 			      done[listener->plan],
-			      listener->proved == HEAL_FATE_OK ? "gets in" : "could not be tried");
+			      report_is_in(listener->proved) ? heal_fate_text(listener->proved)
+							     : "could not be tried");
 		if (listener->refused_ms >= 0)
 			(void)fprintf(out, "; clients were refused for %.1f ms", listener->refused_ms);
 		if (*listener->detail)
@@ -108,7 +117,10 @@ static void report_outcome(FILE *out, const struct heal_listener *listener)
 			(void)fprintf(out, "; to heal it by hand: %s", listener->detail);
 		break;
 	case HEAL_OUTCOME_FAILED:
-		(void)fprintf(out, "NOT healed: %s", listener->detail);
+		(void)fprintf(out, "%s: %s",
+			      listener->verdict == HEAL_VERDICT_UNKNOWN ? "it is NOT known whether it is healed"
+									: "NOT healed",
+			      listener->detail);
 		break;
 	}
 }
@@ -120,6 +132,8 @@ static void report_tried(FILE *out, const struct heal_listener *listener)
 		(void)fprintf(out, "  %sa new client %s\n",
 			      listener->verdict == HEAL_VERDICT_REFUSING ? "CRITICAL: " : "",
 			      heal_fate_text(listener->live.fate));
+	else if (listener->live.fate == HEAL_FATE_UNKNOWN && *listener->live.detail)
+		(void)fprintf(out, "  a client could not be tried: %s\n", listener->live.detail);
 	if (*listener->trial.detail)
 		(void)fprintf(out, "  %s\n", listener->trial.detail);
 }
@@ -192,13 +206,20 @@ static void report_listener(FILE *out, const struct heal_listener *listener)
 		(void)fputs(": healthy, runs the files on disk\n", out);
 }
 
+/* Whether a hook has anything to say: all is well is nothing. */
+static bool report_is_news(const struct heal_report *report)
+{
+	for (size_t i = 0; i < report->listeners.count; i++)
+		if (report->listeners.items[i].n_stale)
+			return true;
+	return report->listeners.unreadable > 0;
+}
+
 int heal_report_text(FILE *out, const struct heal_report *report, enum heal_verb verb)
 {
-	bool is_stale = false;
+	bool is_news = report_is_news(report);
 
-	for (size_t i = 0; i < report->listeners.count; i++)
-		is_stale |= report->listeners.items[i].n_stale != 0;
-	for (size_t i = 0; (is_stale || verb != HEAL_HOOK) && i < report->notes.count; i++)
+	for (size_t i = 0; (is_news || verb != HEAL_HOOK) && i < report->notes.count; i++)
 		(void)fprintf(out, "sshd-heal: %s\n", report->notes.lines[i]);
 	for (size_t i = 0; i < report->listeners.count; i++) {
 		const struct heal_listener *listener = &report->listeners.items[i];
@@ -208,7 +229,7 @@ int heal_report_text(FILE *out, const struct heal_report *report, enum heal_verb
 		(void)fputs("sshd-heal: ", out);
 		report_listener(out, listener);
 	}
-	if (is_stale)
+	if (is_news)
 		report_upgrades(out, report);
 	if (verb != HEAL_HOOK && report->listeners.count == 0 && !report->listeners.unreadable)
 		(void)fputs("sshd-heal: no sshd is running, nothing to heal\n", out);
@@ -274,18 +295,22 @@ int heal_report_json(struct heal_context *ctx, FILE *out, const struct heal_repo
 int heal_report_status(const struct heal_report *report)
 {
 	bool is_stale = false;
+	bool is_unknown = report->listeners.unreadable > 0;
 
 	for (size_t i = 0; i < report->listeners.count; i++) {
 		const struct heal_listener *listener = &report->listeners.items[i];
 
 		if (listener->outcome == HEAL_OUTCOME_HEALED)
 			continue;
-		if (listener->outcome == HEAL_OUTCOME_FAILED ||
-		    listener->verdict == HEAL_VERDICT_REFUSING)
+		if (listener->verdict == HEAL_VERDICT_REFUSING ||
+		    (listener->outcome == HEAL_OUTCOME_FAILED &&
+		     listener->verdict != HEAL_VERDICT_UNKNOWN))
 			return 2;
 		is_stale |= listener->verdict == HEAL_VERDICT_STALE;
+		is_unknown |= listener->verdict == HEAL_VERDICT_UNKNOWN;
 	}
-	if (is_stale)
-		return 1;
-	return report->listeners.unreadable ? 3 : 0;
+	/* Worst first, design.md: what could not be found out may be worse than stale. */
+	if (is_unknown)
+		return 3;
+	return is_stale ? 1 : 0;
 }

@@ -7,14 +7,16 @@
 #include "internal.h"
 
 #define RUN_LOCK_PAUSE_MS 20
+#define RUN_RESERVE_MS 20000
 #define RUN_RETRIES 5
 #define RUN_RETRY_PAUSE_MS 4
 
+/* What cannot be looked at has not ended for that. */
 static bool run_is_there(const struct heal_listener *listener)
 {
 	struct stat st;
 
-	return fstatat(listener->dirfd, "stat", &st, 0) == 0;
+	return fstatat(listener->dirfd, "stat", &st, 0) == 0 || (errno != ENOENT && errno != ESRCH);
 }
 
 /*
@@ -88,7 +90,15 @@ bool heal_is_stale(struct heal_context *ctx)
 	return ctx->proc_fd >= 0 && run_look(ctx, &report, &error) == 0 && run_is_stale(&report);
 }
 
-/* One sshd-heal acts at a time. Returns the lock, or -errno. */
+/* What a run needs once it has the lock: to try, to act, to prove it, perhaps to start sshd again. */
+static int64_t run_lock_deadline(const struct heal_context *ctx)
+{
+	int64_t reserve = (int64_t)ctx->config.deadline_ms * 2 / 3;
+
+	return ctx->deadline_ms - (reserve < RUN_RESERVE_MS ? reserve : RUN_RESERVE_MS);
+}
+
+/* One sshd-heal acts at a time. Returns the lock, or -errno: -EBUSY for another run's. */
 static int run_take_lock(struct heal_context *ctx, struct heal_error *error)
 {
 	static const char what[] = "locking /run/sshd-heal/lock";
@@ -103,12 +113,22 @@ static int run_take_lock(struct heal_context *ctx, struct heal_error *error)
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return heal_error_set(error, errno, "%s: %s", what, strerror(errno));
-		if (heal_left_ms(ctx->deadline_ms, 1) == 0)
-			return heal_error_set(error, ETIMEDOUT,
-					      "%s: another sshd-heal is still at work", what);
+		if (heal_left_ms(run_lock_deadline(ctx), 1) == 0)
+			return -EBUSY;
 		heal_sleep_ms(RUN_LOCK_PAUSE_MS);
 	}
 	return heal_take_fd(&fd);
+}
+
+/* Takes the lock for a run that may act, or keeps it from acting. */
+static int run_lock(struct heal_context *ctx, struct heal_error *error)
+{
+	int lock = run_take_lock(ctx, error);
+
+	/* A stale sshd is worth telling of even where nothing can be locked, and so done. */
+	ctx->is_busy = lock == -EBUSY;
+	ctx->is_unlocked = lock < 0 && lock != -EBUSY;
+	return lock;
 }
 
 /* A hook has nobody to ask what a broken configuration meant: it only warns. */
@@ -118,14 +138,25 @@ static void run_configure(struct heal_context *ctx, struct heal_error *error)
 		ctx->config.mode = HEAL_MODE_WARN;
 }
 
+/* Where a listener of ours listens; one that ends meanwhile just shows nothing. */
+static void run_find_addresses(struct heal_context *ctx, struct heal_report *report,
+			       struct heal_listener *listener)
+{
+	int r = listener->foreign == HEAL_OURS ? heal_listener_addresses(ctx, listener) : 0;
+
+	if (r < 0 && r != -ENOENT && r != -ESRCH)
+		(void)heal_notes_add(&report->notes,
+				     "finding out where sshd process %d listens: %s",
+				     (int)listener->pid, strerror(-r));
+}
+
 /* What a report tells beyond the files: addresses, sessions, packages. */
 static int run_describe(struct heal_context *ctx, struct heal_report *report)
 {
 	int r;
 
 	for (size_t i = 0; i < report->listeners.count; i++)
-		/* A listener that ends meanwhile just shows none. */
-		(void)heal_listener_addresses(ctx, &report->listeners.items[i]);
+		run_find_addresses(ctx, report, &report->listeners.items[i]);
 	if (heal_sessions_count(ctx, &report->listeners) < 0)
 		(void)heal_notes_add(&report->notes, "the sessions could not be counted");
 	if (!run_is_stale(report))
@@ -144,7 +175,7 @@ static void run_judge(struct heal_context *ctx, enum heal_verb verb, struct heal
 		maps_clear_stale(listener);
 	facts = heal_facts_find(ctx, listener, &report->notes);
 	if (ctx->is_live)
-		facts = heal_facts_try(ctx, listener, facts, verb != HEAL_CHECK);
+		facts = heal_facts_try(ctx, listener, facts);
 	if (listener->verdict != HEAL_VERDICT_UNKNOWN)
 		listener->verdict = heal_verdict_of(facts);
 	if (listener->verdict != HEAL_VERDICT_FOREIGN && listener->verdict > report->verdict)
@@ -222,10 +253,7 @@ int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *
 		r = run_look(ctx, &report, error);
 	}
 	if (r == 0 && acts && run_is_stale(&report)) {
-		lock = run_take_lock(ctx, &lock_error);
-		/* A stale sshd is worth telling of even where nothing can be locked, and so done. */
-		if (lock < 0)
-			ctx->config.mode = HEAL_MODE_WARN;
+		lock = run_lock(ctx, &lock_error);
 		/* Whoever had the lock may have healed it all. */
 		r = run_look(ctx, &report, error);
 	}

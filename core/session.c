@@ -9,6 +9,7 @@ struct session_process {
 	pid_t pid;
 	pid_t ppid;
 	enum heal_title title;
+	bool is_roots;
 };
 
 struct session_table {
@@ -21,36 +22,65 @@ static void session_table_done(struct session_table *table)
 	free(table->items);
 }
 
-/* Gives 1 and the process when it is one of sshd's, 0 when not or gone. */
-static int session_load(struct heal_context *ctx, const char *pid, struct session_process *ret)
+/*
+ * What a process is to its parent. Of anybody's but root's the title is not read: before
+ * authentication sshd has it in its sandbox (sshd(8), since 7.5), and not after.
+ */
+static int session_title(int dirfd, const struct heal_owner *owner, const char *base,
+			 enum heal_title *ret)
 {
-	_cleanup_free_ char *exe = NULL;
 	_cleanup_free_ char *cmdline = NULL;
+	size_t len;
+	int r;
+
+	if (!owner->is_root) {
+		/* From 10.0 on there is a program of its own for it. */
+		*ret = owner->is_sandboxed || strncmp(base, "/sshd-auth", 10) == 0
+			       ? HEAL_TITLE_OTHER
+			       : HEAL_TITLE_SESSION;
+		return 0;
+	}
+	r = heal_read_at(dirfd, "cmdline", CMDLINE_MAX, &cmdline, &len);
+	if (r == 0)
+		*ret = title_classify(cmdline, len);
+	return r;
+}
+
+/* Returns 1 and the process when it is one of sshd's, 0 when not. */
+static int session_load(const struct heal_context *ctx, const char *pid,
+			struct session_process *ret)
+{
+	_cleanup_close_ int dirfd = -1;
+	_cleanup_free_ char *exe = NULL;
 	_cleanup_free_ char *stat_text = NULL;
+	struct session_process process = {.pid = (pid_t)atoi(pid)};
+	struct heal_owner owner = {0};
 	struct heal_stat stat;
 	char path[32];
 	const char *base;
 	size_t len;
+	int r;
 
 	(void)snprintf(path, sizeof(path), "%.12s/exe", pid);
-	if (heal_readlink_at(ctx->proc_fd, path, &exe) < 0)
-		return 0;
-	base = strrchr(exe, '/');
+	r = heal_readlink_at(ctx->proc_fd, path, &exe);
+	base = r == 0 ? strrchr(exe, '/') : NULL;
 	/* sshd, sshd-session, sshd-auth, each perhaps with " (deleted)" behind it. */
 	if (!base || strncmp(base, "/sshd", 5) != 0)
-		return 0;
-	(void)snprintf(path, sizeof(path), "%.12s/stat", pid);
-	if (heal_read_at(ctx->proc_fd, path, 4096, &stat_text, &len) < 0 ||
-	    stat_parse(stat_text, len, &stat) < 0)
-		return 0;
-	(void)snprintf(path, sizeof(path), "%.12s/cmdline", pid);
-	if (heal_read_at(ctx->proc_fd, path, CMDLINE_MAX, &cmdline, &len) < 0)
-		return 0;
-	*ret = (struct session_process){
-		.pid = (pid_t)atoi(pid),
-		.ppid = stat.ppid,
-		.title = title_classify(cmdline, len),
-	};
+		return r;
+	r = dirfd = heal_open_process(ctx, pid);
+	if (r >= 0)
+		r = heal_owner_load(ctx, dirfd, &owner);
+	if (r == 0)
+		r = heal_read_at(dirfd, "stat", 4096, &stat_text, &len);
+	if (r == 0)
+		r = stat_parse(stat_text, len, &stat);
+	if (r == 0)
+		r = session_title(dirfd, &owner, base, &process.title);
+	if (r < 0)
+		return r;
+	process.ppid = stat.ppid;
+	process.is_roots = owner.is_root;
+	*ret = process;
 	return 1;
 }
 
@@ -63,10 +93,15 @@ static int session_table_load(struct heal_context *ctx, struct session_table *ta
 		return -errno;
 	while ((errno = 0, entry = readdir(dir))) {
 		struct session_process process;
+		int r = isdigit((unsigned char)entry->d_name[0])
+				? session_load(ctx, entry->d_name, &process)
+				: 0;
 
-		if (!isdigit((unsigned char)entry->d_name[0]) ||
-		    session_load(ctx, entry->d_name, &process) == 0)
+		/* Kernel threads have no exe; what is not there any more has ended. */
+		if (r == 0 || r == -ENOENT || r == -ESRCH)
 			continue;
+		if (r < 0)
+			return r;
 		if (heal_grow(&table->items, table->count, sizeof(*table->items)) < 0)
 			return -ENOMEM;
 		table->items[table->count++] = process;
@@ -78,7 +113,7 @@ static int session_table_load(struct heal_context *ctx, struct session_table *ta
 static bool session_is_counted(const struct session_table *table,
 			       const struct session_process *process)
 {
-	if (process->title != HEAL_TITLE_SESSION)
+	if (process->title != HEAL_TITLE_SESSION || !process->is_roots)
 		return false;
 	for (size_t i = 0; i < table->count; i++) {
 		const struct session_process *other = &table->items[i];

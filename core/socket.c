@@ -76,13 +76,19 @@ static int socket_inodes_load(int process_fd, struct socket_inodes *inodes)
 	if (!dir)
 		return -errno;
 	fd = -1;
-	while ((entry = readdir(dir))) {
+	while ((errno = 0, entry = readdir(dir))) {
 		char link[64];
 		uint64_t inode;
-		ssize_t n = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
+		ssize_t n;
 
-		if (n < 0)
+		if (!isdigit((unsigned char)entry->d_name[0]))
 			continue;
+		n = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
+		/* A connection that it has just closed is none that it listens on. */
+		if (n < 0 && errno == ENOENT)
+			continue;
+		if (n < 0)
+			return -errno;
 		link[n] = '\0';
 		if (sscanf(link, "socket:[%" SCNu64 "]", &inode) != 1)
 			continue;
@@ -90,7 +96,7 @@ static int socket_inodes_load(int process_fd, struct socket_inodes *inodes)
 			return -ENOMEM;
 		inodes->items[inodes->count++] = inode;
 	}
-	return 0;
+	return -errno;
 }
 
 /* The table of one family in /proc, for who cannot use sock_diag. */
@@ -207,23 +213,14 @@ static int socket_add_own(void *user, const struct heal_socket *found)
 int heal_listener_addresses(struct heal_context *ctx, struct heal_listener *listener)
 {
 	_cleanup_(socket_search_done) struct socket_search search = {.listener = listener};
-	char name[16];
-	bool is_open = listener->dirfd >= 0;
 	int r;
 
-	(void)snprintf(name, sizeof(name), "%d", (int)listener->pid);
-	if (!is_open)
-		listener->dirfd = openat(ctx->proc_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (listener->dirfd < 0)
-		return -errno;
 	for (size_t i = 0; i < listener->n_addresses; i++)
 		free(listener->addresses[i]);
 	listener->n_addresses = 0;
 	r = socket_inodes_load(listener->dirfd, &search.inodes);
 	if (r == 0)
 		r = socket_list(ctx, listener, socket_add_own, &search);
-	if (!is_open)
-		(void)close(heal_take_fd(&listener->dirfd));
 	return r;
 }
 

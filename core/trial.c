@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -46,38 +47,30 @@ static int trial_pair(int ret[2])
 	return 0;
 }
 
-/*
- * What sshd wrote to stderr: one printable line, "; " between its own, without what
- * it says at every start of options that it does not know any more.
- */
+/* What sshd wrote to stderr, as one printable line. */
 static void trial_read_stderr(int fd, char *ret, size_t size)
 {
 	char buf[TRIAL_STDERR_MAX + 1];
 	ssize_t n = read(fd, buf, TRIAL_STDERR_MAX);
-	char *save = NULL;
 
-	*ret = '\0';
-	if (n <= 0)
-		return;
-	buf[n] = '\0';
-	for (char *line = strtok_r(buf, "\r\n", &save); line; line = strtok_r(NULL, "\r\n", &save))
-		if (!strstr(line, "Deprecated option") && !strstr(line, "eprecated key"))
-			heal_append(ret, size, "%s%s", *ret ? "; " : "", line);
+	buf[n > 0 ? n : 0] = '\0';
+	heal_effective_words(buf, ret, size);
 }
 
-static int trial_start(const char *path, const struct heal_words *options, int server, int err,
-		       pid_t *ret)
+static int trial_start(const struct heal_start *start, int server, int err, pid_t *ret)
 {
 	static const char *const flags[] = {"-i", "-e", NULL};
 	_cleanup_(heal_words_done) struct heal_words argv = {0};
-	const int fds[3] = {server, server, err};
-	int r = exec_build(path, flags, options, &argv);
+	struct heal_command command = {
+		.path = start->path, .cwd = start->cwd, .fds = {server, server, err}};
+	int r = exec_build(start->path, flags, &start->options, &argv);
 
-	return r < 0 ? r : heal_process_start(path, argv.items, fds, ret);
+	command.argv = argv.items;
+	return r < 0 ? r : heal_process_start(&command, ret);
 }
 
-/* One sshd, one client. words gets what sshd said. */
-static int trial_once(struct heal_context *ctx, const char *path, const struct heal_words *options,
+/* One sshd, one client. words gets what sshd said. Errors: -ETIME where there is no time. */
+static int trial_once(struct heal_context *ctx, const struct heal_start *start,
 		      struct heal_hello *hello, char *words, size_t size)
 {
 	int64_t deadline = heal_now_ms() + heal_left_ms(ctx->deadline_ms, TRIAL_MS);
@@ -87,7 +80,7 @@ static int trial_once(struct heal_context *ctx, const char *path, const struct h
 	_cleanup_close_ int err_write = -1;
 	int pair[2] = {-1, -1};
 	pid_t pid;
-	int r = trial_pair(pair);
+	int r = heal_has_time(ctx->deadline_ms) ? trial_pair(pair) : -ETIME;
 
 	if (r < 0)
 		return r;
@@ -97,7 +90,7 @@ static int trial_once(struct heal_context *ctx, const char *path, const struct h
 		return -errno;
 	err_read = pair[0];
 	err_write = pair[1];
-	r = trial_start(path, options, server, err_write, &pid);
+	r = trial_start(start, server, err_write, &pid);
 	if (r < 0)
 		return r;
 	/* Only sshd may hold its end, or its death would not be seen. */
@@ -142,6 +135,7 @@ static void trial_exec_done(struct heal_exec *exec)
 	heal_words_done(&exec->command);
 	heal_words_done(&exec->environment);
 	heal_words_done(&exec->files);
+	free(exec->directory);
 }
 
 /* Whether two paths lead to the same file, as /sbin/sshd and /usr/sbin/sshd do. */
@@ -157,30 +151,65 @@ static bool trial_same_file(struct heal_context *ctx, const char *a, const char 
 	       a_st.st_ino == b_st.st_ino;
 }
 
-/* The arguments that a restart would start sshd with. */
+/*
+ * Where the unit starts its service: NULL for /. A directory that somebody else may
+ * write to, or put another into the place of, is none to run anything in.
+ */
+static int trial_directory(struct heal_context *ctx, const char *unit, const char *directory,
+			   char **ret, struct heal_error *error)
+{
+	bool may_miss = *directory == '!';
+	bool is_roots = false;
+	char *copy;
+	int r;
+
+	directory += may_miss;
+	if (!*directory || strcmp(directory, "/") == 0)
+		return 0;
+	/* "~" is the home of the user that the service runs as. */
+	r = *directory == '/' ? heal_trust_path(ctx->root_fd, directory, &is_roots) : -EINVAL;
+	if (r == -ENOENT && may_miss && is_roots)
+		return 0;
+	if (r < 0)
+		return heal_error_set(error, -r, "%s starts sshd in %s: %s", unit, directory,
+				      strerror(-r));
+	if (!is_roots)
+		return heal_error_set(error, EPERM,
+				      "%s starts sshd in %s, where not only root can put files", unit,
+				      directory);
+	copy = strdup(directory);
+	if (!copy)
+		return heal_error_set(error, ENOMEM, "trying %s: out of memory", unit);
+	*ret = copy;
+	return 0;
+}
+
+/* The arguments that a restart would start sshd with, and where. */
 static int trial_unit_argv(struct heal_context *ctx, const struct heal_listener *listener,
-			   struct heal_words *argv, struct heal_error *error)
+			   struct heal_words *argv, char **cwd, struct heal_error *error)
 {
 	_cleanup_(trial_exec_done) struct heal_exec exec = {0};
+	const char *unit = listener->unit.id;
 	const char *name;
-	int r = ctx->service_ops->exec_start(ctx->service, listener->unit.id, &exec, error);
+	int r = ctx->service_ops->exec_start(ctx->service, unit, &exec, error);
 
 	if (r < 0)
 		return r;
 	/* What is tried must be what a restart would start. */
 	if (!trial_same_file(ctx, exec.path, listener->exe))
-		return heal_error_set(error, ENOTSUP, "%s starts %s, but %s is what runs",
-				      listener->unit.id, exec.path, listener->exe);
+		return heal_error_set(error, ENOTSUP, "%s starts %s, but %s is what runs", unit,
+				      exec.path, listener->exe);
 	r = trial_environment(ctx, &exec);
 	name = r == 0 ? exec_find_loader_variable(&exec.environment) : NULL;
 	if (name)
-		return heal_error_set(error, ENOTSUP, "%s sets %s, which a trial would not have",
-				      listener->unit.id, name);
+		return heal_error_set(error, ENOTSUP, "%s sets %s, which a trial would not have", unit,
+				      name);
 	if (r == 0)
 		r = exec_expand(&exec.command, &exec.environment, argv);
-	return r < 0 ? heal_error_set(error, -r, "understanding how %s starts sshd: %s",
-				      listener->unit.id, strerror(-r))
-		     : 0;
+	if (r < 0)
+		return heal_error_set(error, -r, "understanding how %s starts sshd: %s", unit,
+				      strerror(-r));
+	return trial_directory(ctx, unit, exec.directory ? exec.directory : "", cwd, error);
 }
 
 /*
@@ -208,15 +237,55 @@ static int trial_running_argv(const struct heal_listener *listener,
 		     : 0;
 }
 
-/* The options of a trial; whose arguments they are is for the message. */
-static int trial_options(const struct heal_words *argv, const char *whose,
-			 struct heal_words *options, struct heal_error *error)
+/*
+ * Whether the files that are named without saying from where are root's alone, looked
+ * up from a directory. One that is not there is an error where may_miss is not set.
+ */
+static int trial_check_names(struct heal_context *ctx, const struct heal_words *argv,
+			     const char *cwd, bool may_miss, const char *whose,
+			     struct heal_error *error)
 {
-	int r = exec_trial_options(argv, options);
+	struct exec_relative name;
 
-	return r < 0 ? heal_error_set(error, -r, "understanding how %s starts sshd: %s", whose,
-				      strerror(-r))
-		     : 0;
+	for (size_t i = 0; exec_find_relative(argv, i, &name) == 1; i++) {
+		_cleanup_free_ char *path = NULL;
+		bool is_roots = false;
+		int r;
+
+		if (asprintf(&path, "%s/%s", cwd ? cwd : "", name.file) < 0) {
+			path = NULL;
+			return heal_error_set(error, ENOMEM, "trying sshd: out of memory");
+		}
+		r = heal_trust_path(ctx->root_fd, path, &is_roots);
+		/* A log or PID file is made anew. */
+		if (r == -ENOENT && is_roots &&
+		    (may_miss || name.option == 'E' || strncasecmp(name.value, "PidFile", 7) == 0))
+			r = 0;
+		if (r < 0)
+			return heal_error_set(error, -r, "%s has -%c %s, but %s: %s", whose, name.option,
+					      name.value, path, strerror(-r));
+		if (!is_roots)
+			return heal_error_set(error, EPERM,
+					      "%s has -%c %s, and not only root can write to %s", whose,
+					      name.option, name.value, path);
+	}
+	return 0;
+}
+
+/*
+ * The options of a trial, once nothing of anybody else's can be taken for root's;
+ * whose arguments they are is for the message.
+ */
+static int trial_options(struct heal_context *ctx, const struct heal_words *argv,
+			 const char *whose, bool may_miss, struct heal_start *start,
+			 struct heal_error *error)
+{
+	int r = exec_trial_options(argv, &start->options);
+
+	if (r < 0)
+		return heal_error_set(error, -r, "understanding how %s starts sshd: %s", whose,
+				      strerror(-r));
+	return trial_check_names(ctx, argv, start->cwd, may_miss, whose, error);
 }
 
 /* Adds the file at fault to the detail: whether it is there, and whose it is. */
@@ -247,7 +316,7 @@ static void trial_judge(struct heal_context *ctx, struct heal_listener *listener
 	size_t size = sizeof(trial->detail);
 
 	trial->detail[0] = '\0';
-	if (code == 0 && hello->fate == HEAL_FATE_OK) {
+	if (code == 0 && (hello->fate == HEAL_FATE_OK || hello->fate == HEAL_FATE_ANSWERED)) {
 		trial->result = HEAL_TRIAL_OK;
 		memcpy(trial->key, hello->key, sizeof(trial->key));
 		return;
@@ -285,20 +354,37 @@ static bool trial_is_about_file(int code)
 	return false;
 }
 
+/* Whether a trial said nothing about sshd, for it was ours that went wrong; says so. */
+static bool trial_is_void(const struct heal_start *start, int code, const struct heal_hello *hello,
+			  struct heal_error *error)
+{
+	if (code == -ETIME)
+		(void)heal_error_set(error, ETIME, "no time is left to try it");
+	else if (code < 0 && !trial_is_about_file(-code))
+		(void)heal_error_set(error, -code, "trying %s: %s", start->path, strerror(-code));
+	else if (code == 0 && hello->fate == HEAL_FATE_TIMEOUT)
+		(void)heal_error_set(error, ETIME, "it could not be tried in time: %s",
+				     *hello->detail ? hello->detail : "no answer yet");
+	else if (code == 0 && hello->fate == HEAL_FATE_UNKNOWN)
+		(void)heal_error_set(error, EIO, "trying %s: our client failed%s%s", start->path,
+				     *hello->detail ? ": " : "", hello->detail);
+	else
+		return false;
+	return true;
+}
+
 static void trial_with(struct heal_context *ctx, struct heal_listener *listener,
-		       const struct heal_words *options)
+		       const struct heal_start *start)
 {
 	struct heal_hello hello = {0};
 	struct heal_error error;
 	char words[TRIAL_STDERR_MAX / 16] = "";
-	int r = trial_once(ctx, listener->exe, options, &hello, words, sizeof(words));
+	int r = trial_once(ctx, start, &hello, words, sizeof(words));
 
-	if (r < 0 && !trial_is_about_file(-r)) {
-		(void)heal_error_set(&error, -r, "trying %s: %s", listener->exe, strerror(-r));
+	if (trial_is_void(start, r, &hello, &error))
 		trial_skip(listener, error.message);
-		return;
-	}
-	trial_judge(ctx, listener, r, &hello, words);
+	else
+		trial_judge(ctx, listener, r, &hello, words);
 }
 
 static void trial_compare_keys(struct heal_listener *listener)
@@ -361,14 +447,16 @@ static const char *trial_config_file(const struct heal_words *options)
 
 /* What a client does not see: the keys of the other types, and the addresses. */
 static void trial_ask_sshd(struct heal_context *ctx, struct heal_listener *listener,
-			   const struct heal_words *options)
+			   const struct heal_start *start)
 {
 	_cleanup_(heal_effective_done) struct heal_effective effective = {0};
 	struct heal_trial *trial = &listener->trial;
+	struct heal_error error = {0};
+	const char *config = trial_config_file(&start->options);
 	const char *path;
 
-	if (heal_effective_load(ctx, listener->exe, options, &effective) < 0) {
-		trial_skip(listener, "sshd -T did not tell its configuration");
+	if (heal_effective_load(ctx, start, &effective, &error) < 0) {
+		trial_skip(listener, error.message);
 		return;
 	}
 	path = heal_effective_new_key(ctx, listener, &effective);
@@ -377,28 +465,90 @@ static void trial_ask_sshd(struct heal_context *ctx, struct heal_listener *liste
 		trial_add(listener, "the host key ", path, " was replaced after sshd had started");
 	}
 	trial_check_addresses(ctx, listener, &effective);
-	if (heal_effective_is_new(ctx, listener, &effective, trial_config_file(options)))
-		trial_add(listener, "sshd takes up what was changed in ", trial_config_file(options),
-			  " since it started");
+	if (heal_effective_is_new(ctx, listener, &effective, config))
+		trial_add(listener, "sshd takes up what was changed in ", config, " since it started");
+}
+
+static void trial_start_done(struct heal_start *start)
+{
+	heal_words_done(&start->options);
+	free(start->cwd);
+}
+#define _cleanup_start_ _cleanup_(trial_start_done)
+
+/* What SIGHUP and a restart would run. */
+struct trial_starts {
+	struct heal_start hup; /* sshd goes to / before it listens, and re-executes itself there */
+	struct heal_start restart;
+};
+
+static void trial_starts_done(struct trial_starts *starts)
+{
+	trial_start_done(&starts->hup);
+	trial_start_done(&starts->restart);
+}
+
+/*
+ * Finds out what SIGHUP would run. That it would not find its files again is no error
+ * where there is a unit: then only a restart can help.
+ */
+static int trial_find_hup(struct heal_context *ctx, struct heal_listener *listener,
+			  const struct heal_words *unit_argv, struct heal_start *hup,
+			  struct heal_error *error)
+{
+	_cleanup_(heal_words_done) struct heal_words argv = {0};
+	int r = trial_running_argv(listener, unit_argv, &argv, error);
+
+	if (r < 0)
+		return r;
+	r = trial_options(ctx, &argv, "its title", false, hup, error);
+	listener->trial.is_hup_fatal = r == -ENOENT && heal_listener_has_unit(listener);
+	return listener->trial.is_hup_fatal ? 0 : r;
+}
+
+static int trial_find_starts(struct heal_context *ctx, struct heal_listener *listener,
+			     struct trial_starts *starts, struct heal_error *error)
+{
+	_cleanup_(heal_words_done) struct heal_words unit_argv = {0};
+	struct exec_relative name;
+	bool has_unit = heal_listener_has_unit(listener);
+	int r = 0;
+
+	starts->hup.path = starts->restart.path = listener->exe;
+	if (has_unit)
+		r = trial_unit_argv(ctx, listener, &unit_argv, &starts->restart.cwd, error);
+	if (r == 0 && has_unit)
+		r = trial_options(ctx, &unit_argv, listener->unit.id, true, &starts->restart, error);
+	if (r == 0)
+		r = trial_find_hup(ctx, listener, &unit_argv, &starts->hup, error);
+	/* The same name is another file for SIGHUP, which must not be taken up for it. */
+	if (r == 0 && starts->restart.cwd && exec_find_relative(&unit_argv, 0, &name) == 1)
+		listener->trial.is_hup_fatal = true;
+	return r;
 }
 
 /* Tries what the running listener has, and where it differs what its unit says now. */
-static void trial_both(struct heal_context *ctx, struct heal_listener *listener,
-		       const struct heal_words *running, const struct heal_words *restarted)
+static void trial_starts_with(struct heal_context *ctx, struct heal_listener *listener,
+			      const struct trial_starts *starts)
 {
-	trial_with(ctx, listener, running);
-	if (listener->trial.result == HEAL_TRIAL_OK && !heal_words_equal(running, restarted))
-		trial_with(ctx, listener, restarted);
+	bool has_unit = heal_listener_has_unit(listener);
+
+	if (!listener->trial.is_hup_fatal)
+		trial_with(ctx, listener, &starts->hup);
+	if (listener->trial.is_hup_fatal ||
+	    (listener->trial.result == HEAL_TRIAL_OK && has_unit &&
+	     (starts->restart.cwd ||
+	      !heal_words_equal(&starts->hup.options, &starts->restart.options))))
+		trial_with(ctx, listener, &starts->restart);
+	trial_compare_keys(listener);
+	if (listener->trial.result == HEAL_TRIAL_OK)
+		trial_ask_sshd(ctx, listener, has_unit ? &starts->restart : &starts->hup);
 }
 
 void heal_trial_run(struct heal_context *ctx, struct heal_listener *listener)
 {
-	_cleanup_(heal_words_done) struct heal_words unit_argv = {0};
-	_cleanup_(heal_words_done) struct heal_words running_argv = {0};
-	_cleanup_(heal_words_done) struct heal_words running = {0};
-	_cleanup_(heal_words_done) struct heal_words restarted = {0};
+	_cleanup_(trial_starts_done) struct trial_starts starts = {0};
 	struct heal_error error = {0};
-	bool has_unit = heal_listener_has_unit(listener);
 	int r = heal_context_client(ctx, &error);
 
 	if (r == 0 && listener->n_addresses == 0)
@@ -406,35 +556,25 @@ void heal_trial_run(struct heal_context *ctx, struct heal_listener *listener)
 	if (r == 0 && !socket_is_reachable(ctx, listener))
 		r = heal_error_set(&error, EADDRNOTAVAIL,
 				   "it is in a network namespace of its own, where no client can be tried");
-	if (r == 0 && has_unit)
-		r = trial_unit_argv(ctx, listener, &unit_argv, &error);
-	if (r == 0 && has_unit)
-		r = trial_options(&unit_argv, listener->unit.id, &restarted, &error);
 	if (r == 0)
-		r = trial_running_argv(listener, &unit_argv, &running_argv, &error);
-	if (r == 0)
-		r = trial_options(&running_argv, "its title", &running, &error);
-	if (r < 0) {
+		r = trial_find_starts(ctx, listener, &starts, &error);
+	if (r < 0)
 		trial_skip(listener, error.message);
-		return;
-	}
-	trial_both(ctx, listener, &running, has_unit ? &restarted : &running);
-	trial_compare_keys(listener);
-	if (listener->trial.result == HEAL_TRIAL_OK)
-		trial_ask_sshd(ctx, listener, has_unit ? &restarted : &running);
+	else
+		trial_starts_with(ctx, listener, &starts);
 }
 
 void heal_trial_again(struct heal_context *ctx, struct heal_listener *listener)
 {
 	_cleanup_(heal_words_done) struct heal_words argv = {0};
-	_cleanup_(heal_words_done) struct heal_words options = {0};
+	_cleanup_start_ struct heal_start start = {.path = listener->exe};
 	struct heal_error error = {0};
-	int r = trial_unit_argv(ctx, listener, &argv, &error);
+	int r = trial_unit_argv(ctx, listener, &argv, &start.cwd, &error);
 
 	if (r == 0)
-		r = trial_options(&argv, listener->unit.id, &options, &error);
+		r = trial_options(ctx, &argv, listener->unit.id, true, &start, &error);
 	if (r < 0)
 		trial_skip(listener, error.message);
 	else
-		trial_with(ctx, listener, &options);
+		trial_with(ctx, listener, &start);
 }

@@ -198,6 +198,11 @@ int heal_left_ms(int64_t deadline_ms, int cap)
 	return left < cap ? (int)left : cap;
 }
 
+bool heal_has_time(int64_t deadline_ms)
+{
+	return heal_left_ms(deadline_ms, HEAL_BEGIN_MS) == HEAL_BEGIN_MS;
+}
+
 void heal_sleep_ms(int ms)
 {
 	struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * 1000000L};

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The ssh client of trial and proof: libssh, up to the verified host key. */
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
 
 #include <libssh/libssh.h>
 
 #include "../internal.h"
+
+#define CLIENT_END_MS 50
 
 struct client {
 	ssh_session session;
@@ -71,31 +75,60 @@ static int client_name_key(struct client *client, struct heal_hello *hello)
 	return 0;
 }
 
+/*
+ * Whether the server ended the connection, by a word or without one. A close that it
+ * has just done takes a moment to arrive.
+ */
+static bool client_was_ended(int fd, const char *words)
+{
+	struct pollfd poller = {.fd = fd, .events = POLLIN | POLLRDHUP};
+	char byte;
+
+	if (strstr(words, "SSH_MSG_DISCONNECT"))
+		return true;
+	if (poll(&poller, 1, CLIENT_END_MS) <= 0)
+		return false;
+	return poller.revents & (POLLRDHUP | POLLHUP | POLLERR) ||
+	       recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/*
+ * Why the key exchange came to no end. What the server did not bring about is the doing
+ * of our client, and says nothing of the server: too long a banner, no memory.
+ */
+static enum heal_fate client_judge(int fd, int64_t deadline_ms, const char *words)
+{
+	/* It got as far as offering its algorithms; that we have none of them is our affair. */
+	if (strstr(words, "no match for method"))
+		return HEAL_FATE_ANSWERED;
+	if (client_was_ended(fd, words))
+		return HEAL_FATE_FAILED;
+	return heal_left_ms(deadline_ms, 1) == 0 || strstr(words, "imeout") ? HEAL_FATE_TIMEOUT
+									      : HEAL_FATE_UNKNOWN;
+}
+
 static void client_meet(int fd, int timeout_ms, struct heal_hello *hello)
 {
 	_cleanup_(client_done) struct client client = {.session = ssh_new(), .fd = -1};
-	int r;
+	int64_t deadline = heal_now_ms() + timeout_ms;
+	int r = client.session ? client_set_up(&client, fd, timeout_ms) : -ENOMEM;
 
-	hello->fate = HEAL_FATE_FAILED;
-	if (!client.session) {
-		(void)snprintf(hello->detail, sizeof(hello->detail), "libssh: out of memory");
-		return;
-	}
-	r = client_set_up(&client, fd, timeout_ms);
+	hello->fate = HEAL_FATE_UNKNOWN;
 	if (r < 0) {
 		(void)snprintf(hello->detail, sizeof(hello->detail), "setting up libssh: %s",
 			       strerror(-r));
 		return;
 	}
-	if (ssh_connect(client.session) != SSH_OK || client_name_key(&client, hello) < 0) {
+	if (ssh_connect(client.session) != SSH_OK) {
 		heal_safe(hello->detail, sizeof(hello->detail), ssh_get_error(client.session));
-		/* The server got as far as offering its algorithms; that we have none is our fault. */
-		if (strstr(hello->detail, "no match for method"))
-			hello->fate = HEAL_FATE_OK;
+		hello->fate = client_judge(fd, deadline, hello->detail);
 		ssh_silent_disconnect(client.session);
 		return;
 	}
-	hello->fate = HEAL_FATE_OK;
+	/* The signature was right; that its name was not to be had is our trouble, too. */
+	hello->fate = client_name_key(&client, hello) < 0 ? HEAL_FATE_UNKNOWN : HEAL_FATE_OK;
+	if (hello->fate == HEAL_FATE_UNKNOWN)
+		(void)snprintf(hello->detail, sizeof(hello->detail), "libssh: no name for the host key");
 	ssh_disconnect(client.session);
 }
 

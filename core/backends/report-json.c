@@ -6,41 +6,76 @@
 
 #define JSON_TEXT_MAX 1024
 
+/*
+ * A tree that is being made. json-c ends the program over an object that could not be
+ * allocated: so nothing is added to one, and one failure makes the whole a failure.
+ */
+struct json {
+	bool has_failed;
+};
+
+/* Takes what was made; remembers when it could not be. */
+static struct json_object *json_made(struct json *json, struct json_object *value)
+{
+	json->has_failed |= value == NULL;
+	return value;
+}
+
+/* Adds a member, NULL being null; takes the value over. */
+static void json_add(struct json *json, struct json_object *object, const char *key,
+		     struct json_object *value)
+{
+	if (object && json_object_object_add(object, key, value) == 0)
+		return;
+	json->has_failed = true;
+	json_object_put(value);
+}
+
+/* Likewise to a list. */
+static void json_append(struct json *json, struct json_object *list, struct json_object *value)
+{
+	if (list && value && json_object_array_add(list, value) == 0)
+		return;
+	json->has_failed = true;
+	json_object_put(value);
+}
+
 /* null where nothing is known, and never an unsafe byte. */
-static struct json_object *json_text(const char *text)
+static struct json_object *json_text(struct json *json, const char *text)
 {
 	char safe[JSON_TEXT_MAX];
 
 	if (!text)
 		return NULL;
 	heal_safe(safe, sizeof(safe), text);
-	return json_object_new_string(safe);
+	return json_made(json, json_object_new_string(safe));
 }
 
-static void json_add_text(struct json_object *object, const char *key, const char *text)
+static void json_add_text(struct json *json, struct json_object *object, const char *key,
+			  const char *text)
 {
-	(void)json_object_object_add(object, key, json_text(text));
+	json_add(json, object, key, json_text(json, text));
 }
 
-static struct json_object *json_stale_files(const struct heal_listener *listener)
+static struct json_object *json_stale_files(struct json *json, const struct heal_listener *listener)
 {
-	struct json_object *list = json_object_new_array();
+	struct json_object *list = json_made(json, json_object_new_array());
 
 	for (size_t i = 0; i < listener->n_stale; i++) {
 		const struct heal_stale_file *file = &listener->stale[i];
-		struct json_object *object = json_object_new_object();
+		struct json_object *object = json_made(json, json_object_new_object());
 
-		json_add_text(object, "path", file->path);
-		json_add_text(object, "package", file->package);
-		json_add_text(object, "source", file->source);
-		json_add_text(object, "version_before", file->version_before);
-		json_add_text(object, "version_now", file->version_now);
-		(void)json_object_array_add(list, object);
+		json_add_text(json, object, "path", file->path);
+		json_add_text(json, object, "package", file->package);
+		json_add_text(json, object, "source", file->source);
+		json_add_text(json, object, "version_before", file->version_before);
+		json_add_text(json, object, "version_now", file->version_now);
+		json_append(json, list, object);
 	}
 	return list;
 }
 
-static struct json_object *json_trial(const struct heal_trial *trial)
+static struct json_object *json_trial(struct json *json, const struct heal_trial *trial)
 {
 	static const char *const results[] = {
 		[HEAL_TRIAL_SKIPPED] = "skipped",
@@ -52,33 +87,41 @@ static struct json_object *json_trial(const struct heal_trial *trial)
 		[HEAL_HOST_KEY_SAME] = "same",
 		[HEAL_HOST_KEY_CHANGED] = "changed",
 	};
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_made(json, json_object_new_object());
 
-	json_add_text(object, "result", results[trial->result]);
-	json_add_text(object, "detail", *trial->detail ? trial->detail : NULL);
-	json_add_text(object, "host_key", host_keys[trial->host_key]);
+	json_add_text(json, object, "result", results[trial->result]);
+	json_add_text(json, object, "detail", *trial->detail ? trial->detail : NULL);
+	json_add_text(json, object, "host_key", host_keys[trial->host_key]);
 	return object;
 }
 
-static struct json_object *json_addresses(const struct heal_listener *listener)
+static struct json_object *json_addresses(struct json *json, const struct heal_listener *listener)
 {
-	struct json_object *list = json_object_new_array();
+	struct json_object *list = json_made(json, json_object_new_array());
 
 	for (size_t i = 0; i < listener->n_addresses; i++)
-		(void)json_object_array_add(list, json_text(listener->addresses[i]));
+		json_append(json, list, json_text(json, listener->addresses[i]));
 	return list;
 }
 
-/* To a tenth: the watch looks four times a millisecond. */
-static struct json_object *json_milliseconds(double ms)
+/* To a tenth: the watch looks four times a millisecond. NULL when it is not known. */
+static struct json_object *json_milliseconds(struct json *json, double ms)
 {
 	char text[32];
 
+	if (ms < 0)
+		return NULL;
 	(void)snprintf(text, sizeof(text), "%.1f", ms);
-	return json_object_new_double_s(ms, text);
+	return json_made(json, json_object_new_double_s(ms, text));
 }
 
-static struct json_object *json_listener(const struct heal_listener *listener)
+/* NULL when it is not known. */
+static struct json_object *json_count(struct json *json, int n)
+{
+	return n < 0 ? NULL : json_made(json, json_object_new_int(n));
+}
+
+static struct json_object *json_listener(struct json *json, const struct heal_listener *listener)
 {
 	static const char *const plans[] = {
 		[HEAL_PLAN_NONE] = "none",       [HEAL_PLAN_RELOAD] = "reload",
@@ -91,50 +134,44 @@ static struct json_object *json_listener(const struct heal_listener *listener)
 		[HEAL_OUTCOME_HEALED] = "healed",         [HEAL_OUTCOME_WARNED] = "warned",
 		[HEAL_OUTCOME_FAILED] = "failed",
 	};
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_made(json, json_object_new_object());
 
-	(void)json_object_object_add(object, "pid", json_object_new_int(listener->pid));
-	json_add_text(object, "unit", listener->unit.id);
-	json_add_text(object, "exe", listener->exe);
-	(void)json_object_object_add(object, "addresses", json_addresses(listener));
-	(void)json_object_object_add(object, "sessions",
-				     listener->sessions < 0 ? NULL
-							    : json_object_new_int(listener->sessions));
-	json_add_text(object, "verdict", heal_verdict_text(listener->verdict));
-	(void)json_object_object_add(object, "stale_files", json_stale_files(listener));
-	(void)json_object_object_add(object, "trial", json_trial(&listener->trial));
-	json_add_text(object, "plan", plans[listener->plan]);
-	json_add_text(object, "reason",
+	json_add(json, object, "pid", json_count(json, listener->pid));
+	json_add_text(json, object, "unit", listener->unit.id);
+	json_add_text(json, object, "exe", listener->exe);
+	json_add(json, object, "addresses", json_addresses(json, listener));
+	json_add(json, object, "sessions", json_count(json, listener->sessions));
+	json_add_text(json, object, "verdict", heal_verdict_text(listener->verdict));
+	json_add(json, object, "stale_files", json_stale_files(json, listener));
+	json_add(json, object, "trial", json_trial(json, &listener->trial));
+	json_add_text(json, object, "plan", plans[listener->plan]);
+	json_add_text(json, object, "reason",
 		      listener->outcome == HEAL_OUTCOME_FAILED ? listener->detail : listener->reason);
-	json_add_text(object, "outcome", outcomes[listener->outcome]);
-	(void)json_object_object_add(object, "refused_ms",
-				     listener->refused_ms < 0
-					     ? NULL
-					     : json_milliseconds(listener->refused_ms));
+	json_add_text(json, object, "outcome", outcomes[listener->outcome]);
+	json_add(json, object, "refused_ms", json_milliseconds(json, listener->refused_ms));
 	return object;
 }
 
 static int json_write(FILE *out, const struct heal_report *report)
 {
-	struct json_object *object = json_object_new_object();
-	struct json_object *list = json_object_new_array();
-	const char *text;
+	struct json json = {0};
+	struct json_object *object = json_made(&json, json_object_new_object());
+	struct json_object *list = json_made(&json, json_object_new_array());
+	const char *text = NULL;
 	int r;
 
-	if (!object || !list) {
-		json_object_put(object);
-		json_object_put(list);
-		return -ENOMEM;
-	}
-	(void)json_object_object_add(object, "version", json_object_new_int(1));
-	json_add_text(object, "verdict", heal_verdict_text(report->verdict));
+	json_add(&json, object, "version", json_count(&json, 1));
+	json_add_text(&json, object, "verdict", heal_verdict_text(report->verdict));
 	for (size_t i = 0; i < report->listeners.count; i++)
-		(void)json_object_array_add(list, json_listener(&report->listeners.items[i]));
-	(void)json_object_object_add(object, "listeners", list);
-	text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
-							      JSON_C_TO_STRING_NOSLASHESCAPE);
+		json_append(&json, list, json_listener(&json, &report->listeners.items[i]));
+	json_add(&json, object, "listeners", list);
+	if (!json.has_failed)
+		text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
+								      JSON_C_TO_STRING_NOSLASHESCAPE);
 	r = text ? fprintf(out, "%s\n", text) : -1;
 	json_object_put(object);
+	if (!text)
+		return -ENOMEM;
 	return r < 0 || fflush(out) != 0 ? -EIO : 0;
 }
 

@@ -390,7 +390,8 @@ static int systemd_exec_start(void *handle, const char *unit, struct heal_exec *
 		return r;
 	if (systemd_add_files(&value, &ret->files) < 0)
 		return heal_error_set(error, ENOMEM, "asking systemd about %s: out of memory", unit);
-	return 0;
+	return systemd_get_string(handle, path, SYSTEMD_SERVICE, "WorkingDirectory",
+				  &ret->directory, error);
 }
 
 static int systemd_reload(void *handle, const char *unit, struct heal_error *error)

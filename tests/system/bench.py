@@ -28,8 +28,9 @@ for (1 .. $runs) {
 """
 SHELL = {
     "apt-pre-install": "sshd_heal=/usr/sbin/sshd-heal && test -x $sshd_heal &&"
-                       " $sshd_heal hook apt-pre-install || cat >/dev/null",
-    "apt": "test -x /usr/sbin/sshd-heal && /usr/sbin/sshd-heal hook apt || true",
+                       " /usr/bin/timeout --foreground -k 5 75 $sshd_heal hook apt-pre-install || cat >/dev/null",
+    "apt": "test -x /usr/sbin/sshd-heal && /usr/bin/timeout --foreground -k 5 75"
+           " /usr/sbin/sshd-heal hook apt || true",
 }
 
 

@@ -139,10 +139,18 @@ HEAL_TEST(policy_allows_what_debian_policy_says)
 HEAL_TEST(policy_of_a_host_without_policy_rc_d_allows_all)
 {
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree_new());
-	_cleanup_notes_ struct heal_notes notes = {0};
+	bool is_allowed = false;
 
-	assert_true(heal_policy_allows(ctx, "ssh.service", "reload", &notes));
-	assert_int_equal(notes.count, 0);
+	assert_int_equal(heal_policy_allows(ctx, "ssh.service", "reload", &is_allowed, NULL), 0);
+	assert_true(is_allowed);
+}
+
+static int test_start(const char *path, char *const argv[], const int fds[3], pid_t *ret)
+{
+	const struct heal_command command = {
+		.path = path, .argv = argv, .fds = {fds[0], fds[1], fds[2]}};
+
+	return heal_process_start(&command, ret);
 }
 
 HEAL_TEST(process_is_started_with_its_arguments_and_nothing_of_our_environment)
@@ -157,7 +165,7 @@ HEAL_TEST(process_is_started_with_its_arguments_and_nothing_of_our_environment)
 
 	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
 	assert_int_equal(setenv("HEAL_TEST", "leaked", 1), 0);
-	assert_int_equal(heal_process_start("/bin/sh", argv, (int[3]){-1, out[1], -1}, &pid), 0);
+	assert_int_equal(test_start("/bin/sh", argv, (int[3]){-1, out[1], -1}, &pid), 0);
 	assert_int_equal(heal_process_wait(pid, 2000, &status), 0);
 	assert_int_equal(status, 7);
 	assert_true(read(out[0], found, sizeof(found) - 1) > 0);
@@ -178,7 +186,7 @@ HEAL_TEST(process_that_does_not_end_is_ended_with_its_group)
 	pid_t pid;
 
 	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-	assert_int_equal(heal_process_start("/bin/sh", argv, (int[3]){-1, out[1], -1}, &pid), 0);
+	assert_int_equal(test_start("/bin/sh", argv, (int[3]){-1, out[1], -1}, &pid), 0);
 	(void)close(out[1]);
 	poller.fd = out[0];
 	assert_int_equal(heal_process_wait(pid, 20, &status), -ETIMEDOUT);
@@ -201,7 +209,7 @@ HEAL_TEST(process_that_has_ended_leaves_nothing_behind_in_its_group)
 	pid_t pid;
 
 	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-	assert_int_equal(heal_process_start("/bin/sh", argv, (int[3]){-1, out[1], -1}, &pid), 0);
+	assert_int_equal(test_start("/bin/sh", argv, (int[3]){-1, out[1], -1}, &pid), 0);
 	(void)close(out[1]);
 	assert_int_equal(heal_process_wait(pid, 2000, &status), 0);
 	assert_int_equal(status, 7);
@@ -218,7 +226,7 @@ HEAL_TEST(process_that_is_not_there_is_an_error)
 	char *argv[] = {(char *)"none", NULL};
 	pid_t pid;
 
-	assert_int_equal(heal_process_start("/nonexistent/none", argv, (int[3]){-1, -1, -1}, &pid),
+	assert_int_equal(test_start("/nonexistent/none", argv, (int[3]){-1, -1, -1}, &pid),
 			 -ENOENT);
 }
 

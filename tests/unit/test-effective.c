@@ -57,23 +57,65 @@ HEAL_TEST(effective_is_asked_of_the_program_with_the_options)
 	TEST_NEEDS_PIDFDS();
 	const struct tree *tree = tree_new();
 	_cleanup_context_ struct heal_context *ctx = NULL;
-	_cleanup_(heal_words_done) struct heal_words options = {0};
 	struct heal_effective effective = {0};
+	struct heal_error error = {0};
+	struct heal_start start = {0};
 	char path[600];
 
 	ctx = tree_context(tree);
-	tree_file(tree, "sshd", "#!/bin/sh\necho \"hostkey $*\"\n");
+	tree_file(tree, "sshd", "#!/bin/sh\necho \"hostkey $* in $PWD\"\n");
 	assert_int_equal(fchmodat(tree->fd, "sshd", 0755, 0), 0);
-	assert_int_equal(exec_split("-f /etc/x", &options), 0);
+	assert_int_equal(exec_split("-f /etc/x", &start.options), 0);
 	(void)snprintf(path, sizeof(path), "%s/sshd", tree->path);
-	assert_int_equal(heal_effective_load(ctx, path, &options, &effective), 0);
-	assert_string_equal(effective.host_keys.items[0], "-T -f /etc/x");
+	start.path = path;
+	assert_int_equal(heal_effective_load(ctx, &start, &effective, &error), 0);
+	assert_string_equal(effective.host_keys.items[0], "-T -f /etc/x in /");
 	heal_effective_done(&effective);
-	assert_int_equal(heal_effective_load(ctx, "/nonexistent/sshd", &options, &effective), -ENOENT);
-	/* What it said before it failed is not believed. */
-	tree_file(tree, "sshd", "#!/bin/sh\necho hostkey /x\nexit 1\n");
-	assert_int_equal(heal_effective_load(ctx, path, &options, &effective), -ENOEXEC);
+	start.path = "/nonexistent/sshd";
+	assert_int_equal(heal_effective_load(ctx, &start, &effective, &error), -ENOENT);
+	assert_string_equal(error.message, "sshd -T did not tell its configuration: "
+					   "No such file or directory");
+	/* What it said before it failed is not believed; why it failed is told. */
+	start.path = path;
+	tree_file(tree, "sshd", "#!/bin/sh\necho hostkey /x\necho 'line 3: Bad thing' >&2\nexit 1\n");
+	assert_int_equal(heal_effective_load(ctx, &start, &effective, &error), -ENOEXEC);
+	assert_string_equal(error.message,
+			    "sshd -T did not tell its configuration: line 3: Bad thing");
 	assert_int_equal(effective.host_keys.count, 0);
+	heal_words_done(&start.options);
+}
+
+HEAL_TEST(effective_is_asked_for_in_the_directory_of_the_start)
+{
+	TEST_NEEDS_PIDFDS();
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+	struct heal_effective effective = {0};
+	struct heal_error error = {0};
+	char path[600];
+	char cwd[600];
+	struct heal_start start = {.path = path, .cwd = cwd};
+
+	tree_file(tree, "sshd", "#!/bin/sh\necho \"hostkey $(pwd)\"\n");
+	assert_int_equal(fchmodat(tree->fd, "sshd", 0755, 0), 0);
+	(void)snprintf(path, sizeof(path), "%s/sshd", tree->path);
+	(void)snprintf(cwd, sizeof(cwd), "%s/run", tree->path);
+	assert_int_equal(heal_effective_load(ctx, &start, &effective, &error), 0);
+	assert_string_equal(effective.host_keys.items[0], cwd);
+	heal_effective_done(&effective);
+}
+
+HEAL_TEST(effective_is_not_asked_for_without_time)
+{
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+	struct heal_effective effective = {0};
+	struct heal_error error = {0};
+	const struct heal_start start = {.path = "/nonexistent/sshd"};
+
+	ctx->deadline_ms = heal_now_ms() + HEAL_BEGIN_MS - 10;
+	assert_int_equal(heal_effective_load(ctx, &start, &effective, &error), -ETIME);
+	assert_string_equal(error.message, "no time is left to ask sshd -T");
 }
 
 /* Clock ticks since boot, as a process has that starts so many seconds from now. */

@@ -49,7 +49,7 @@ HEAL_TEST(prove_takes_a_fresh_process_at_once)
 
 	scene_init(&scene, HEAL_PLAN_RELOAD);
 	tree_set_maps(scene.tree, PID, TREE_MAPS_FRESH);
-	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 1500), 0);
+	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 1500), HEAL_PROOF_OK);
 	assert_true(heal_now_ms() - start < 1000);
 	assert_int_equal(scene.listener.n_stale, 1);
 	assert_int_equal(scene.listener.n_addresses, 2);
@@ -63,7 +63,7 @@ HEAL_TEST(prove_gives_one_for_a_process_that_stays_stale)
 	int64_t start = heal_now_ms();
 
 	scene_init(&scene, HEAL_PLAN_RELOAD);
-	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 40), 1);
+	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 40), HEAL_PROOF_STALE);
 	assert_in_range(heal_now_ms() - start, 40, 1500);
 	assert_int_equal(scene.listener.pid, PID);
 }
@@ -74,14 +74,14 @@ HEAL_TEST(prove_gives_two_where_nothing_listens)
 
 	scene_init(&scene, HEAL_PLAN_RELOAD);
 	tree_add(scene.tree, &(struct tree_process){.pid = PID, .sockets = ""});
-	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 20), 2);
+	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 20), HEAL_PROOF_DOWN);
 	/* A process in the midst of its end, or of execve. */
 	tree_add(scene.tree, &(struct tree_process){.pid = PID, .maps = ""});
-	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 20), 2);
+	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 20), HEAL_PROOF_DOWN);
 	tree_add(scene.tree, &(struct tree_process){.pid = PID, .state = 'Z'});
-	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 20), 2);
+	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 20), HEAL_PROOF_DOWN);
 	tree_end(scene.tree, PID);
-	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 20), 2);
+	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 20), HEAL_PROOF_DOWN);
 	assert_int_equal(scene.listener.pid, PID);
 	assert_int_equal(scene.listener.n_stale, 1);
 }
@@ -93,12 +93,12 @@ HEAL_TEST(prove_waits_for_nothing_when_the_process_that_was_to_stay_has_ended)
 
 	scene_init(&scene, HEAL_PLAN_RELOAD);
 	tree_end(scene.tree, PID);
-	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 1800), 2);
+	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 1800), HEAL_PROOF_DOWN);
 	assert_true(heal_now_ms() - start < 1000);
 	/* After a restart there may still be a new one. */
 	scene.listener.plan = HEAL_PLAN_RESTART;
 	start = heal_now_ms();
-	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 40), 2);
+	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 40), HEAL_PROOF_DOWN);
 	assert_in_range(heal_now_ms() - start, 40, 1500);
 }
 
@@ -109,7 +109,7 @@ HEAL_TEST(prove_after_a_reload_leaves_the_main_process_as_it_was)
 	scene_init(&scene, HEAL_PLAN_RELOAD);
 	scene.listener.unit.main_pid = 33;
 	tree_set_maps(scene.tree, PID, TREE_MAPS_FRESH);
-	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 1500), 0);
+	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 1500), HEAL_PROOF_OK);
 	assert_int_equal(scene.listener.unit.main_pid, 33);
 	/* Without a client nobody knows. */
 	assert_int_equal(scene.listener.proved, HEAL_FATE_UNKNOWN);
@@ -122,7 +122,7 @@ HEAL_TEST(prove_after_a_restart_looks_at_the_new_main_process)
 	scene_init(&scene, HEAL_PLAN_RESTART);
 	scene.fake.main_pid = NEW_PID;
 	tree_add(scene.tree, &(struct tree_process){.pid = NEW_PID, .exe = "/usr/bin/sshd"});
-	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 1500), 0);
+	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 1500), HEAL_PROOF_OK);
 	assert_int_equal(scene.listener.pid, NEW_PID);
 	assert_int_equal(scene.listener.start_time, 228000 + NEW_PID);
 	assert_string_equal(scene.listener.exe, "/usr/bin/sshd");
@@ -139,11 +139,13 @@ HEAL_TEST(prove_after_a_restart_is_not_had_from_the_old_process)
 	scene_init(&scene, HEAL_PLAN_RESTART);
 	tree_set_maps(scene.tree, PID, TREE_MAPS_FRESH);
 	scene.fake.main_pid = 0;
-	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 20), 2);
+	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 20), HEAL_PROOF_DOWN);
 	scene.fake.failing = "main_pid";
 	scene.fake.code = EIO;
 	scene.fake.main_pid = PID;
-	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 20), 2);
+	/* Not to be told which process it is, says nothing of it. */
+	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 20), HEAL_PROOF_UNKNOWN);
+	assert_string_equal(scene.listener.detail, "main_pid did not work");
 }
 
 HEAL_TEST(prove_after_a_restart_is_not_had_from_a_main_process_that_is_no_listener)
@@ -153,7 +155,7 @@ HEAL_TEST(prove_after_a_restart_is_not_had_from_a_main_process_that_is_no_listen
 	scene_init(&scene, HEAL_PLAN_RESTART);
 	scene.fake.main_pid = NEW_PID;
 	tree_add(scene.tree, &(struct tree_process){.pid = NEW_PID, .exe = "/bin/sh"});
-	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 20), 2);
+	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 20), HEAL_PROOF_DOWN);
 }
 
 HEAL_TEST(prove_gives_three_for_an_address_that_it_lost)
@@ -162,7 +164,7 @@ HEAL_TEST(prove_gives_three_for_an_address_that_it_lost)
 
 	scene_init(&scene, HEAL_PLAN_RELOAD);
 	tree_add(scene.tree, &(struct tree_process){.pid = PID, .sockets = "4001"});
-	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 20), 3);
+	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 20), HEAL_PROOF_SHUT_OUT);
 	assert_string_equal(scene.listener.detail,
 			    "CRITICAL: it does not listen on [::]:22 any more");
 	assert_int_equal(scene.listener.n_addresses, 1);
@@ -174,7 +176,7 @@ HEAL_TEST(prove_takes_one_more_address)
 
 	scene_init(&scene, HEAL_PLAN_RELOAD);
 	tree_add(scene.tree, &(struct tree_process){.pid = PID, .sockets = "4002 4003 4001"});
-	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 1500), 0);
+	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 1500), HEAL_PROOF_OK);
 	assert_string_equal(scene.listener.detail, "");
 	assert_int_equal(scene.listener.n_addresses, 3);
 }
@@ -186,12 +188,12 @@ HEAL_TEST(prove_ends_with_the_deadline_of_the_run)
 
 	scene_init(&scene, HEAL_PLAN_RELOAD);
 	scene.ctx->deadline_ms = start + 30;
-	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 100000), 1);
+	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 100000), HEAL_PROOF_STALE);
 	assert_true(heal_now_ms() - start < 2000);
 	/* Even after it a look is taken. */
 	scene.ctx->deadline_ms = start - 1000;
 	tree_set_maps(scene.tree, PID, TREE_MAPS_FRESH);
-	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 100000), 0);
+	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 100000), HEAL_PROOF_OK);
 }
 
 /* What sshd does after SIGHUP: gone from its ports, then back with the files on disk. */
@@ -232,6 +234,6 @@ HEAL_TEST(prove_does_not_wait_for_a_reloaded_process_that_has_ended)
 
 	scene_init(&scene, HEAL_PLAN_RELOAD);
 	tree_end(scene.tree, PID);
-	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 1900), 2);
+	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 1900), HEAL_PROOF_DOWN);
 	assert_true(heal_now_ms() - start < 1000);
 }

@@ -247,12 +247,47 @@ HEAL_TEST(run_waits_for_another_one_until_the_deadline_and_then_only_warns)
 	listener = run(&scene, HEAL_HEAL);
 	assert_in_range(heal_now_ms() - start, 50, 1900);
 	assert_int_equal(listener->outcome, HEAL_OUTCOME_WARNED);
-	assert_int_equal(scene.report.notes.count, 1);
-	assert_string_equal(scene.report.notes.lines[0],
-			    "locking /run/sshd-heal/lock: another sshd-heal is still at work; only "
-			    "warning");
+	assert_string_equal(listener->reason, "another sshd-heal is at work");
+	/* No other word: nothing was tried that the other one is in the middle of. */
+	assert_int_equal(scene.report.notes.count, 0);
+	assert_int_equal(listener->trial.result, HEAL_TRIAL_SKIPPED);
+	assert_string_equal(listener->trial.detail, "");
+	assert_string_equal(listener->detail, "");
 	assert_null(strstr(scene.service.calls, "reload"));
 	assert_true(tree_has(scene.tree, NOTED));
+}
+
+/* With the usual deadline there must be time left to try, act and rescue. */
+HEAL_TEST(run_does_not_wait_for_another_one_until_nothing_can_be_done_any_more)
+{
+	_cleanup_scene_ struct scene scene;
+	_cleanup_close_ int lock = -1;
+	int64_t start = heal_now_ms();
+
+	scene_init(&scene);
+	scene.ctx->is_live = true;
+	scene.ctx->config.deadline_ms = 30000;
+	scene.ctx->deadline_ms = start + 20100;
+	tree_file(scene.tree, "run/sshd-heal/lock", "");
+	lock = openat(scene.tree->fd, "run/sshd-heal/lock", O_RDWR | O_CLOEXEC);
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	assert_string_equal(run(&scene, HEAL_HEAL)->reason, "another sshd-heal is at work");
+	assert_in_range(heal_now_ms() - start, 100, 1900);
+}
+
+/* F2: what anybody may have opened by the thousand is not walked over. */
+HEAL_TEST(run_reads_no_descriptors_of_a_foreign_listener)
+{
+	_cleanup_scene_ struct scene scene;
+	const struct heal_listener *listener;
+
+	scene_init(&scene);
+	tree_add(scene.tree, &(struct tree_process){.pid = PID, .uids = "1000\t1000\t1000\t1000"});
+	tree_remove(scene.tree, "proc/34/fd");
+	listener = run(&scene, HEAL_CHECK);
+	assert_int_equal(listener->foreign, HEAL_FOREIGN_USER);
+	assert_int_equal(listener->n_addresses, 0);
+	assert_int_equal(scene.report.notes.count, 0);
 }
 
 HEAL_TEST(run_that_only_looks_waits_for_nobody)

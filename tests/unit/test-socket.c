@@ -213,19 +213,6 @@ HEAL_TEST(socket_addresses_are_the_same_but_for_their_scope)
 			   rows[i].a, rows[i].b);
 }
 
-HEAL_TEST(addresses_of_a_foreign_listener_are_found_though_its_directory_was_closed)
-{
-	const struct tree *tree = tree_new();
-	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
-
-	tree_add(tree, &(struct tree_process){.pid = PID, .uids = "1000\t1000\t1000\t1000"});
-	assert_int_equal(heal_listener_load(ctx, PID, &listener), 0);
-	assert_int_equal(listener.dirfd, -1);
-	assert_addresses(ctx, &listener, "0.0.0.0:22 [::]:22 ");
-	assert_int_equal(listener.dirfd, -1);
-}
-
 HEAL_TEST(socket_is_reachable_on_a_live_host_in_our_own_network_namespace_only)
 {
 	const struct tree *tree = tree_new();

@@ -35,19 +35,17 @@ HEAL_TEST(way_of_heal_and_hook_ends_healed_and_forgets_the_changes)
 HEAL_TEST(way_of_check_and_dry_run_ends_before_anything_is_done)
 {
 	TEST_NEEDS_PIDFDS();
-	static const struct {
-		enum heal_verb verb;
-		enum heal_trial_result trial;
-	} rows[] = {{HEAL_CHECK, HEAL_TRIAL_SKIPPED}, {HEAL_DRY_RUN, HEAL_TRIAL_OK}};
+	static const enum heal_verb looks[] = {HEAL_CHECK, HEAL_DRY_RUN};
 
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(looks); i++) {
 		_cleanup_way_ struct way way;
 		const struct heal_listener *listener;
 
 		way_init(&way);
-		listener = way_run(&way, rows[i].verb);
+		listener = way_run(&way, looks[i]);
 		assert_string_equal(way.service.calls, LOOK);
-		assert_int_equal(listener->trial.result, rows[i].trial);
+		/* What either of them predicts or advises was tried. */
+		assert_int_equal(listener->trial.result, HEAL_TRIAL_OK);
 		assert_int_equal(listener->plan, HEAL_PLAN_RELOAD);
 		assert_int_equal(listener->outcome, HEAL_OUTCOME_DRY_RUN);
 		assert_int_equal(heal_report_status(&way.report), 1);

@@ -176,9 +176,9 @@ static void tree_add_status(const struct tree *tree, const struct tree_process *
 	(void)snprintf(path, sizeof(path), "%s/status", dir);
 	(void)snprintf(text, sizeof(text),
 		       "Name:\t%s\nUmask:\t0022\nState:\t%c (sleeping)\nTgid:\t%d\nPid:\t%d\n"
-		       "PPid:\t%d\nUid:\t%s\nGid:\t0\t0\t0\t0\n",
+		       "PPid:\t%d\nUid:\t%s\nGid:\t0\t0\t0\t0\nSeccomp:\t%d\n",
 		       comm, state, (int)process->pid, (int)process->pid, ppid,
-		       tree_or(process->uids, "0\t0\t0\t0"));
+		       tree_or(process->uids, "0\t0\t0\t0"), process->is_sandboxed ? 2 : 0);
 	tree_file(tree, path, text);
 	(void)snprintf(path, sizeof(path), "%s/comm", dir);
 	(void)snprintf(text, sizeof(text), "%s\n", comm);
@@ -196,6 +196,7 @@ static void tree_add_links(const struct tree *tree, const struct tree_process *p
 		{"root", tree_or(process->root, "/")},
 		{"cwd", "/"},
 		{"ns/mnt", tree_or(process->mnt_ns, "mnt:[4026531841]")},
+		{"ns/user", tree_or(process->user_ns, "user:[4026531837]")},
 		{"ns/pid", tree_or(process->pid_ns, "pid:[4026531836]")},
 		{"ns/net", tree_or(process->net_ns, TREE_NET_NS)},
 	};

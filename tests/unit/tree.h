@@ -25,10 +25,12 @@ struct tree_process {
 	const char *root;   /* NULL: "/" */
 	const char *mnt_ns; /* NULL: that of PID 1, as is the next */
 	const char *pid_ns;
+	const char *user_ns;
 	const char *net_ns;
 	const char *maps;    /* NULL: TREE_MAPS_FRESH */
 	const char *sockets; /* inodes; NULL: "4001 4002", in tree_tcp and tree_tcp6 */
 	char state;          /* 0: 'S' */
+	bool is_sandboxed;   /* by seccomp, as sshd's child is before authentication */
 };
 
 /* The network namespace of a process when nothing else is said. */

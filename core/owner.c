@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Whose a process is, by what nobody can make us wait for: /proc/PID/status and its
+ * namespace links. Only of root's own processes more may be read: cmdline, maps and the
+ * like take a lock that the process can keep, and its directory is root's also where it
+ * is anybody's that cannot be dumped (proc(5), PR_SET_DUMPABLE(2const)).
+ */
+#include <fcntl.h>
+
+#include "internal.h"
+
+#define OWNER_STATUS_MAX (64u << 10)
+
+/* The value of a field, up to the end of its line; NULL when there is none. */
+static const char *owner_field(const char *status, const char *name)
+{
+	const char *line = strstr(status, name);
+
+	return line ? line + strlen(name) + strspn(line + strlen(name), " \t") : NULL;
+}
+
+int owner_parse(const char *status, struct heal_owner *ret)
+{
+	const char *uids = owner_field(status, "\nUid:");
+	const char *seccomp = owner_field(status, "\nSeccomp:");
+	unsigned long uid[4];
+
+	if (!uids || sscanf(uids, "%lu %lu %lu %lu", &uid[0], &uid[1], &uid[2], &uid[3]) != 4)
+		return -EBADMSG;
+	*ret = (struct heal_owner){
+		.is_root = uid[0] == 0 && uid[1] == 0 && uid[2] == 0 && uid[3] == 0,
+		/* SECCOMP_MODE_FILTER, proc_pid_status(5). */
+		.is_sandboxed = seccomp && *seccomp == '2',
+	};
+	return 0;
+}
+
+int heal_owner_same_link(const struct heal_context *ctx, int dirfd, const char *name, bool *ret)
+{
+	_cleanup_close_ int init_fd = openat(ctx->proc_fd, "1", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_free_ char *theirs = NULL;
+	_cleanup_free_ char *ours = NULL;
+	int init_r = init_fd < 0 ? -errno : heal_readlink_at(init_fd, name, &ours);
+	int r = heal_readlink_at(dirfd, name, &theirs);
+
+	/* A kernel, or a recorded tree, that does not have this one for anybody. */
+	if (init_r == -ENOENT && r == -ENOENT) {
+		*ret = true;
+		return 0;
+	}
+	if (r < 0 || init_r < 0)
+		return r < 0 ? r : init_r;
+	*ret = strcmp(theirs, ours) == 0;
+	return 0;
+}
+
+int heal_owner_load(const struct heal_context *ctx, int dirfd, struct heal_owner *ret)
+{
+	_cleanup_free_ char *status = NULL;
+	struct heal_owner owner = {0};
+	bool is_same = false;
+	size_t len;
+	int r = heal_read_at(dirfd, "status", OWNER_STATUS_MAX, &status, &len);
+
+	if (r == 0)
+		r = owner_parse(status, &owner);
+	/* Root of a user namespace of its own may be anybody. */
+	if (r == 0 && owner.is_root)
+		r = heal_owner_same_link(ctx, dirfd, "ns/user", &is_same);
+	if (r < 0)
+		return r;
+	owner.is_root = owner.is_root && is_same;
+	*ret = owner;
+	return 0;
+}
