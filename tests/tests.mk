@@ -19,7 +19,7 @@ check: deps
 check-unit: all $(B)/tests/unit
 	$(VALGRIND) $(B)/tests/unit
 
-$(B)/tests/obj/test-dnf5.o: HEAL_CPPFLAGS += -DTEST_MODULE_DIR='"$(abspath $(B))/modules"'
+$(B)/tests/obj/test-dnf5.o $(B)/tests/obj/test-libssh.o: HEAL_CPPFLAGS += -DTEST_MODULE_DIR='"$(abspath $(B))/modules"'
 # cmocka renames an assertion now and then, and deprecates the older name.
 $(B)/tests/obj/%.o: tests/unit/%.c Makefile tests/tests.mk
 	@mkdir -p $(@D)

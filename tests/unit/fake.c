@@ -122,6 +122,8 @@ static int fake_exec_start(void *handle, const char *unit, struct heal_exec *ret
 		r = exec_split(fake->environment, &ret->environment);
 	if (r == 0 && fake->environment_files)
 		r = exec_split(fake->environment_files, &ret->files);
+	if (r == 0)
+		ret->directory = strdup(fake->directory ? fake->directory : "");
 	return r;
 }
 

@@ -20,6 +20,7 @@ struct fake_service {
 	const char *exec_start;        /* and its words */
 	const char *environment;       /* NULL: none */
 	const char *environment_files; /* NULL: none */
+	const char *directory;         /* WorkingDirectory=; NULL: none */
 	char calls[256]; /* "is_stopping; unit_of 34; reload ssh.service; " */
 };
 

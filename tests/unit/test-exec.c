@@ -291,6 +291,51 @@ HEAL_TEST(exec_trial_keeps_what_decides_whom_sshd_lets_in)
 	}
 }
 
+HEAL_TEST(exec_finds_the_options_that_do_not_say_from_where)
+{
+	static const struct {
+		const char *argv;
+		const char *found; /* "OPTION VALUE FILE|..." */
+	} rows[] = {
+		{"sshd -D -f /etc/x -h /k -o HostKey=/k -E /var/log/x", ""},
+		{"sshd -f etc/x", "f etc/x etc/x|"},
+		{"sshd -Dfx", "f x x|"},
+		{"sshd -h k -c c -E log", "h k k|c c c|E log log|"},
+		{"sshd -o HostKey=k", "o HostKey=k k|"},
+		{"sshd -ohostkey=k -o 'HOSTKEY k'", "o hostkey=k k|o HOSTKEY k k|"},
+		{"sshd -o 'HostCertificate = a/b'", "o HostCertificate = a/b a/b|"},
+		{"sshd -o SecurityKeyProvider=tmp/evil.so", "o SecurityKeyProvider=tmp/evil.so tmp/evil.so|"},
+		{"sshd -o SecurityKeyProvider=internal -o PidFile=none -o HostKeyAgent=SSH_AUTH_SOCK", ""},
+		{"sshd -o Banner=none -o Banner=b", "o Banner=b b|"},
+		/* Those that are looked up from elsewhere, or name no file. */
+		{"sshd -o AuthorizedKeysFile=.ssh/k -o Port=22 -o HostKey -p 22 -g 20", ""},
+		{"sshd -o HostKeys=k", ""},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_(heal_words_done) struct heal_words argv = {0};
+		struct exec_relative name;
+		char found[256] = "";
+		size_t used = 0;
+
+		assert_int_equal(exec_split(rows[i].argv, &argv), 0);
+		for (size_t n = 0; exec_find_relative(&argv, n, &name) == 1; n++)
+			used += (size_t)snprintf(found + used, sizeof(found) - used, "%c %s %s|",
+						 name.option, name.value, name.file);
+		assert_row(test_same(found, rows[i].found), "%s: %s", rows[i].argv, found);
+	}
+}
+
+HEAL_TEST(exec_finds_no_relative_name_in_what_no_listener_has)
+{
+	_cleanup_(heal_words_done) struct heal_words argv = {0};
+	struct exec_relative name = {.option = 'x'};
+
+	assert_int_equal(exec_split("sshd -f a -i", &argv), 0);
+	assert_int_equal(exec_find_relative(&argv, 0, &name), -EINVAL);
+	assert_int_equal(name.option, 'x');
+}
+
 HEAL_TEST(blame_finds_the_file_that_sshd_complains_of)
 {
 	static const char dir[] = "/usr/lib/x86_64-linux-gnu";
