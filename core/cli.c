@@ -408,10 +408,10 @@ static int cli_parse_options(const struct cli *cli, int argc, char **argv,
 
 int cli_parse(const struct cli *cli, int argc, char **argv, struct cli_options *ret)
 {
-	int status = cli_path(cli, "/", &ret->root);
+	int status = cli_parse_options(cli, argc, argv, ret);
 
-	if (status < 0)
-		status = cli_parse_options(cli, argc, argv, ret);
+	if (status < 0 && !ret->root)
+		status = cli_path(cli, "/", &ret->root);
 	if (status < 0 && ret->is_dry_run && strcmp(ret->verb, "heal") != 0)
 		status = cli_bad_usage(cli, "--dry-run goes with heal, not with", ret->verb);
 	if (status < 0 && !cli_find_verb(ret->verb))

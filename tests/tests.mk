@@ -7,19 +7,19 @@ UNIT_SOURCES := $(filter-out $(if $(HAS_APT),,tests/unit/test-apt.c tests/unit/t
 UNIT_MODULES := $(if $(HAS_APT),$(B)/obj/backends/package-apt.o $(B)/obj/backends/apt_shim.o) $(B)/obj/backends/rpm-name.o $(B)/obj/backends/rpm-reply.o
 UNIT_OBJECTS := $(UNIT_SOURCES:tests/unit/%.c=$(B)/tests/obj/%.o)
 
-.PHONY: deps check check-unit check-system check-clang check-asan check-valgrind demo bench fuzz lint
+.PHONY: deps check check-unit check-system check-clang check-asan check-valgrind check-faults demo bench fuzz lint
 
 deps:
 	@sh tests/deps.sh
 
 check: deps
-	+$(MAKE) check-unit check-clang
+	+$(MAKE) check-unit check-clang check-faults
 	+$(MAKE) check-system
 
 check-unit: all $(B)/tests/unit
 	$(VALGRIND) $(B)/tests/unit
 
-$(B)/tests/obj/test-dnf5.o $(B)/tests/obj/test-libssh.o: HEAL_CPPFLAGS += -DTEST_MODULE_DIR='"$(abspath $(B))/modules"'
+$(B)/tests/obj/test-dnf5.o $(B)/tests/obj/test-libssh.o $(B)/tests/obj/test-econf.o: HEAL_CPPFLAGS += -DTEST_MODULE_DIR='"$(abspath $(B))/modules"'
 # cmocka renames an assertion now and then, and deprecates the older name.
 $(B)/tests/obj/%.o: tests/unit/%.c Makefile tests/tests.mk
 	@mkdir -p $(@D)
@@ -30,6 +30,15 @@ $(B)/tests/unit: $(UNIT_OBJECTS) $(UNIT_MODULES) $(LIBRARY)
 	$(call say,LINK,$@)
 	$(Q)$(if $(HAS_APT),$(CXX),$(CC)) $(OPTIMISE) $(SANITIZE) $(HEAL_LDFLAGS) -pie $^ -lcmocka -ldl -pthread \
 		$(if $(HAS_APT),$(shell $(PKG_CONFIG) --libs apt-pkg)) -o $@
+
+# A run with each of its allocations failing, and with too few descriptors.
+check-faults: all $(B)/tests/failing.so
+	B=$(B) /usr/bin/python3 tests/faults/faults.py
+
+$(B)/tests/failing.so: tests/faults/failing.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) -std=gnu11 $(WARNINGS) -O2 -g -fPIC -shared $< -o $@
 
 check-clang:
 	+$(MAKE) all B=$(B)/clang CC=clang CXX=clang++

@@ -112,7 +112,8 @@ static struct json_object *json_milliseconds(struct json *json, double ms)
 	if (ms < 0)
 		return NULL;
 	(void)snprintf(text, sizeof(text), "%.1f", ms);
-	return json_made(json, json_object_new_double_s(ms, text));
+	/* The number as it is written, so that it can be compared with what is read. */
+	return json_made(json, json_object_new_double_s(strtod(text, NULL), text));
 }
 
 /* NULL when it is not known. */
@@ -152,6 +153,65 @@ static struct json_object *json_listener(struct json *json, const struct heal_li
 	return object;
 }
 
+static size_t json_length(struct json_object *value);
+
+/* With quotes, and a backslash before each quote and backslash; all else was made safe. */
+static size_t json_length_of_text(const char *text)
+{
+	size_t len = 2;
+
+	for (; *text; text++)
+		len += strchr("\"\\", *text) ? 2 : 1;
+	return len;
+}
+
+static size_t json_length_of_list(struct json_object *list)
+{
+	size_t n = json_object_array_length(list);
+	size_t len = 2 + (n ? n - 1 : 0);
+
+	for (size_t i = 0; i < n; i++)
+		len += json_length(json_object_array_get_idx(list, i));
+	return len;
+}
+
+/* How long the text of a value is, RFC 8259 without any blanks. */
+static size_t json_length(struct json_object *value)
+{
+	size_t len = 1;
+
+	switch (json_object_get_type(value)) {
+	case json_type_object: {
+		json_object_object_foreach(value, key, member)
+			len += json_length_of_text(key) + json_length(member) + 2;
+		/* As many commas as members but one; {} has none, and is not written here. */
+		return len;
+	}
+	case json_type_array:
+		return json_length_of_list(value);
+	case json_type_string:
+		return json_length_of_text(json_object_get_string(value));
+	case json_type_int:
+		return (size_t)snprintf(NULL, 0, "%d", json_object_get_int(value));
+	case json_type_double:
+		return (size_t)snprintf(NULL, 0, "%.1f", json_object_get_double(value));
+	default:
+		return strlen("null");
+	}
+}
+
+/*
+ * The text of a tree, which owns it; NULL when out of memory. json-c just leaves out what
+ * it had no memory for: the length tells whether all of it is there.
+ */
+static const char *json_text_of(struct json_object *object)
+{
+	const char *text = json_object_to_json_string_ext(
+		object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+
+	return text && strlen(text) == json_length(object) ? text : NULL;
+}
+
 static int json_write(FILE *out, const struct heal_report *report)
 {
 	struct json json = {0};
@@ -166,8 +226,7 @@ static int json_write(FILE *out, const struct heal_report *report)
 		json_append(&json, list, json_listener(&json, &report->listeners.items[i]));
 	json_add(&json, object, "listeners", list);
 	if (!json.has_failed)
-		text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
-								      JSON_C_TO_STRING_NOSLASHESCAPE);
+		text = json_text_of(object);
 	r = text ? fprintf(out, "%s\n", text) : -1;
 	json_object_put(object);
 	if (!text)
