@@ -204,15 +204,25 @@ static int listener_check_exe(struct heal_context *ctx, struct heal_listener *li
 	return maps_is_real_name(ctx, exe, strlen(exe), st.st_ino);
 }
 
-/* Whether the parent is an sshd, as that of every session is. */
-static int listener_is_child(const struct heal_context *ctx, pid_t ppid, bool *ret)
+/*
+ * Whether a process of anybody's is one that sshd has started for a client: its parent is
+ * an sshd, or it is shut in where sshd has its children until the client is known.
+ */
+static int listener_is_child(const struct heal_context *ctx, const struct heal_listener *listener,
+			     bool is_sandboxed, bool *ret)
 {
 	_cleanup_free_ char *exe = NULL;
+	_cleanup_free_ char *root = NULL;
 	char path[32];
 	const char *base;
-	int r;
+	int r = heal_readlink_at(listener->dirfd, "root", &root);
 
-	(void)snprintf(path, sizeof(path), "%d/exe", (int)ppid);
+	if (r < 0)
+		return r;
+	*ret = is_sandboxed && strcmp(root, "/") != 0;
+	if (*ret)
+		return 0;
+	(void)snprintf(path, sizeof(path), "%d/exe", (int)listener->ppid);
 	r = heal_readlink_at(ctx->proc_fd, path, &exe);
 	/* It may have ended, and a kernel thread has none. */
 	if (r < 0 && r != -ENOENT && r != -ESRCH)
@@ -236,10 +246,11 @@ static int listener_load_roots(struct heal_context *ctx, struct heal_listener *l
 }
 
 /* Likewise of anybody else's, whose title is not asked for. A hook has no use for it. */
-static int listener_load_users(const struct heal_context *ctx, struct heal_listener *listener)
+static int listener_load_users(const struct heal_context *ctx, struct heal_listener *listener,
+			       bool is_sandboxed)
 {
 	bool is_child = false;
-	int r = ctx->is_hook && ctx->is_live ? 1 : listener_is_child(ctx, listener->ppid, &is_child);
+	int r = ctx->is_hook && ctx->is_live ? 1 : listener_is_child(ctx, listener, is_sandboxed, &is_child);
 
 	listener->foreign = HEAL_FOREIGN_USER;
 	return r != 0 ? r : is_child;
@@ -261,7 +272,8 @@ static int listener_load(struct heal_context *ctx, struct heal_listener *listene
 		return 1;
 	listener->ppid = stat.ppid;
 	listener->start_time = stat.start_time;
-	return owner.is_root ? listener_load_roots(ctx, listener) : listener_load_users(ctx, listener);
+	return owner.is_root ? listener_load_roots(ctx, listener)
+			     : listener_load_users(ctx, listener, owner.is_sandboxed);
 }
 
 int heal_listener_load(struct heal_context *ctx, pid_t pid, struct heal_listener *ret)

@@ -363,8 +363,7 @@ static bool trial_is_void(const struct heal_start *start, int code, const struct
 	else if (code < 0 && !trial_is_about_file(-code))
 		(void)heal_error_set(error, -code, "trying %s: %s", start->path, strerror(-code));
 	else if (code == 0 && hello->fate == HEAL_FATE_TIMEOUT)
-		(void)heal_error_set(error, ETIME, "it could not be tried in time: %s",
-				     *hello->detail ? hello->detail : "no answer yet");
+		(void)heal_error_set(error, ETIME, "it could not be tried in time");
 	else if (code == 0 && hello->fate == HEAL_FATE_UNKNOWN)
 		(void)heal_error_set(error, EIO, "trying %s: our client failed%s%s", start->path,
 				     *hello->detail ? ": " : "", hello->detail);

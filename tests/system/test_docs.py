@@ -50,7 +50,7 @@ def test_version_is_told_everywhere():
 
 
 def test_man_page_and_completion_name_every_hook_and_no_other():
-    table = (TOP / "core/main.c").read_text().split("main_hooks[] = {")[1].split("};")[0]
+    table = (TOP / "core/cli.c").read_text().split("cli_hooks[] = {")[1].split("};")[0]
     hooks = sorted(re.findall(r'\{"([a-z0-9-]+)"', table))
     completion = (TOP / "docs/sshd-heal.bash").read_text()
     assert re.search(r"'(apt [a-z0-9 -]+)'", completion).group(1).split() == hooks

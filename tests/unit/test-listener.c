@@ -166,6 +166,10 @@ HEAL_TEST(find_takes_no_session_for_a_listener_of_its_user)
 	tree_add(tree, &(struct tree_process){.pid = 40, .ppid = 34, .title = "sshd: anna [priv]|"});
 	tree_add(tree, &(struct tree_process){
 			       .pid = 41, .ppid = 40, .uids = "1000\t1000\t1000\t1000"});
+	/* Its parent has just ended: what it was is told by the directory that it is shut in. */
+	tree_add(tree, &(struct tree_process){
+			       .pid = 42, .ppid = 99, .uids = "105\t105\t105\t105", .root = "/run/sshd",
+			       .is_sandboxed = true});
 	find(tree, &found);
 	assert_int_equal(found.listeners.count, 1);
 	assert_int_equal(found.listeners.items[0].pid, 34);
