@@ -35,7 +35,7 @@ HEAL_CFLAGS   = -std=gnu11 -Wstrict-prototypes -Wmissing-prototypes $(WARNINGS) 
 HEAL_CXXFLAGS = -std=c++17 $(WARNINGS) $(HARDENING) $(OPTIMISE) $(SANITIZE) $(CXXFLAGS)
 HEAL_LDFLAGS  = $(LINK_HARDENING) $(SANITIZE) $(LDFLAGS)
 
-CORE    := util maps diag socket listener session event upcoming dnf5 transaction config context trust owner package exec process policy \
+CORE    := util maps diag socket listener session event upcoming dnf5 transaction config context trust owner log package exec process policy \
 	client blame effective trial verdict quiet watch act prove report motd run cli
 OBJECTS := $(CORE:%=$(B)/obj/%.o)
 LIBRARY := $(B)/libsshdheal.a

@@ -18,7 +18,20 @@ enum act_depth {
 	ACT_FOR_REAL,
 };
 
-static unsigned act_unit_facts(const struct heal_listener *listener)
+/* Whether a restart would end sessions, if the unit is one that ends all of its cgroup. */
+static unsigned act_session_facts(struct heal_context *ctx, const struct heal_listener *listener,
+				  const struct heal_unit *unit)
+{
+	bool is_inside = false;
+
+	if (!unit->kills_cgroup)
+		return 0;
+	if (heal_sessions_inside(ctx, listener, &is_inside) < 0)
+		return HEAL_FACT_SESSIONS_UNSEEN;
+	return is_inside ? HEAL_FACT_KILLS_SESSIONS : 0;
+}
+
+static unsigned act_unit_facts(struct heal_context *ctx, const struct heal_listener *listener)
 {
 	const struct heal_unit *unit = &listener->unit;
 	unsigned facts = 0;
@@ -32,9 +45,7 @@ static unsigned act_unit_facts(const struct heal_listener *listener)
 		facts |= HEAL_FACT_CAN_RELOAD;
 	if (unit->refuses_stop)
 		facts |= HEAL_FACT_REFUSES_STOP;
-	if (unit->kills_sessions)
-		facts |= HEAL_FACT_KILLS_SESSIONS;
-	return facts;
+	return facts | act_session_facts(ctx, listener, unit);
 }
 
 /* What systemd says. Gives -errno when it could not be asked. */
@@ -65,7 +76,7 @@ static int act_ask_systemd(struct heal_context *ctx, struct heal_listener *liste
 		return r;
 	free(listener->unit.id);
 	listener->unit = unit;
-	*facts |= act_unit_facts(listener);
+	*facts |= act_unit_facts(ctx, listener);
 	return 0;
 }
 
@@ -165,7 +176,7 @@ static void act_advise(struct heal_listener *listener, unsigned facts)
 	static const unsigned dangers =
 		HEAL_FACT_TRIAL_FAILED | HEAL_FACT_UNTRIED | HEAL_FACT_KEY_CHANGED |
 		HEAL_FACT_MOVES | HEAL_FACT_PORT_TAKEN | HEAL_FACT_SHUTTING_DOWN |
-		HEAL_FACT_NO_MANAGER | HEAL_FACT_BUSY;
+		HEAL_FACT_NO_MANAGER | HEAL_FACT_BUSY | HEAL_FACT_LOG_STUCK;
 
 	bool can_reload;
 
@@ -176,7 +187,7 @@ static void act_advise(struct heal_listener *listener, unsigned facts)
 		return;
 	can_reload = listener->unit.can_reload && !listener->unit.is_socket_activated &&
 		     !listener->trial.is_hup_fatal;
-	if (!can_reload && facts & HEAL_FACT_KILLS_SESSIONS)
+	if (!can_reload && facts & (HEAL_FACT_KILLS_SESSIONS | HEAL_FACT_SESSIONS_UNSEEN))
 		return;
 	if (heal_listener_has_unit(listener))
 		heal_detail(listener, "systemctl %s %s", can_reload ? "reload" : "restart",
@@ -296,8 +307,7 @@ static unsigned act_restart_facts(struct heal_context *ctx, struct heal_listener
 		facts |= HEAL_FACT_START_LIMIT;
 	if (ctx->service_ops->unit_of(ctx->service, listener->pid, &now, &error) < 0)
 		return facts | HEAL_FACT_NO_MANAGER;
-	if (now.kills_sessions)
-		facts |= HEAL_FACT_KILLS_SESSIONS;
+	facts |= act_session_facts(ctx, listener, &now);
 	free(now.id);
 	return facts;
 }
@@ -322,6 +332,8 @@ static unsigned act_objections(struct heal_context *ctx, struct heal_listener *l
 		return 0;
 	if (!act_has_time(ctx))
 		return HEAL_FACT_NO_TIME;
+	if (ctx->is_live && heal_log_is_stuck())
+		return HEAL_FACT_LOG_STUCK;
 	if (heal_policy_allows(ctx, heal_listener_has_unit(listener) ? listener->unit.id : "ssh",
 			       plan == HEAL_PLAN_RESTART ? "restart" : "reload", &is_allowed,
 			       &error) < 0) {

@@ -126,6 +126,8 @@ enum heal_fact {
 	HEAL_FACT_UNLOCKED = 1u << 22,       /* nothing could be locked, so nothing is done */
 	HEAL_FACT_POLICY_UNASKED = 1u << 23, /* policy-rc.d could not be asked */
 	HEAL_FACT_HUP_FATAL = 1u << 24,      /* after SIGHUP sshd would not find its files */
+	HEAL_FACT_SESSIONS_UNSEEN = 1u << 25, /* whether a restart would end any is not known */
+	HEAL_FACT_LOG_STUCK = 1u << 26,      /* sshd would wait for the log, and serve nobody */
 };
 
 struct heal_decision {
@@ -183,7 +185,7 @@ struct heal_unit {
 	bool is_socket_activated;
 	bool can_reload;
 	bool refuses_stop;
-	bool kills_sessions; /* KillMode would end every process of its cgroup */
+	bool kills_cgroup; /* KillMode= ends every process of its cgroup, sessions in it included */
 };
 
 struct heal_listener {
@@ -216,6 +218,7 @@ struct heal_listeners {
 	struct heal_listener *items;
 	size_t count;
 	size_t unreadable; /* processes that call themselves sshd and may not be looked at */
+	size_t n_foreign;  /* foreign ones, those that are too many to be listed included */
 };
 
 /* Everything that one run found out and did. */
@@ -367,6 +370,13 @@ int heal_listener_addresses(struct heal_context *ctx, struct heal_listener *list
 int heal_sessions_count(struct heal_context *ctx, struct heal_listeners *listeners);
 
 /*
+ * Whether sessions are in the control group of a listener's process, cgroups(7), where
+ * what ends all of that ends them. Errors: those of /proc.
+ */
+int heal_sessions_inside(struct heal_context *ctx, const struct heal_listener *listener,
+			 bool *ret);
+
+/*
  * Fills in the stale files: the exe and every executable file mapping whose
  * name ends in " (deleted)" (proc_pid_maps(5)), each path once.
  * Returns 0; -ESRCH when the process has ended; -EACCES, -EPERM when it may
@@ -435,6 +445,9 @@ void heal_plan_show(struct heal_context *ctx, struct heal_listener *listener, un
  */
 void heal_act(struct heal_context *ctx, struct heal_listener *listener, unsigned facts,
 	      struct heal_notes *notes);
+
+/* Whether who writes to this machine's syslog would have to wait; takes half a second at most. */
+bool heal_log_is_stuck(void);
 
 enum heal_proof {
 	HEAL_PROOF_OK,

@@ -367,6 +367,11 @@ bool heal_listener_has_unit(const struct heal_listener *listener);
 /* Puts a fresh look into the place of an older one, keeping its stale files. Frees the rest. */
 void heal_listener_replace(struct heal_listener *listener, struct heal_listener *fresh);
 
+/* --- session.c ------------------------------------------------------------- */
+
+/* Parses /proc/PID/cgroup, ended by a NUL. Gives the path, to be freed; -ENODATA without one. */
+int session_cgroup(const char *buf, char **ret);
+
 /* --- quiet.c --------------------------------------------------------------- */
 
 /*

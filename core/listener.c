@@ -6,6 +6,7 @@
 
 #include "internal.h"
 
+#define LISTENER_FOREIGN_MAX 16
 #define LISTENER_RETRIES 5
 #define LISTENER_RETRY_PAUSE_MS 4
 
@@ -132,20 +133,29 @@ static int listener_is_with_init(const struct heal_context *ctx, int dirfd, bool
 	return 0;
 }
 
-/* Whose a process of root's is. */
+/* Whose a process is, as far as its exe does not matter. */
 static int listener_whose(const struct heal_context *ctx, const struct heal_listener *listener,
-			  enum heal_foreign *ret)
+			  const struct heal_owner *owner, enum heal_foreign *ret)
 {
 	bool is_with_init = false;
-	int r = ctx->is_chroot ? 0 : listener_is_with_init(ctx, listener->dirfd, &is_with_init);
+	int r = 0;
 
+	if (owner->is_root && !ctx->is_chroot)
+		r = listener_is_with_init(ctx, listener->dirfd, &is_with_init);
 	if (r < 0)
 		return r;
-	*ret = is_with_init ? HEAL_FOREIGN_PATH : HEAL_FOREIGN_NAMESPACE;
-	for (char **path = ctx->config.sshd_paths; is_with_init && *path; path++)
-		if (strcmp(*path, listener->exe) == 0)
-			*ret = HEAL_OURS;
+	*ret = is_with_init ? HEAL_OURS : HEAL_FOREIGN_NAMESPACE;
+	if (!owner->is_root)
+		*ret = HEAL_FOREIGN_USER;
 	return 0;
+}
+
+static bool listener_is_known(const struct heal_context *ctx, const struct heal_listener *listener)
+{
+	for (char **path = ctx->config.sshd_paths; *path; path++)
+		if (strcmp(*path, listener->exe) == 0)
+			return true;
+	return false;
 }
 
 static int listener_read_stat(int dirfd, struct heal_stat *ret)
@@ -232,7 +242,7 @@ static int listener_is_child(const struct heal_context *ctx, const struct heal_l
 	return 0;
 }
 
-/* What a process of root's is: its title tells. Returns 1 when it is no listener. */
+/* What a process of this host's root is: its title tells. Returns 1 when it is no listener. */
 static int listener_load_roots(struct heal_context *ctx, struct heal_listener *listener)
 {
 	enum heal_title title = HEAL_TITLE_OTHER;
@@ -242,17 +252,22 @@ static int listener_load_roots(struct heal_context *ctx, struct heal_listener *l
 		r = listener_title(listener->dirfd, &title);
 	if (r != 0 || title != HEAL_TITLE_LISTENER)
 		return r != 0 ? r : 1;
-	return listener_whose(ctx, listener, &listener->foreign);
+	if (!listener_is_known(ctx, listener))
+		listener->foreign = HEAL_FOREIGN_PATH;
+	return 0;
 }
 
-/* Likewise of anybody else's, whose title is not asked for. A hook has no use for it. */
-static int listener_load_users(const struct heal_context *ctx, struct heal_listener *listener,
-			       bool is_sandboxed)
+/*
+ * Likewise of anybody else's, the root of a container included, whose title is not asked
+ * for. A hook has no use for it.
+ */
+static int listener_load_foreign(const struct heal_context *ctx,
+				 const struct heal_listener *listener, bool is_sandboxed)
 {
 	bool is_child = false;
-	int r = ctx->is_hook && ctx->is_live ? 1 : listener_is_child(ctx, listener, is_sandboxed, &is_child);
+	int r = ctx->is_hook && ctx->is_live ? 1
+					     : listener_is_child(ctx, listener, is_sandboxed, &is_child);
 
-	listener->foreign = HEAL_FOREIGN_USER;
 	return r != 0 ? r : is_child;
 }
 
@@ -272,8 +287,12 @@ static int listener_load(struct heal_context *ctx, struct heal_listener *listene
 		return 1;
 	listener->ppid = stat.ppid;
 	listener->start_time = stat.start_time;
-	return owner.is_root ? listener_load_roots(ctx, listener)
-			     : listener_load_users(ctx, listener, owner.is_sandboxed);
+	r = listener_whose(ctx, listener, &owner, &listener->foreign);
+	if (r < 0)
+		return r;
+	return listener->foreign == HEAL_OURS
+		       ? listener_load_roots(ctx, listener)
+		       : listener_load_foreign(ctx, listener, owner.is_sandboxed);
 }
 
 int heal_listener_load(struct heal_context *ctx, pid_t pid, struct heal_listener *ret)
@@ -380,11 +399,18 @@ static int listener_scan_one(struct heal_context *ctx, const char *pid,
 		listeners->unreadable += listener_note_unreadable(ctx, pid, -r, notes);
 	if (r != 0)
 		return 0;
+	/* Anyone can start a thousand of them, and so bury the one that matters. */
+	if (listener.foreign != HEAL_OURS && listeners->n_foreign >= LISTENER_FOREIGN_MAX) {
+		listeners->n_foreign++;
+		heal_listener_done(&listener);
+		return 0;
+	}
 	if (heal_grow(&listeners->items, listeners->count, sizeof(*listeners->items)) < 0) {
 		heal_listener_done(&listener);
 		return -ENOMEM;
 	}
 	listeners->items[listeners->count++] = listener;
+	listeners->n_foreign += listener.foreign != HEAL_OURS;
 	return 0;
 }
 
@@ -428,10 +454,12 @@ static void listener_drop_children(struct heal_listeners *listeners)
 		listener->ppid = is_child ? -1 : listener->ppid;
 	}
 	for (size_t i = 0; i < listeners->count; i++) {
-		if (listeners->items[i].ppid == -1)
+		if (listeners->items[i].ppid == -1) {
+			listeners->n_foreign -= listeners->items[i].foreign != HEAL_OURS;
 			heal_listener_done(&listeners->items[i]);
-		else
+		} else {
 			listeners->items[kept++] = listeners->items[i];
+		}
 	}
 	listeners->count = kept;
 }

@@ -29,6 +29,9 @@ static bool main_has_timer;
 
 static void main_log(int priority, const char *line)
 {
+	/* Whoever keeps the log from taking anything, does not keep us. */
+	if (heal_log_is_stuck())
+		return;
 	openlog("sshd-heal", LOG_PID | LOG_NDELAY, LOG_DAEMON);
 	syslog(priority, "%s", line);
 	closelog();
@@ -119,14 +122,14 @@ static void main_open_stdio(void)
 }
 
 /*
- * A terminal or a reader of our output that goes away must not end us half-way
+ * A terminal or a reader of our output that goes away must not end or stop us half-way
  * through an action, nor an impatient key: the deadline will. SIGTERM ends what has not
  * begun to act. And whatever our caller ignored or blocked, we wait for children and for
  * the alarm.
  */
 static void main_set_signals(bool acts)
 {
-	static const int ignored[] = {SIGPIPE, SIGHUP, SIGINT};
+	static const int ignored[] = {SIGPIPE, SIGHUP, SIGINT, SIGTSTP, SIGTTIN, SIGTTOU};
 	sigset_t none;
 
 	for (size_t i = 0; i < (acts ? ARRAY_SIZE(ignored) : 1); i++)

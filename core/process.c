@@ -38,7 +38,8 @@ static int process_actions(posix_spawn_file_actions_t *actions, const struct hea
 /* A process group of its own, no signal blocked, the usual ones with their default action. */
 static int process_attributes(posix_spawnattr_t *attributes)
 {
-	static const int usual_signals[] = {SIGPIPE, SIGALRM, SIGHUP, SIGINT, SIGTERM, SIGCHLD};
+	static const int usual_signals[] = {SIGPIPE, SIGALRM, SIGHUP,  SIGINT, SIGTERM,
+					    SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU};
 	sigset_t none;
 	sigset_t usual;
 	int r;

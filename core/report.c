@@ -215,6 +215,18 @@ static bool report_is_news(const struct heal_report *report)
 	return report->listeners.unreadable > 0;
 }
 
+/* How many foreign ones there are beside those that are listed. */
+static void report_unlisted(FILE *out, const struct heal_listeners *listeners)
+{
+	size_t listed = 0;
+
+	for (size_t i = 0; i < listeners->count; i++)
+		listed += listeners->items[i].foreign != HEAL_OURS;
+	if (listeners->n_foreign > listed)
+		(void)fprintf(out, "sshd-heal: and %zu more that are not this host's own\n",
+			      listeners->n_foreign - listed);
+}
+
 int heal_report_text(FILE *out, const struct heal_report *report, enum heal_verb verb)
 {
 	bool is_news = report_is_news(report);
@@ -229,6 +241,8 @@ int heal_report_text(FILE *out, const struct heal_report *report, enum heal_verb
 		(void)fputs("sshd-heal: ", out);
 		report_listener(out, listener);
 	}
+	if (verb != HEAL_HOOK)
+		report_unlisted(out, &report->listeners);
 	if (is_news)
 		report_upgrades(out, report);
 	if (verb != HEAL_HOOK && report->listeners.count == 0 && !report->listeners.unreadable)

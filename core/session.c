@@ -5,6 +5,8 @@
 
 #include "internal.h"
 
+#define SESSION_CGROUP_MAX (16u << 10)
+
 struct session_process {
 	pid_t pid;
 	pid_t ppid;
@@ -16,6 +18,26 @@ struct session_table {
 	struct session_process *items;
 	size_t count;
 };
+
+/*
+ * systemd's control group in a /proc/PID/cgroup, cgroups(7): that of its own hierarchy
+ * where there is one, of the unified one elsewhere.
+ */
+int session_cgroup(const char *buf, char **ret)
+{
+	static const char *const hierarchies[] = {":name=systemd:", "0::"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(hierarchies); i++) {
+		const char *path = strstr(buf, hierarchies[i]);
+
+		if (!path || (i == 1 && path != buf && path[-1] != '\n'))
+			continue;
+		path += strlen(hierarchies[i]);
+		*ret = heal_strndup(path, strcspn(path, "\n"));
+		return *ret ? 0 : -ENOMEM;
+	}
+	return -ENODATA;
+}
 
 static void session_table_done(struct session_table *table)
 {
@@ -139,6 +161,51 @@ static struct heal_listener *session_listener(struct heal_listeners *listeners, 
 	}
 	/* Its own listener has ended since. */
 	return ppid == 1 ? first : NULL;
+}
+
+/* Whether a process is in a control group, or in one below it. */
+static int session_is_inside(const struct heal_context *ctx, pid_t pid, const char *cgroup, bool *ret)
+{
+	_cleanup_free_ char *buf = NULL;
+	_cleanup_free_ char *theirs = NULL;
+	size_t n = strlen(cgroup);
+	char path[32];
+	size_t len;
+	int r;
+
+	(void)snprintf(path, sizeof(path), "%d/cgroup", (int)pid);
+	r = heal_read_at(ctx->proc_fd, path, SESSION_CGROUP_MAX, &buf, &len);
+	/* It has ended: there is nothing to lose any more. */
+	if (r == -ENOENT || r == -ESRCH) {
+		*ret = false;
+		return 0;
+	}
+	if (r == 0)
+		r = session_cgroup(buf, &theirs);
+	if (r == 0)
+		*ret = strncmp(theirs, cgroup, n) == 0 && (!theirs[n] || theirs[n] == '/');
+	return r;
+}
+
+int heal_sessions_inside(struct heal_context *ctx, const struct heal_listener *listener, bool *ret)
+{
+	_cleanup_(session_table_done) struct session_table table = {0};
+	_cleanup_free_ char *buf = NULL;
+	_cleanup_free_ char *cgroup = NULL;
+	bool is_inside = false;
+	size_t len;
+	int r = session_table_load(ctx, &table);
+
+	if (r == 0)
+		r = heal_read_at(listener->dirfd, "cgroup", SESSION_CGROUP_MAX, &buf, &len);
+	if (r == 0)
+		r = session_cgroup(buf, &cgroup);
+	for (size_t i = 0; r == 0 && !is_inside && i < table.count; i++)
+		if (session_is_counted(&table, &table.items[i]))
+			r = session_is_inside(ctx, table.items[i].pid, cgroup, &is_inside);
+	if (r == 0)
+		*ret = is_inside;
+	return r;
 }
 
 int heal_sessions_count(struct heal_context *ctx, struct heal_listeners *listeners)

@@ -111,6 +111,7 @@ static int trial_environment(struct heal_context *ctx, struct heal_exec *exec)
 		_cleanup_free_ char *buf = NULL;
 		const char *path = exec->files.items[i];
 		bool may_miss = *path == '-';
+		bool is_roots = false;
 		size_t len;
 		int r;
 
@@ -118,6 +119,10 @@ static int trial_environment(struct heal_context *ctx, struct heal_exec *exec)
 		/* systemd.exec(5) allows wildcards; whoever uses them is told that we do not. */
 		if (*path != '/' || strpbrk(path, "*?["))
 			return -EINVAL;
+		/* What stands there becomes root's arguments, at a moment of our choice. */
+		r = heal_trust_path(ctx->root_fd, path, &is_roots);
+		if (r == 0 && !is_roots)
+			return -EPERM;
 		r = heal_read_at(ctx->root_fd, path + 1, TRIAL_ENVIRONMENT_MAX, &buf, &len);
 		if (r == -ENOENT && may_miss)
 			continue;
@@ -155,7 +160,7 @@ static bool trial_same_file(struct heal_context *ctx, const char *a, const char 
  * Where the unit starts its service: NULL for /. A directory that somebody else may
  * write to, or put another into the place of, is none to run anything in.
  */
-static int trial_directory(struct heal_context *ctx, const char *unit, const char *directory,
+static int trial_directory(struct heal_context *ctx, const char *whose, const char *directory,
 			   char **ret, struct heal_error *error)
 {
 	bool may_miss = *directory == '!';
@@ -171,15 +176,15 @@ static int trial_directory(struct heal_context *ctx, const char *unit, const cha
 	if (r == -ENOENT && may_miss && is_roots)
 		return 0;
 	if (r < 0)
-		return heal_error_set(error, -r, "%s starts sshd in %s: %s", unit, directory,
+		return heal_error_set(error, -r, "%s starts sshd in %s: %s", whose, directory,
 				      strerror(-r));
 	if (!is_roots)
 		return heal_error_set(error, EPERM,
-				      "%s starts sshd in %s, where not only root can put files", unit,
+				      "%s starts sshd in %s, where not only root can put files", whose,
 				      directory);
 	copy = strdup(directory);
 	if (!copy)
-		return heal_error_set(error, ENOMEM, "trying %s: out of memory", unit);
+		return heal_error_set(error, ENOMEM, "trying sshd: out of memory");
 	*ret = copy;
 	return 0;
 }
@@ -190,7 +195,9 @@ static int trial_unit_argv(struct heal_context *ctx, const struct heal_listener 
 {
 	_cleanup_(trial_exec_done) struct heal_exec exec = {0};
 	const char *unit = listener->unit.id;
+	struct exec_relative relative;
 	const char *name;
+	char whose[256];
 	int r = ctx->service_ops->exec_start(ctx->service, unit, &exec, error);
 
 	if (r < 0)
@@ -209,7 +216,13 @@ static int trial_unit_argv(struct heal_context *ctx, const struct heal_listener 
 	if (r < 0)
 		return heal_error_set(error, -r, "understanding how %s starts sshd: %s", unit,
 				      strerror(-r));
-	return trial_directory(ctx, unit, exec.directory ? exec.directory : "", cwd, error);
+	/* Named with the option that makes it matter most; its configuration may name files, too. */
+	if (exec_find_relative(argv, 0, &relative) == 1)
+		(void)snprintf(whose, sizeof(whose), "%s has -%c %s and", unit, relative.option,
+			       relative.value);
+	else
+		(void)snprintf(whose, sizeof(whose), "%s", unit);
+	return trial_directory(ctx, whose, exec.directory ? exec.directory : "", cwd, error);
 }
 
 /*

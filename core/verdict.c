@@ -13,7 +13,9 @@ struct plan_row {
 #define STALE HEAL_FACT_STALE
 
 /* What rules a restart out, socket-activated or not; each has its own row further down. */
-#define NO_RESTART (HEAL_FACT_KILLS_SESSIONS | HEAL_FACT_START_LIMIT | HEAL_FACT_REFUSES_STOP)
+#define NO_RESTART                                                                     \
+	(HEAL_FACT_KILLS_SESSIONS | HEAL_FACT_SESSIONS_UNSEEN | HEAL_FACT_START_LIMIT | \
+	 HEAL_FACT_REFUSES_STOP)
 
 static const struct plan_row plan_rows[] = {
 	{HEAL_FACT_FOREIGN, 0, HEAL_PLAN_NONE, "not this host's own sshd"},
@@ -34,6 +36,8 @@ static const struct plan_row plan_rows[] = {
 	{STALE | HEAL_FACT_POLICY_UNASKED, 0, HEAL_PLAN_WARN, "policy-rc.d could not be asked"},
 	{STALE | HEAL_FACT_SHUTTING_DOWN, 0, HEAL_PLAN_WARN, "the system is shutting down"},
 	{STALE | HEAL_FACT_NO_MANAGER, 0, HEAL_PLAN_WARN, "systemd cannot be asked"},
+	{STALE | HEAL_FACT_LOG_STUCK, 0, HEAL_PLAN_WARN,
+	 "the system's log takes nothing, and sshd would wait for it when it starts"},
 	{STALE | HEAL_FACT_NO_TIME, 0, HEAL_PLAN_WARN,
 	 "too little time is left to act and to prove that it went well"},
 	{STALE | HEAL_FACT_UNMANAGED | HEAL_FACT_HUP_ALLOWED,
@@ -48,6 +52,8 @@ static const struct plan_row plan_rows[] = {
 	 HEAL_FACT_RELOADED | HEAL_FACT_SOCKET_ACTIVATED | HEAL_FACT_PORT_TAKEN | HEAL_FACT_HUP_FATAL,
 	 HEAL_PLAN_RELOAD, "its unit can reload"},
 	{STALE | HEAL_FACT_KILLS_SESSIONS, 0, HEAL_PLAN_WARN, "a restart would end open sessions"},
+	{STALE | HEAL_FACT_SESSIONS_UNSEEN, 0, HEAL_PLAN_WARN,
+	 "whether a restart would end open sessions could not be found out"},
 	{STALE | HEAL_FACT_START_LIMIT, 0, HEAL_PLAN_WARN,
 	 "its unit's start limit is spent, a restart would leave it stopped"},
 	{STALE | HEAL_FACT_REFUSES_STOP, 0, HEAL_PLAN_WARN, "its unit refuses to be restarted by hand"},

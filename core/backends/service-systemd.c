@@ -80,44 +80,6 @@ static int systemd_is_socket_activated(struct systemd *systemd, const char *path
 	return 0;
 }
 
-/*
- * Whether the unit's cgroup holds more than the main process: sessions that
- * pam_systemd did not move into a scope of their own.
- */
-static int systemd_has_others(struct systemd *systemd, const struct heal_unit *unit, bool *ret,
-			      struct heal_error *error)
-{
-	static const char what[] = "asking systemd for the processes of a unit";
-	_cleanup_message_ DBusMessage *reply = NULL;
-	DBusMessageIter list;
-	DBusMessageIter entry;
-	DBusMessageIter field;
-	bool found = false;
-	int r = systemd_call(systemd,
-			     systemd_append(systemd_request(systemd, SYSTEMD_PATH, SYSTEMD_MANAGER,
-							    "GetUnitProcesses"),
-					    DBUS_TYPE_STRING, &unit->id, DBUS_TYPE_INVALID),
-			     what, &reply, error);
-
-	if (r < 0)
-		return r;
-	/* a(sus): control group, PID, command line */
-	if (!dbus_message_has_signature(reply, "a(sus)") || !dbus_message_iter_init(reply, &list))
-		return heal_error_set(error, EBADMSG, "%s: unexpected reply", what);
-	dbus_message_iter_recurse(&list, &entry);
-	for (; dbus_message_iter_get_arg_type(&entry) == DBUS_TYPE_STRUCT;
-	     dbus_message_iter_next(&entry)) {
-		dbus_uint32_t pid;
-
-		dbus_message_iter_recurse(&entry, &field);
-		(void)dbus_message_iter_next(&field);
-		dbus_message_iter_get_basic(&field, &pid);
-		found |= (pid_t)pid != unit->main_pid;
-	}
-	*ret = found;
-	return 0;
-}
-
 static int systemd_fill_service(struct systemd *systemd, const char *path, struct heal_unit *unit,
 				struct heal_error *error)
 {
@@ -143,10 +105,13 @@ static int systemd_fill_service(struct systemd *systemd, const char *path, struc
 	unit->main_pid = (pid_t)main_pid;
 	unit->can_reload = can_reload;
 	unit->refuses_stop = refuses_stop;
-	/* KillMode=process and none leave everything but the main process alone, systemd.kill(5). */
-	if (strcmp(kill_mode, "process") == 0 || strcmp(kill_mode, "none") == 0)
-		return 0;
-	return systemd_has_others(systemd, unit, &unit->kills_sessions, error);
+	/*
+	 * KillMode=process and none leave everything but the main process alone,
+	 * systemd.kill(5). Whether there is anything else is not asked of systemd, which reads
+	 * the cmdline of each, and then can be kept waiting by any of them.
+	 */
+	unit->kills_cgroup = strcmp(kill_mode, "process") != 0 && strcmp(kill_mode, "none") != 0;
+	return 0;
 }
 
 static int systemd_unit_of(void *handle, pid_t pid, struct heal_unit *ret, struct heal_error *error)

@@ -300,7 +300,9 @@ HEAL_TEST(act_looks_again_for_sessions_right_before_a_restart)
 
 	scene_init(&scene, 500);
 	/* One has begun since the facts were found. */
-	scene.fake.unit.kills_sessions = true;
+	scene.fake.unit.kills_cgroup = true;
+	tree_add(scene.fake.tree,
+		 &(struct tree_process){.pid = 200, .ppid = PID, .title = "sshd: root@pts/0|"});
 	act(&scene, HEAL_FACT_STALE);
 	assert_string_equal(scene.fake.calls, "reset_failed ssh.service; unit_of 34; ");
 	assert_int_equal(scene.listener.outcome, HEAL_OUTCOME_WARNED);
@@ -406,7 +408,7 @@ HEAL_TEST(act_warns_where_no_restart_may_follow_the_reload)
 	_cleanup_scene_ struct scene scene;
 
 	scene_init(&scene, 60);
-	scene.listener.unit.kills_sessions = true;
+	scene.listener.unit.kills_cgroup = true;
 	act(&scene, CAN_RELOAD | HEAL_FACT_KILLS_SESSIONS);
 	assert_string_equal(scene.fake.calls, "reload ssh.service; ");
 	assert_int_equal(scene.listener.plan, HEAL_PLAN_WARN);

@@ -12,6 +12,7 @@ static struct heal_context *stale_listener(struct fake_service *fake, struct hea
 	struct heal_context *ctx = tree_context(tree);
 
 	tree_add(tree, &(struct tree_process){.pid = PID, .maps = TREE_MAPS_STALE});
+	tree_add(tree, &(struct tree_process){.pid = 200, .ppid = PID, .title = "sshd: root@pts/0|"});
 	tree_load(ctx, PID, ret);
 	if (fake)
 		fake_service_use(ctx, fake);
@@ -32,10 +33,10 @@ HEAL_TEST(facts_of_a_unit)
 		 HEAL_FACT_SOCKET_ACTIVATED},
 		{"refuses", {.main_pid = PID, .is_service = true, .refuses_stop = true},
 		 HEAL_FACT_REFUSES_STOP},
-		{"kills", {.main_pid = PID, .is_service = true, .kills_sessions = true},
+		{"kills", {.main_pid = PID, .is_service = true, .kills_cgroup = true},
 		 HEAL_FACT_KILLS_SESSIONS},
 		{"all", {.main_pid = PID, .is_service = true, .is_socket_activated = true,
-			 .can_reload = true, .refuses_stop = true, .kills_sessions = true},
+			 .can_reload = true, .refuses_stop = true, .kills_cgroup = true},
 		 HEAL_FACT_SOCKET_ACTIVATED | HEAL_FACT_CAN_RELOAD | HEAL_FACT_REFUSES_STOP |
 			 HEAL_FACT_KILLS_SESSIONS},
 		{"a scope: an sshd started from a session", {.main_pid = 0, .can_reload = true},

@@ -88,11 +88,17 @@ static void server_goodbye(struct server *server)
 static void *server_run(void *user)
 {
 	const struct server *server = user;
-	char banner[256];
+	char said[256];
+	ssize_t n = write(server->fd, server->bytes, server->banner_len);
 
-	if (write(server->fd, server->bytes, server->banner_len) < 0 ||
-	    read(server->fd, banner, sizeof(banner)) < 0 ||
-	    write(server->fd, server->bytes + server->banner_len, server->len - server->banner_len) < 0)
+	/*
+	 * Its own offer tells that it has taken our banner. Of what comes together with that
+	 * 0.10 forgets the error.
+	 */
+	do
+		n = server->len > server->banner_len ? read(server->fd, said, sizeof(said)) : 0;
+	while (n > 0 && said[n - 1] == '\n');
+	if (write(server->fd, server->bytes + server->banner_len, server->len - server->banner_len) < 0)
 		return NULL;
 	if (server->hangs_up)
 		(void)shutdown(server->fd, SHUT_RDWR);

@@ -180,6 +180,8 @@ static void tree_add_status(const struct tree *tree, const struct tree_process *
 		       comm, state, (int)process->pid, (int)process->pid, ppid,
 		       tree_or(process->uids, "0\t0\t0\t0"), process->is_sandboxed ? 2 : 0);
 	tree_file(tree, path, text);
+	(void)snprintf(path, sizeof(path), "%s/cgroup", dir);
+	tree_file(tree, path, tree_or(process->cgroup, "0::/system.slice/ssh.service\n"));
 	(void)snprintf(path, sizeof(path), "%s/comm", dir);
 	(void)snprintf(text, sizeof(text), "%s\n", comm);
 	tree_file(tree, path, text);

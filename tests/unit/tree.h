@@ -28,6 +28,7 @@ struct tree_process {
 	const char *user_ns;
 	const char *net_ns;
 	const char *maps;    /* NULL: TREE_MAPS_FRESH */
+	const char *cgroup;  /* NULL: that of ssh.service; "": it cannot be told */
 	const char *sockets; /* inodes; NULL: "4001 4002", in tree_tcp and tree_tcp6 */
 	char state;          /* 0: 'S' */
 	bool is_sandboxed;   /* by seccomp, as sshd's child is before authentication */
