@@ -10,6 +10,8 @@
 #define ACT_PROBE_MS 3000
 #define ACT_SETTLE_MS 500
 #define ACT_RESERVE_MS 10000
+#define ACT_HANDLER_MS 1000
+#define ACT_HANDLER_PAUSE_MS 10
 
 /* How far a plan goes into what costs something or changes anything. */
 enum act_depth {
@@ -176,7 +178,7 @@ static void act_advise(struct heal_listener *listener, unsigned facts)
 	static const unsigned dangers =
 		HEAL_FACT_TRIAL_FAILED | HEAL_FACT_UNTRIED | HEAL_FACT_KEY_CHANGED |
 		HEAL_FACT_MOVES | HEAL_FACT_PORT_TAKEN | HEAL_FACT_SHUTTING_DOWN |
-		HEAL_FACT_NO_MANAGER | HEAL_FACT_BUSY | HEAL_FACT_LOG_STUCK;
+		HEAL_FACT_NO_MANAGER | HEAL_FACT_BUSY | HEAL_FACT_LOG_STUCK | HEAL_FACT_NOT_READY;
 
 	bool can_reload;
 
@@ -312,6 +314,22 @@ static unsigned act_restart_facts(struct heal_context *ctx, struct heal_listener
 	return facts;
 }
 
+/* Whether sshd has its handler for SIGHUP; one that has just started gets it in a moment. */
+static bool act_takes_hup(const struct heal_context *ctx, const struct heal_listener *listener)
+{
+	int64_t deadline = heal_now_ms() + heal_left_ms(ctx->deadline_ms, ACT_HANDLER_MS);
+
+	for (;;) {
+		struct heal_owner owner = {0};
+
+		if (heal_owner_load(ctx, listener->dirfd, &owner) == 0 && owner.takes_hup)
+			return true;
+		if (heal_now_ms() >= deadline)
+			return false;
+		heal_sleep_ms(ACT_HANDLER_PAUSE_MS);
+	}
+}
+
 static bool act_is_action(enum heal_plan plan)
 {
 	return plan != HEAL_PLAN_NONE && plan != HEAL_PLAN_WARN;
@@ -332,6 +350,8 @@ static unsigned act_objections(struct heal_context *ctx, struct heal_listener *l
 		return 0;
 	if (!act_has_time(ctx))
 		return HEAL_FACT_NO_TIME;
+	if (plan != HEAL_PLAN_RESTART && !act_takes_hup(ctx, listener))
+		return HEAL_FACT_NOT_READY;
 	if (ctx->is_live && heal_log_is_stuck())
 		return HEAL_FACT_LOG_STUCK;
 	if (heal_policy_allows(ctx, heal_listener_has_unit(listener) ? listener->unit.id : "ssh",

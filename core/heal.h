@@ -128,6 +128,7 @@ enum heal_fact {
 	HEAL_FACT_HUP_FATAL = 1u << 24,      /* after SIGHUP sshd would not find its files */
 	HEAL_FACT_SESSIONS_UNSEEN = 1u << 25, /* whether a restart would end any is not known */
 	HEAL_FACT_LOG_STUCK = 1u << 26,      /* sshd would wait for the log, and serve nobody */
+	HEAL_FACT_NOT_READY = 1u << 27,      /* it has no handler for SIGHUP, which would end it */
 };
 
 struct heal_decision {

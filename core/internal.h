@@ -320,6 +320,7 @@ bool socket_is_taken(struct heal_context *ctx, const struct heal_listener *liste
 struct heal_owner {
 	bool is_root;      /* real, effective, saved and filesystem user, in PID 1's user namespace */
 	bool is_sandboxed; /* by a seccomp filter */
+	bool takes_hup;    /* it has a handler for SIGHUP, which ends it otherwise */
 };
 
 /* Parses /proc/PID/status (proc_pid_status(5)), ended by a NUL. -EBADMSG when it names no user. */

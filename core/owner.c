@@ -23,6 +23,7 @@ int owner_parse(const char *status, struct heal_owner *ret)
 {
 	const char *uids = owner_field(status, "\nUid:");
 	const char *seccomp = owner_field(status, "\nSeccomp:");
+	const char *caught = owner_field(status, "\nSigCgt:");
 	unsigned long uid[4];
 
 	if (!uids || sscanf(uids, "%lu %lu %lu %lu", &uid[0], &uid[1], &uid[2], &uid[3]) != 4)
@@ -31,6 +32,8 @@ int owner_parse(const char *status, struct heal_owner *ret)
 		.is_root = uid[0] == 0 && uid[1] == 0 && uid[2] == 0 && uid[3] == 0,
 		/* SECCOMP_MODE_FILTER, proc_pid_status(5). */
 		.is_sandboxed = seccomp && *seccomp == '2',
+		/* Bit 0 is that of signal 1. */
+		.takes_hup = !caught || strtoull(caught, NULL, 16) & 1,
 	};
 	return 0;
 }

@@ -38,6 +38,8 @@ static const struct plan_row plan_rows[] = {
 	{STALE | HEAL_FACT_NO_MANAGER, 0, HEAL_PLAN_WARN, "systemd cannot be asked"},
 	{STALE | HEAL_FACT_LOG_STUCK, 0, HEAL_PLAN_WARN,
 	 "the system's log takes nothing, and sshd would wait for it when it starts"},
+	{STALE | HEAL_FACT_NOT_READY, 0, HEAL_PLAN_WARN,
+	 "sshd does not take a SIGHUP now, which would end it"},
 	{STALE | HEAL_FACT_NO_TIME, 0, HEAL_PLAN_WARN,
 	 "too little time is left to act and to prove that it went well"},
 	{STALE | HEAL_FACT_UNMANAGED | HEAL_FACT_HUP_ALLOWED,
