@@ -200,3 +200,21 @@ HEAL_TEST(packages_without_a_database_become_a_note)
 	assert_string_equal(report.notes.lines[0],
 			    "finding out whose files they are: no dpkg or rpm database");
 }
+
+/* A database that fails after it has named an owner; ASan and valgrind see what is left. */
+HEAL_TEST(package_owner_is_not_had_from_a_database_that_fails)
+{
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree_new());
+	struct fake_packages fake = {.owners = owners, .failing = "owners"};
+	struct heal_package owner = {0};
+
+	fake_packages_use(ctx, &fake);
+	assert_int_equal(heal_package_owner(ctx, LIBC, &owner), -EIO);
+	assert_null(owner.name);
+	assert_int_equal(heal_package_owner(ctx, OWN, &owner), -EIO);
+	fake.failing = NULL;
+	assert_int_equal(heal_package_owner(ctx, OWN, &owner), -ENOENT);
+	assert_int_equal(heal_package_owner(ctx, LIBC, &owner), 0);
+	assert_string_equal(owner.name, "libc6");
+	heal_package_done(&owner);
+}
