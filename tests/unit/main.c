@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Runs every registered test, or those whose names match the first argument ("event_*"). */
 #include <signal.h>
+#include <sys/stat.h>
 
 #include "test.h"
 #include "tree.h"
@@ -30,6 +31,8 @@ int main(int argc, char **argv)
 {
 	/* A parser that hangs is a failure, too. */
 	(void)alarm(300);
+	/* In its trees anybody may read what anybody may on a host. */
+	(void)umask(022);
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
 	return _cmocka_run_group_tests("unit", tests, n_tests, NULL, NULL);

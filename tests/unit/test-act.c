@@ -483,9 +483,13 @@ static void child_on_hup(int signal)
 	_exit(HUP_STATUS);
 }
 
-/* A child that waits for a signal, to stand for a listener outside of systemd. */
+/*
+ * A child that waits for a signal, to stand for a listener outside of systemd. Under
+ * nohup(1) it would be born with SIGHUP ignored, as no sshd is.
+ */
 static pid_t start_child(void)
 {
+	void (*before)(int) = signal(SIGHUP, SIG_DFL);
 	pid_t pid = fork();
 
 	if (pid == 0) {
@@ -494,6 +498,7 @@ static pid_t start_child(void)
 		for (;;)
 			(void)pause();
 	}
+	assert_true(before != SIG_ERR && signal(SIGHUP, before) != SIG_ERR);
 	assert_true(pid > 0);
 	return pid;
 }

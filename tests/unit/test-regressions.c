@@ -172,7 +172,7 @@ HEAL_TEST(changes_are_kept_when_a_listener_could_not_be_examined)
 	tree_file(tree, "proc/34/maps/x", "");
 	tree_file(tree, "run/sshd-heal/changes", "libc6\tamd64\t1\t2\n");
 	ctx->is_live = true;
-	assert_int_equal(heal_run(ctx, HEAL_HOOK, &report, &error), 0);
+	assert_int_equal(heal_run(ctx, TEST_HOOK, &report, &error), 0);
 	assert_int_equal(report.verdict, HEAL_VERDICT_UNKNOWN);
 	assert_int_equal(fstatat(tree->fd, "run/sshd-heal/changes", &st, 0), 0);
 }

@@ -428,7 +428,7 @@ HEAL_TEST(way_without_a_lock_only_warns)
 
 	way_init(&way);
 	tree_link(way.tree, "run/sshd-heal/lock", "../../victim");
-	listener = way_run(&way, HEAL_HOOK);
+	listener = way_run(&way, TEST_HOOK);
 	assert_string_equal(way.service.calls, LOOK);
 	assert_int_equal(listener->trial.result, HEAL_TRIAL_OK);
 	assert_int_equal(listener->outcome, HEAL_OUTCOME_WARNED);
