@@ -217,19 +217,21 @@ static int apt_owners(void *handle, const char *const *paths, size_t n,
 	struct apt_database *db = handle;
 	_cleanup_free_ char *text = NULL;
 	_cleanup_free_ struct apt_diversion *diversions = NULL;
-	_cleanup_free_ struct apt_target *targets = calloc(n + 1, sizeof(*targets));
-	struct apt_search search = {.db = db, .targets = targets, .owners = owners, .n = n};
+	_cleanup_free_ struct apt_target *targets = NULL;
+	struct apt_search search = {.db = db, .owners = owners, .n = n};
 	size_t len = 0;
 	size_t n_diversions = 0;
 	int r;
 
-	if (!targets)
-		return heal_error_set(error, ENOMEM, "naming packages: out of memory");
 	r = heal_read_at(db->root_fd, diversions_path, APT_DIVERSIONS_MAX, &text, &len);
 	if (r == 0)
 		r = apt_divert_parse(text, len, &diversions, &n_diversions);
 	if (r < 0 && r != -ENOENT)
 		return heal_error_set(error, -r, "reading /%s: %s", diversions_path, strerror(-r));
+	/* Not sooner: gcc 12's analyzer then takes the NULL in the other two for unset. */
+	search.targets = targets = calloc(n + 1, sizeof(*targets));
+	if (!targets)
+		return heal_error_set(error, ENOMEM, "naming packages: out of memory");
 	for (size_t i = 0; i < n; i++)
 		targets[i] = apt_target_of(db, paths[i], diversions, n_diversions);
 	r = apt_search_all(&search);
