@@ -19,6 +19,8 @@ PKG_CONFIG ?= pkg-config
 
 B ?= build
 
+GOALS := $(or $(MAKECMDGOALS),all)
+
 # V=1 shows the commands.
 Q   = $(if $(V),,@)
 say = @$(if $(V),:,printf '  %-4s %s\n' $(1) $(2))
@@ -40,7 +42,9 @@ CORE    := util maps diag socket listener session event upcoming dnf5 transactio
 OBJECTS := $(CORE:%=$(B)/obj/%.o)
 LIBRARY := $(B)/libsshdheal.a
 
-have = $(shell $(PKG_CONFIG) --exists $(1) && echo yes)
+found = $(shell command -v $(firstword $(1)) 2>/dev/null)
+HAS_PKG_CONFIG := $(call found,$(PKG_CONFIG))
+have = $(if $(HAS_PKG_CONFIG),$(shell $(PKG_CONFIG) --exists $(1) && echo yes))
 # Each module, the pkg-config name of its library, and what people call it.
 LIBRARY_package-apt     := apt-pkg
 LIBRARY_package-rpm     := rpm
@@ -51,6 +55,19 @@ LIBRARY_report-json     := json-c
 LIBRARY_event-dnf5      := json-c
 ALL_MODULES := package-apt package-rpm service-systemd client-libssh config-econf report-json event-dnf5
 MODULES := $(foreach m,$(ALL_MODULES),$(if $(call have,$(LIBRARY_$(m))),$(m)))
+
+# What compiles says in one line what it lacks, before it begins. The other goals compile
+# nothing, or leave that to a make below this one, and see to the tools first.
+TOOLLESS := help clean deps demo check check-asan check-valgrind bench fuzz lint deb rpm \
+	rpm-here rpm-in-root install-hooks-%
+ifneq ($(filter-out $(TOOLLESS),$(GOALS)),)
+absent = $(if $(call found,$($(1))),,$(firstword $($(1))))
+# Whether there is any C++ to compile is for pkg-config to say.
+HAS_CXX := $(if $(HAS_PKG_CONFIG),$(filter package-apt,$(MODULES)),unknown)
+ABSENT := $(strip $(call absent,CC) $(if $(HAS_CXX),$(call absent,CXX)) $(call absent,PKG_CONFIG))
+PACKAGES := $(sort $(patsubst clang++,clang,$(patsubst cc,gcc,$(ABSENT))))
+$(if $(ABSENT),$(error not found: $(ABSENT). Install $(PACKAGES), or let `make deps` do it))
+endif
 
 .PHONY: all help install install-hooks-apt install-hooks-dnf install-hooks-yum install-hooks-rpm rpm deb clean
 all: $(B)/sshd-heal $(B)/install/sshd-heal modules
@@ -167,16 +184,23 @@ install-hooks-rpm:
 	$(call install-hook,0755,hooks/rpm/rpm-trigger.in,$(LIBEXECDIR)/sshd-heal/rpm-trigger)
 	$(call install-hook,0644,hooks/systemd/sshd-heal.service.in,$(UNITDIR)/sshd-heal.service)
 
+# What else a goal needs and this machine lacks, said in one line; and who may do it.
+lacks = $(shell sh tests/deps.sh $(1))
+needs = $(if $(call lacks,$(1)),$(error $(call lacks,$(1))))
+needs-root = $(if $(filter-out 0,$(shell id -u)),$(error make $(1) needs root: sudo make $(1)))
+
 # A host whose distribution is not made of rpms lacks its macros; such a root has them.
 .PHONY: rpm-here rpm-in-root
 rpm: $(if $(shell rpm -E '%{?_unitdir}' 2>/dev/null),rpm-here,rpm-in-root)
-rpm-in-root: deps
+rpm-in-root:
+	$(call needs-root,rpm)$(call needs,rpm)
 	B=$(B) /usr/bin/python3 tests/system/make_rpm.py
 
 # Where rpm has no database of its own, nothing can tell it what is installed.
 RPM_TOP = $(abspath $(B))/rpmbuild
 DIST = core docs hooks packaging tests CONTRIBUTING.md INSTALL LICENSE Makefile NEWS README.md
 rpm-here:
+	$(if $(call found,rpmbuild),,$(error make rpm needs rpmbuild: install rpm-build))
 	@mkdir -p $(RPM_TOP)/SOURCES $(B)/rpm
 	tar -czf $(RPM_TOP)/SOURCES/sshd-heal-$(VERSION).tar.gz --exclude=__pycache__ \
 		--transform 's,^,sshd-heal-$(VERSION)/,S' $(DIST)
@@ -191,7 +215,7 @@ DEB_SOURCE = sshd-heal-$(VERSION)
 DEB_TAR = tar --exclude=__pycache__ --sort=name --owner=0 --group=0 --numeric-owner --mode=go=rX,u+w \
 	--mtime=@$(shell dpkg-parsechangelog -l packaging/deb/changelog -S Timestamp)
 deb:
-	@dpkg-checkbuilddeps packaging/deb/control || sh tests/deps.sh build-essential debhelper
+	$(call needs,deb)
 	@rm -rf $(DEB_TOP) $(B)/deb && mkdir -p $(DEB_TOP) $(B)/deb
 	$(DEB_TAR) -czf $(DEB_TOP)/sshd-heal_$(VERSION).orig.tar.gz --exclude=packaging/deb \
 		--transform 's,^,$(DEB_SOURCE)/,S' $(DIST)

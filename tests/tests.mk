@@ -9,10 +9,12 @@ UNIT_OBJECTS := $(UNIT_SOURCES:tests/unit/%.c=$(B)/tests/obj/%.o)
 
 .PHONY: deps check check-unit check-system check-clang check-asan check-valgrind check-faults demo bench fuzz lint
 
+# deps.sh installs for `deps`, `check` and `demo`; for the other goals it but tells.
 deps:
-	@sh tests/deps.sh
+	@sh tests/deps.sh deps
 
-check: deps
+check:
+	@sh tests/deps.sh check
 	+$(MAKE) check-unit check-clang check-faults
 	+$(MAKE) check-system
 
@@ -43,28 +45,32 @@ $(B)/tests/failing.so: tests/faults/failing.c Makefile
 check-clang:
 	+$(MAKE) all B=$(B)/clang CC=clang CXX=clang++
 
-check-asan: deps
+check-asan:
+	$(call needs,check-asan)
 	+$(MAKE) check-unit B=$(B)/asan FORTIFY= OPTIMISE='-O1 -g' SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
 
 check-valgrind:
-	@sh tests/deps.sh valgrind
+	$(call needs,check-valgrind)
 	+$(MAKE) check-unit VALGRIND='valgrind -q --error-exitcode=9 --leak-check=full --track-fds=yes'
 
 check-system: all
 	B=$(B) /usr/bin/python3 -m pytest -p no:cacheprovider -q -rs --durations=5 tests/system
 
-demo: deps
+demo:
+	$(call needs-root,demo)
+	@sh tests/deps.sh demo
 	+$(MAKE) all
 	B=$(B) /usr/bin/python3 tests/system/demo.py
 
-bench: deps
+bench:
+	$(call needs-root,bench)$(call needs,bench)
 	+$(MAKE) all
 	B=$(B) /usr/bin/python3 tests/system/bench.py
 
 # New inputs go to the build directory; what crashes is kept there for a seed.
 FUZZ_SECONDS ?= 60
 fuzz:
-	@sh tests/deps.sh libclang-rt-14-dev
+	$(call needs,fuzz)
 	+$(MAKE) $(B)/fuzz/fuzz B=$(B) CC=clang CXX=clang++ FORTIFY= OPTIMISE='-O1 -g' \
 		SANITIZE='-fsanitize=address,undefined,fuzzer-no-link'
 	@mkdir -p $(B)/fuzz/found
@@ -92,7 +98,7 @@ TIDY_FLAGS = $(HEAL_CPPFLAGS) -DHEAL_VERSION='""' -DHEAL_MODULE_DIR='""' \
 # gcc 12 takes what is stored into a grown array for leaked; ASan and valgrind do not.
 ANALYZER = -fanalyzer -Wno-analyzer-malloc-leak
 lint:
-	@sh tests/deps.sh clang-tidy shellcheck
+	$(call needs,lint)
 	+$(MAKE) check-clang
 	+$(MAKE) all B=$(B)/analyzer CFLAGS='$(ANALYZER)'
 	clang-tidy --quiet core/*.c core/backends/*.c -- -std=gnu11 $(TIDY_FLAGS)
