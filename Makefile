@@ -58,7 +58,7 @@ MODULES := $(foreach m,$(ALL_MODULES),$(if $(call have,$(LIBRARY_$(m))),$(m)))
 
 # What compiles says in one line what it lacks, before it begins. The other goals compile
 # nothing, or leave that to a make below this one, and see to the tools first.
-TOOLLESS := help clean deps demo check check-asan check-valgrind bench fuzz lint deb rpm \
+TOOLLESS := help clean deps demo check check-asan check-valgrind bench fuzz lint deb deb-source rpm \
 	rpm-here rpm-in-root install-hooks-%
 ifneq ($(filter-out $(TOOLLESS),$(GOALS)),)
 absent = $(if $(call found,$($(1))),,$(firstword $($(1))))
@@ -198,7 +198,7 @@ rpm-in-root:
 
 # Where rpm has no database of its own, nothing can tell it what is installed.
 RPM_TOP = $(abspath $(B))/rpmbuild
-DIST = core docs hooks packaging tests CONTRIBUTING.md INSTALL LICENSE Makefile NEWS README.md
+DIST = .ci .clang-tidy core docs hooks packaging tests CONTRIBUTING.md INSTALL LICENSE Makefile NEWS README.md
 rpm-here:
 	$(if $(call found,rpmbuild),,$(error make rpm needs rpmbuild: install rpm-build))
 	@mkdir -p $(RPM_TOP)/SOURCES $(B)/rpm
@@ -211,18 +211,25 @@ rpm-here:
 # dpkg-buildpackage wants the sources and its own directory side by side.
 DEB_TOP = $(abspath $(B))/debbuild
 DEB_SOURCE = sshd-heal-$(VERSION)
-# The same bytes whoever packs them, and when.
+# The same bytes whoever packs them, and when: all dates are the changelog's, unless that
+# is in the future here, where make would take the clock for skewed.
+DEB_DATE = $(shell date=$$(date -d "$$(sed -n 's/^ -- .*>  //p' packaging/deb/changelog | head -n 1)" +%s) && \
+	now=$$(date +%s) && echo $$((date < now ? date : now)))
 DEB_TAR = tar --exclude=__pycache__ --sort=name --owner=0 --group=0 --numeric-owner --mode=go=rX,u+w \
-	--mtime=@$(shell dpkg-parsechangelog -l packaging/deb/changelog -S Timestamp)
+	--mtime=@$(or $(DEB_DATE),$(error no date in packaging/deb/changelog))
 deb:
 	$(call needs,deb)
+	+$(MAKE) deb-source
+	cd $(DEB_TOP)/$(DEB_SOURCE) && env -u MAKEFLAGS -u MAKELEVEL dpkg-buildpackage -us -uc
+	find $(DEB_TOP) -maxdepth 1 -type f -exec mv {} $(B)/deb/ \;
+
+.PHONY: deb-source
+deb-source:
 	@rm -rf $(DEB_TOP) $(B)/deb && mkdir -p $(DEB_TOP) $(B)/deb
 	$(DEB_TAR) -czf $(DEB_TOP)/sshd-heal_$(VERSION).orig.tar.gz --exclude=packaging/deb \
 		--transform 's,^,$(DEB_SOURCE)/,S' $(DIST)
 	tar -xzf $(DEB_TOP)/sshd-heal_$(VERSION).orig.tar.gz -C $(DEB_TOP)
 	$(DEB_TAR) -c --transform 's,^packaging/deb,debian,' packaging/deb | tar -x -C $(DEB_TOP)/$(DEB_SOURCE)
-	cd $(DEB_TOP)/$(DEB_SOURCE) && env -u MAKEFLAGS -u MAKELEVEL dpkg-buildpackage -us -uc
-	find $(DEB_TOP) -maxdepth 1 -type f -exec mv {} $(B)/deb/ \;
 
 include tests/tests.mk
 

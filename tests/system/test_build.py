@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What building and checking says and leaves behind, where little is installed and for whom."""
 
+import datetime
+import email.utils
 import re
+import tarfile
 
 import pytest
 
 import bare_roots
+import roots
 
 #: The owner of a tree, whom no machine knows by name.
 USER = 12345
@@ -58,3 +62,26 @@ def test_what_is_no_check_and_no_demo_installs_nothing_and_names_it(bare, goal, 
     assert said.startswith(start) and package in said.removeprefix(start).split()
     assert "make" not in said.removeprefix(start).split(), "that one is there"
     assert bare.changed() == []
+
+
+# --- the Debian source ---------------------------------------------------------
+
+
+def test_the_debian_source_has_the_changelogs_date_where_there_is_no_dpkg_dev(bare):
+    done = bare.make("deb-source")
+    assert (done.returncode, done.stderr) == (0, "")
+    changelog = (roots.TOP / "packaging/deb/changelog").read_text(encoding="utf-8")
+    date = email.utils.parsedate_to_datetime(
+        re.search(r"^ -- .*>  (.*)$", changelog, re.M).group(1))
+    now = datetime.datetime.now(datetime.timezone.utc)
+    (orig,) = (bare.tree / "build/debbuild").glob("*.orig.tar.gz")
+    with tarfile.open(orig) as archive:
+        packed = {entry.mtime for entry in archive}
+    unpacked = {path.lstat().st_mtime for path in
+                next((bare.tree / "build/debbuild").glob("sshd-heal-*/")).rglob("*")
+                if not path.is_dir()}
+    if date < now:
+        assert packed == unpacked == {date.timestamp()}
+    else:
+        # The clock is behind, and nothing may be dated after it.
+        assert all(0 <= now.timestamp() - when < 300 for when in packed | unpacked)
