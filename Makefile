@@ -19,7 +19,20 @@ PKG_CONFIG ?= pkg-config
 
 B ?= build
 
+# Root at work in another's tree (`sudo make`): a make below this one does it, and what
+# root has made in there goes to the tree's owner, however that ends. The roots do not:
+# who owns what inside of them is part of what they are.
+OWNER := $(if $(HANDED)$(filter-out $(CURDIR)/%,$(abspath $(B))),,$(shell \
+	[ "$$(id -u)" -ne 0 ] || [ "$$(stat -c %u .)" -eq 0 ] || stat -c %u:%g .))
 GOALS := $(or $(MAKECMDGOALS),all)
+ifneq ($(OWNER),)
+.PHONY: $(GOALS) handed
+$(GOALS): handed ;@:
+handed:
+	@trap : HUP INT TERM; $(MAKE) --no-print-directory HANDED=yes $(GOALS); status=$$?; \
+	[ ! -d $(B) ] || find -H $(B) \( -path $(B)/roots -o -path $(B)/run \) -prune -o \
+		-user 0 -exec chown -h $(OWNER) {} +; exit $$status
+else
 
 # V=1 shows the commands.
 Q   = $(if $(V),,@)
@@ -194,7 +207,7 @@ needs-root = $(if $(filter-out 0,$(shell id -u)),$(error make $(1) needs root: s
 rpm: $(if $(shell rpm -E '%{?_unitdir}' 2>/dev/null),rpm-here,rpm-in-root)
 rpm-in-root:
 	$(call needs-root,rpm)$(call needs,rpm)
-	B=$(B) /usr/bin/python3 tests/system/make_rpm.py
+	B=$(B) $(PYTHON) tests/system/make_rpm.py
 
 # Where rpm has no database of its own, nothing can tell it what is installed.
 RPM_TOP = $(abspath $(B))/rpmbuild
@@ -233,8 +246,12 @@ deb-source:
 
 include tests/tests.mk
 
+# All but the roots and the package lists they are made from, which take a while; a root
+# is root's, and goes with `sudo rm -r build`.
+MADE := obj install modules tests sshd-heal libsshdheal.a moduledir clang asan analyzer \
+	fuzz/obj fuzz/fuzz bench stage suites deb debbuild rpm rpmbuild
 clean:
-	rm -rf $(B)/obj $(B)/install $(B)/modules $(B)/tests $(B)/sshd-heal $(LIBRARY) $(B)/moduledir \
-		$(B)/clang $(B)/asan
+	rm -rf $(MADE:%=$(B)/%)
 
 -include $(wildcard $(B)/obj/*.d $(B)/obj/backends/*.d $(B)/tests/obj/*.d)
+endif

@@ -9,6 +9,9 @@ UNIT_OBJECTS := $(UNIT_SOURCES:tests/unit/%.c=$(B)/tests/obj/%.o)
 
 .PHONY: deps check check-unit check-system check-clang check-asan check-valgrind check-faults demo bench fuzz lint
 
+# What runs as root leaves no caches beside its sources.
+PYTHON := PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3
+
 # deps.sh installs for `deps`, `check` and `demo`; for the other goals it but tells.
 deps:
 	@sh tests/deps.sh deps
@@ -54,18 +57,18 @@ check-valgrind:
 	+$(MAKE) check-unit VALGRIND='valgrind -q --error-exitcode=9 --leak-check=full --track-fds=yes'
 
 check-system: all
-	B=$(B) /usr/bin/python3 -m pytest -p no:cacheprovider -q -rs --durations=5 tests/system
+	B=$(B) $(PYTHON) -m pytest -p no:cacheprovider -q -rs --durations=5 tests/system
 
 demo:
 	$(call needs-root,demo)
 	@sh tests/deps.sh demo
 	+$(MAKE) all
-	B=$(B) /usr/bin/python3 tests/system/demo.py
+	B=$(B) $(PYTHON) tests/system/demo.py
 
 bench:
 	$(call needs-root,bench)$(call needs,bench)
 	+$(MAKE) all
-	B=$(B) /usr/bin/python3 tests/system/bench.py
+	B=$(B) $(PYTHON) tests/system/bench.py
 
 # New inputs go to the build directory; what crashes is kept there for a seed.
 FUZZ_SECONDS ?= 60

@@ -3,13 +3,20 @@
 
 import datetime
 import email.utils
+import os
+import pathlib
 import re
+import signal
+import subprocess
 import tarfile
+import tempfile
+import time
 
 import pytest
 
 import bare_roots
 import roots
+from bare_roots import run
 
 #: The owner of a tree, whom no machine knows by name.
 USER = 12345
@@ -62,6 +69,75 @@ def test_what_is_no_check_and_no_demo_installs_nothing_and_names_it(bare, goal, 
     assert said.startswith(start) and package in said.removeprefix(start).split()
     assert "make" not in said.removeprefix(start).split(), "that one is there"
     assert bare.changed() == []
+
+
+# --- what is left behind -------------------------------------------------------
+
+
+@pytest.fixture
+def somebodys():
+    """The tree in a directory of another user's, not root's, who has built nothing yet."""
+    with tempfile.TemporaryDirectory(prefix="sshd-heal-") as top:
+        os.chmod(top, 0o755)
+        tree = pathlib.Path(top, "tree")
+        bare_roots.copy_of_the_tree(tree, USER)
+        yield tree
+
+
+def roots_files(tree):
+    """What belongs to root in a tree."""
+    return sorted(str(path.relative_to(tree)) for path in tree.rglob("*")
+                  if path.lstat().st_uid == 0)
+
+
+def in_a_container(tree):
+    """Adds a file of root's to a container's root: it has to stay what it is."""
+    file = tree / "build/roots/some/etc/shadow"
+    file.parent.mkdir(parents=True)
+    file.write_text("root:*:19000::::::\n", encoding="utf-8")
+    os.chown(tree / "build", USER, USER)
+    return ["build/roots", *(f"build/roots/{name}"
+                             for name in ("some", "some/etc", "some/etc/shadow"))]
+
+
+def test_what_root_has_made_is_the_owners_to_make_anew_and_to_clean(containers, somebodys):
+    """And the units pass for both, for root with a careful umask, for the owner under nohup."""
+    ours = in_a_container(somebodys)
+    # Root builds, and loads all that a check of the system does.
+    done = run("sh", "-c", "umask 077; make -j2 check-unit && make check-system", cwd=somebodys,
+               env={**bare_roots.ENV, "PYTEST_ADDOPTS": "--collect-only"})
+    assert done.returncode == 0 and "test_what_root_has_made" in done.stdout, done.stdout
+    assert roots_files(somebodys) == ours
+    (somebodys / "core/maps.c").touch()
+    command = "nohup make -j2 check-unit; status=$?; cat nohup.out; exit $status"
+    done = run("script", "-qec", command, "/dev/null", user=USER, cwd=somebodys)
+    assert done.returncode == 0 and "core/maps.c" in done.stdout, done.stdout
+    assert re.search(r"PASSED +\] \d+ test", done.stdout), done.stdout
+    done = run("make", "-C", somebodys, "clean", user=USER)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (somebodys / "build").iterdir()] == ["roots"]
+    assert roots_files(somebodys) == ours
+
+
+def test_what_root_could_not_make_is_the_owners_too(containers, somebodys):
+    with open(somebodys / "core/main.c", "a", encoding="utf-8") as source:
+        source.write("#error\n")
+    assert run("make", "-C", somebodys, "build/obj/util.o", "build/obj/main.o").returncode == 2
+    assert (somebodys / "build/obj/util.o").exists() and roots_files(somebodys) == []
+
+    # A compiler that waits to be interrupted; a check in the background ignores that.
+    waits = "CC=sh -c 'echo >build/waits; sleep 60' cc"
+    with subprocess.Popen(["env", "--default-signal=INT", "make", "-C", somebodys,
+                           "build/obj/maps.o", waits], env=bare_roots.ENV,
+                          start_new_session=True, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL) as make:
+        deadline = time.monotonic() + 30
+        while not (somebodys / "build/waits").exists():
+            assert time.monotonic() < deadline and make.poll() is None
+            time.sleep(0.01)
+        os.killpg(make.pid, signal.SIGINT)
+        assert make.wait(30) != 0
+    assert roots_files(somebodys) == []
 
 
 # --- the Debian source ---------------------------------------------------------
