@@ -43,7 +43,8 @@ def test_version_is_told_everywhere():
     version = run("--version").stdout.split()[1]
     for path in ("docs/sshd-heal.8", "docs/sshd-heal.conf.5"):
         assert f'"sshd-heal {version}"' in (TOP / path).read_text()
-    assert (TOP / "NEWS").read_text().startswith(version)
+    # What is to come may stand before it.
+    assert version in (TOP / "NEWS").read_text().splitlines()
     spec = (TOP / "packaging/rpm/sshd-heal.spec").read_text()
     assert f"\nVersion:\t{version}\n" in spec
     assert re.search(rf"> - {re.escape(version)}-1\n", spec.split("%changelog")[1])
