@@ -414,8 +414,6 @@ int cli_parse(const struct cli *cli, int argc, char **argv, struct cli_options *
 		status = cli_path(cli, "/", &ret->root);
 	if (status < 0 && ret->is_dry_run && strcmp(ret->verb, "heal") != 0)
 		status = cli_bad_usage(cli, "--dry-run goes with heal, not with", ret->verb);
-	if (status < 0 && !cli_find_verb(ret->verb))
-		status = cli_bad_usage(cli, "unknown verb", ret->verb);
 	return status > 0 && cli_is_hook(ret) ? CLI_OK : status;
 }
 
@@ -428,5 +426,7 @@ void cli_options_done(struct cli_options *options)
 
 int cli_run(const struct cli *cli, const struct cli_options *options)
 {
-	return cli_find_verb(options->verb)->run(cli, options);
+	const struct cli_verb *verb = cli_find_verb(options->verb);
+
+	return verb ? verb->run(cli, options) : cli_bad_usage(cli, "unknown verb", options->verb);
 }

@@ -387,7 +387,7 @@ static int exec_match_relative(void *user, char option, const char *value)
 	struct exec_search *search = user;
 	const char *file = value && strchr("fhcE", option) ? value : NULL;
 
-	if (option == 'o')
+	if (value && option == 'o')
 		file = exec_file_of_keyword(value);
 	if (!file || *file == '/' || !*file || search->found.option)
 		return 0;

@@ -7,6 +7,7 @@
 #include "internal.h"
 
 #define LISTENER_FOREIGN_MAX 16
+#define LISTENER_STATUS_MAX (64u << 10)
 #define LISTENER_RETRIES 5
 #define LISTENER_RETRY_PAUSE_MS 4
 
@@ -274,7 +275,7 @@ static int listener_load_foreign(const struct heal_context *ctx,
 static int listener_load(struct heal_context *ctx, struct heal_listener *listener)
 {
 	struct heal_owner owner = {0};
-	struct heal_stat stat;
+	struct heal_stat stat = {0};
 	int r = listener_load_exe(listener);
 
 	if (r == 0)
@@ -317,25 +318,36 @@ int heal_listener_load(struct heal_context *ctx, pid_t pid, struct heal_listener
 	return 0;
 }
 
+/* Reads a file of a process, by its number in text. Errors: -ENOENT, -ESRCH: it has ended. */
+static int listener_read_of(const struct heal_context *ctx, const char *pid, const char *name,
+			    char **ret)
+{
+	char path[48];
+	size_t len;
+
+	(void)snprintf(path, sizeof(path), "%.12s/%s", pid, name);
+	return heal_read_at(ctx->proc_fd, path, LISTENER_STATUS_MAX, ret, &len);
+}
+
+/* Whether a process is certainly not root's. */
+static bool listener_is_users(const struct heal_context *ctx, const char *pid)
+{
+	_cleanup_free_ char *status = NULL;
+	struct heal_owner owner = {0};
+
+	return listener_read_of(ctx, pid, "status", &status) == 0 &&
+	       owner_parse(status, &owner) == 0 && !owner.is_root;
+}
+
 /* Whether a process calls itself sshd, and may be root's. Errors: -ENOENT, -ESRCH: it has ended. */
 static int listener_may_be_roots(const struct heal_context *ctx, const char *pid, bool *ret)
 {
 	_cleanup_free_ char *comm = NULL;
-	_cleanup_free_ char *status = NULL;
-	struct heal_owner owner = {0};
-	char path[32];
-	size_t len;
-	int r;
+	int r = listener_read_of(ctx, pid, "comm", &comm);
 
-	(void)snprintf(path, sizeof(path), "%.12s/comm", pid);
-	r = heal_read_at(ctx->proc_fd, path, 64, &comm, &len);
-	if (r < 0)
-		return r;
-	(void)snprintf(path, sizeof(path), "%.12s/status", pid);
-	r = heal_read_at(ctx->proc_fd, path, 64u << 10, &status, &len);
-	*ret = strcmp(comm, "sshd\n") == 0 &&
-	       (r < 0 || owner_parse(status, &owner) < 0 || owner.is_root);
-	return 0;
+	if (r == 0)
+		*ret = strcmp(comm, "sshd\n") == 0 && !listener_is_users(ctx, pid);
+	return r;
 }
 
 /*

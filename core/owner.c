@@ -51,7 +51,7 @@ int heal_owner_same_link(const struct heal_context *ctx, int dirfd, const char *
 		*ret = true;
 		return 0;
 	}
-	if (r < 0 || init_r < 0)
+	if (!theirs || !ours)
 		return r < 0 ? r : init_r;
 	*ret = strcmp(theirs, ours) == 0;
 	return 0;

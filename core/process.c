@@ -215,7 +215,7 @@ int heal_process_capture(const struct heal_command *command, int64_t deadline_ms
 	_cleanup_close_ int out_write = -1;
 	_cleanup_close_ int err_read = -1;
 	_cleanup_close_ int err_write = -1;
-	pid_t pid;
+	pid_t pid = -1;
 	int r = output.text && output.words ? process_pipe(&out_read, &out_write) : -ENOMEM;
 
 	if (r == 0)

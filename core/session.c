@@ -77,7 +77,7 @@ static int session_load(const struct heal_context *ctx, const char *pid,
 	_cleanup_free_ char *stat_text = NULL;
 	struct session_process process = {.pid = (pid_t)atoi(pid)};
 	struct heal_owner owner = {0};
-	struct heal_stat stat;
+	struct heal_stat stat = {0};
 	char path[32];
 	const char *base;
 	size_t len;
