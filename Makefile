@@ -51,7 +51,7 @@ HEAL_CXXFLAGS = -std=c++17 $(WARNINGS) $(HARDENING) $(OPTIMISE) $(SANITIZE) $(CX
 HEAL_LDFLAGS  = $(LINK_HARDENING) $(SANITIZE) $(LDFLAGS)
 
 CORE    := util maps diag socket listener session event upcoming dnf5 transaction config context trust owner log package exec process policy \
-	client blame effective trial verdict quiet watch act prove report motd run cli
+	client blame effective command pair trial verdict quiet watch act prove report motd run cli
 OBJECTS := $(CORE:%=$(B)/obj/%.o)
 LIBRARY := $(B)/libsshdheal.a
 

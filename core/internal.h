@@ -439,6 +439,44 @@ struct exec_relative {
  */
 int exec_find_relative(const struct heal_words *argv, size_t n, struct exec_relative *ret);
 
+/* --- command.c ------------------------------------------------------------- */
+
+/* How sshd is run: the program, its options, the directory that it is started in. */
+struct heal_start {
+	const char *path;
+	struct heal_words options;
+	char *cwd; /* NULL: / */
+};
+
+/* What SIGHUP and a restart would run. */
+struct heal_starts {
+	struct heal_start hup; /* sshd goes to / before it listens, and re-executes itself there */
+	struct heal_start restart;
+};
+
+/*
+ * Finds out what would be started, once nothing of anybody else's can be taken for
+ * root's. Sets the trial's is_hup_fatal: that SIGHUP would not find its files is no error
+ * where there is a unit. Errors: with the option or the directory named.
+ */
+int heal_starts_find(struct heal_context *ctx, struct heal_listener *listener,
+		     struct heal_starts *starts, struct heal_error *error);
+void heal_starts_done(struct heal_starts *starts);
+/* Likewise for the unit alone, whose listener has ended. */
+int heal_start_find(struct heal_context *ctx, struct heal_listener *listener,
+		    struct heal_start *ret, struct heal_error *error);
+void heal_start_done(struct heal_start *start);
+
+/* --- pair.c ---------------------------------------------------------------- */
+
+/*
+ * Starts sshd with -i on one end of a loopback connection, and is its client on the
+ * other. words gets what sshd said. Errors: -ETIME where there is no time, those of
+ * starting it.
+ */
+int heal_pair_try(struct heal_context *ctx, const struct heal_start *start,
+		  struct heal_hello *hello, char *words, size_t size);
+
 /* --- effective.c ----------------------------------------------------------- */
 
 /* What sshd -T says, as far as it is of interest. */
@@ -450,13 +488,6 @@ struct heal_effective {
 
 /* Parses the output of sshd -T, sshd_config(5)'s keywords in lower case. */
 int effective_parse(const char *buf, size_t len, struct heal_effective *ret);
-/* How sshd is run: the program, its options, the directory that it is started in. */
-struct heal_start {
-	const char *path;
-	struct heal_words options;
-	char *cwd; /* NULL: / */
-};
-
 /* Runs the on-disk sshd -T as a start would run it. Errors: -ETIME for want of time. */
 int heal_effective_load(struct heal_context *ctx, const struct heal_start *start,
 			struct heal_effective *ret, struct heal_error *error);
