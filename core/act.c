@@ -119,7 +119,7 @@ unsigned heal_facts_try(struct heal_context *ctx, struct heal_listener *listener
 	if (facts & (HEAL_FACT_FOREIGN | HEAL_FACT_BUSY) || !(facts & HEAL_FACT_STALE))
 		return facts;
 	if (heal_context_client(ctx, NULL) == 0 && listener->n_addresses &&
-	    socket_is_reachable(ctx, listener))
+	    socket_is_reachable(ctx, listener) == 0)
 		heal_client_probe(ctx, listener->addresses[0], ACT_PROBE_MS, &listener->live);
 	switch (listener->live.fate) {
 	case HEAL_FATE_REFUSED:

@@ -151,17 +151,22 @@ static int client_connect(int fd, const struct client_address *address, int64_t 
 	return -code;
 }
 
-bool client_is_absent(const char *address)
+int client_is_absent(const char *address)
 {
 	struct client_address where;
 	_cleanup_close_ int fd = -1;
+	int r = client_parse_address(address, &where);
 
-	if (client_parse_address(address, &where) < 0)
-		return false;
+	if (r < 0)
+		return r;
 	fd = socket(where.name.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
 	/* Any port will do. The field is at the same place in both families. */
 	where.name.v4.sin_port = 0;
-	return fd >= 0 && bind(fd, &where.name.any, where.len) < 0 && errno == EADDRNOTAVAIL;
+	if (bind(fd, &where.name.any, where.len) == 0)
+		return 0;
+	return errno == EADDRNOTAVAIL ? 1 : -errno;
 }
 
 void heal_client_probe(struct heal_context *ctx, const char *address, int timeout_ms,

@@ -191,9 +191,10 @@ int heal_config_load(struct heal_context *ctx, const char *file, struct heal_err
 	const void *found;
 	int r;
 
-	ctx->is_configured = true;
-	if (!file && !config_exists(ctx->root_fd))
+	if (!file && !config_exists(ctx->root_fd)) {
+		ctx->is_configured = true;
 		return 0;
+	}
 	r = heal_context_load(ctx, "config-econf", HEAL_CONFIG_OPS_SYMBOL, &found, error);
 	if (r < 0)
 		return r;
@@ -209,5 +210,6 @@ int heal_config_load(struct heal_context *ctx, const char *file, struct heal_err
 	ctx->deadline_ms += (int64_t)config.deadline_ms - ctx->config.deadline_ms;
 	heal_config_done(&ctx->config);
 	ctx->config = config;
+	ctx->is_configured = true;
 	return 0;
 }

@@ -17,6 +17,14 @@
 /* Start times are in ticks of 10 ms, and a first start makes its keys just before. */
 #define EFFECTIVE_SLACK_S 1
 
+/* How long the first word is of a text of len bytes. */
+static size_t effective_word_len(const char *text, size_t len)
+{
+	const char *blank = memchr(text, ' ', len);
+
+	return blank ? (size_t)(blank - text) : len;
+}
+
 int effective_parse(const char *buf, size_t len, struct heal_effective *ret)
 {
 	const char *cursor = buf;
@@ -30,10 +38,14 @@ int effective_parse(const char *buf, size_t len, struct heal_effective *ret)
 
 		for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 			size_t n = strlen(keys[i]);
+			size_t value_len = line_len > n ? line_len - n : 0;
 
+			/* "0.0.0.0:22 rdomain x" is an address and where it is. */
+			if (lists[i] == &ret->addresses && value_len)
+				value_len = effective_word_len(line + n, value_len);
 			/* Keywords have no case, sshd_config(5); 10.6 prints HostKey. */
 			if (line_len > n && strncasecmp(line, keys[i], n) == 0 &&
-			    heal_words_add(lists[i], line + n, line_len - n) < 0)
+			    heal_words_add(lists[i], line + n, value_len) < 0)
 				return -ENOMEM;
 		}
 	}
@@ -119,38 +131,78 @@ static int64_t effective_since_s(struct heal_context *ctx, const struct heal_lis
 	return since;
 }
 
-bool heal_effective_is_new(struct heal_context *ctx, const struct heal_listener *listener,
-			   const struct heal_effective *effective, const char *path)
+/* Whether what is at a path was changed since: 1, 0, or -errno. */
+static int effective_is_newer(int root_fd, const char *path, int64_t since)
 {
-	int64_t since = effective_since_s(ctx, listener, &effective->pid_files) + EFFECTIVE_SLACK_S;
-	struct statx st;
+	struct stat st;
 
-	if (*path != '/' || statx(ctx->root_fd, path + 1, 0, STATX_MTIME | STATX_BTIME, &st) < 0)
-		return false;
-	/* Written over, or another file moved there. */
-	return st.stx_mtime.tv_sec > since ||
-	       (st.stx_mask & STATX_BTIME && st.stx_btime.tv_sec > since);
+	if (fstatat(root_fd, path[1] ? path + 1 : ".", &st, 0) < 0)
+		return -errno;
+	/* Written over, or, with whatever dates of its own, moved there. */
+	return st.st_ctim.tv_sec > since || st.st_mtim.tv_sec > since;
 }
 
-const char *heal_effective_new_key(struct heal_context *ctx, const struct heal_listener *listener,
-				   const struct heal_effective *effective)
+/* Whether a file may have been taken away since: its directory was changed. */
+static int effective_is_gone(int root_fd, const char *path, int64_t since)
 {
-	for (size_t i = 0; i < effective->host_keys.count; i++)
-		if (heal_effective_is_new(ctx, listener, effective, effective->host_keys.items[i]))
-			return effective->host_keys.items[i];
-	return NULL;
+	_cleanup_free_ char *directory = strdup(path);
+	int r;
+
+	if (!directory)
+		return -ENOMEM;
+	strrchr(directory, '/')[1] = '\0';
+	r = effective_is_newer(root_fd, directory, since);
+	return r == -ENOENT ? 0 : r;
 }
 
-const char *heal_effective_taken(struct heal_context *ctx, const struct heal_listener *listener,
+static int64_t effective_limit_s(struct heal_context *ctx, const struct heal_listener *listener,
 				 const struct heal_effective *effective)
+{
+	return effective_since_s(ctx, listener, &effective->pid_files) + EFFECTIVE_SLACK_S;
+}
+
+int heal_effective_is_new(struct heal_context *ctx, const struct heal_listener *listener,
+			  const struct heal_effective *effective, const char *path)
+{
+	int r = *path == '/' ? effective_is_newer(ctx->root_fd, path,
+						  effective_limit_s(ctx, listener, effective))
+			     : 0;
+
+	return r == -ENOENT ? 0 : r;
+}
+
+int heal_effective_new_key(struct heal_context *ctx, const struct heal_listener *listener,
+			   const struct heal_effective *effective, const char **ret)
+{
+	int64_t since = effective_limit_s(ctx, listener, effective);
+
+	for (size_t i = 0; i < effective->host_keys.count; i++) {
+		const char *path = effective->host_keys.items[i];
+		int r = *path == '/' ? effective_is_newer(ctx->root_fd, path, since) : 0;
+
+		if (r == -ENOENT)
+			r = effective_is_gone(ctx->root_fd, path, since);
+		if (r != 0)
+			*ret = path;
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+int heal_effective_taken(struct heal_context *ctx, const struct heal_listener *listener,
+			 const struct heal_effective *effective, const char **ret)
 {
 	for (size_t i = 0; i < effective->addresses.count; i++) {
 		const char *address = effective->addresses.items[i];
+		int r = socket_has_address(listener, address) ? 0 : socket_is_taken(ctx, listener, address);
 
-		if (!socket_has_address(listener, address) && socket_is_taken(ctx, listener, address))
-			return address;
+		if (r != 0)
+			*ret = address;
+		if (r != 0)
+			return r;
 	}
-	return NULL;
+	return 0;
 }
 
 const char *heal_effective_lost(const struct heal_listener *listener,
@@ -168,10 +220,15 @@ const char *heal_effective_lost(const struct heal_listener *listener,
 	return NULL;
 }
 
-const char *heal_effective_absent(const struct heal_effective *effective)
+int heal_effective_absent(const struct heal_effective *effective, const char **ret)
 {
-	for (size_t i = 0; i < effective->addresses.count; i++)
-		if (client_is_absent(effective->addresses.items[i]))
-			return effective->addresses.items[i];
-	return NULL;
+	for (size_t i = 0; i < effective->addresses.count; i++) {
+		int r = client_is_absent(effective->addresses.items[i]);
+
+		if (r != 0)
+			*ret = effective->addresses.items[i];
+		if (r != 0)
+			return r;
+	}
+	return 0;
 }

@@ -178,7 +178,7 @@ struct heal_context {
 	int64_t deadline_ms;
 	void (*on_act)(void); /* called when an action begins, which must be brought to its proof */
 	struct heal_config config;
-	bool is_configured; /* the configuration was read, be it in vain */
+	bool is_configured; /* the configuration is known */
 	char *module_dir;
 	const struct package_ops *package_ops; /* NULL until loaded */
 	void *package;
@@ -303,23 +303,32 @@ int diag_list(int fd, int family, diag_fn fn, void *user);
 int socket_list(struct heal_context *ctx, const struct heal_listener *listener, diag_fn fn,
 		void *user);
 
-/* Whether a listener is in our own network namespace, so that we can be its client. */
-bool socket_is_reachable(struct heal_context *ctx, const struct heal_listener *listener);
+/*
+ * Whether a listener is in our own network namespace, so that we can be its client. Gives
+ * 0 when it is; -ENETUNREACH when it has one of its own, -EREMOTE when it is we who have,
+ * -EOPNOTSUPP in a recorded tree; other errors: it cannot be told.
+ */
+int socket_is_reachable(struct heal_context *ctx, const struct heal_listener *listener);
 
 /* Whether two addresses are the same; sshd gives a scope, the kernel's tables do not. */
 bool socket_same_address(const char *a, const char *b);
 /* Whether the address is one of those that the listener listens on. */
 bool socket_has_address(const struct heal_listener *listener, const char *address);
 
-/* Whether a socket listens on the port of an address, at that address or at any. */
-bool socket_is_taken(struct heal_context *ctx, const struct heal_listener *listener,
+/* Whether a socket listens on the port of an address, at that address or at any. 1, 0, -errno. */
+int socket_is_taken(struct heal_context *ctx, const struct heal_listener *listener,
 		     const char *address);
 
 /* --- owner.c --------------------------------------------------------------- */
 
+/* A process may have 65,536 groups, which its status names, credentials(7). */
+#define OWNER_STATUS_MAX (1u << 20)
+
 struct heal_owner {
 	bool is_root;      /* real, effective, saved and filesystem user, in PID 1's user namespace */
 	bool is_sandboxed; /* by a seccomp filter */
+	uint64_t capabilities; /* the effective ones, capabilities(7) */
+	bool has_no_new_privs;
 	bool takes_hup;    /* it has a handler for SIGHUP, which ends it otherwise */
 };
 
@@ -354,10 +363,11 @@ enum heal_title {
 enum heal_title title_classify(const char *cmdline, size_t len);
 
 /*
- * Looks at one process again. Returns 0 with a listener that is the caller's
- * to free, 1 when it is none, -errno when it may not be read.
+ * Looks at one process again; is_known: it is one that was ours, or that systemd says is
+ * our unit's, wherever it runs now. Returns 0 with a listener that is the caller's to
+ * free, 1 when it is none, -errno when it may not be read; -EAGAIN: inside execve.
  */
-int heal_listener_load(struct heal_context *ctx, pid_t pid, struct heal_listener *ret);
+int heal_listener_load(struct heal_context *ctx, pid_t pid, bool is_known, struct heal_listener *ret);
 void heal_listener_done(struct heal_listener *listener);
 /* The directory of a process, by its number in text; -errno. */
 int heal_open_process(const struct heal_context *ctx, const char *pid);
@@ -497,27 +507,30 @@ int heal_effective_load(struct heal_context *ctx, const struct heal_start *start
  */
 void heal_effective_words(char *raw, char *ret, size_t size);
 void heal_effective_done(struct heal_effective *effective);
-/* A host key file that is newer than the listener's last start or reload; or NULL. */
-const char *heal_effective_new_key(struct heal_context *ctx, const struct heal_listener *listener,
-				   const struct heal_effective *effective);
-/* Whether a file is newer than the listener's last start or reload. */
-bool heal_effective_is_new(struct heal_context *ctx, const struct heal_listener *listener,
-			   const struct heal_effective *effective, const char *path);
+/*
+ * Whether a file was changed since the listener's last start or reload. Returns 1, 0, or
+ * -errno; one that is not there was not.
+ */
+int heal_effective_is_new(struct heal_context *ctx, const struct heal_listener *listener,
+			  const struct heal_effective *effective, const char *path);
+/* The same of its host keys, or whether one may be gone; gives the first for which that is not 0. */
+int heal_effective_new_key(struct heal_context *ctx, const struct heal_listener *listener,
+			   const struct heal_effective *effective, const char **ret);
 /* An address that the listener has and would have no more; or NULL. */
 const char *heal_effective_lost(const struct heal_listener *listener,
 				const struct heal_effective *effective);
-/* An address that sshd would listen on and that this host has not now; or NULL. */
-const char *heal_effective_absent(const struct heal_effective *effective);
-/* An address that sshd would listen on and that somebody else holds; or NULL. */
-const char *heal_effective_taken(struct heal_context *ctx, const struct heal_listener *listener,
-				 const struct heal_effective *effective);
+/* Whether there is an address that sshd would listen on and that this host has not now. 1, 0, -errno. */
+int heal_effective_absent(const struct heal_effective *effective, const char **ret);
+/* Whether there is one that sshd would listen on and that somebody else holds. 1, 0, -errno. */
+int heal_effective_taken(struct heal_context *ctx, const struct heal_listener *listener,
+			 const struct heal_effective *effective, const char **ret);
 
 /* --- client.c -------------------------------------------------------------- */
 
 /* What the first bytes of a server mean; none: it closed the connection. */
 enum heal_fate client_classify(const char *buf, size_t len);
-/* Whether no interface has the address: nobody could listen on it now. */
-bool client_is_absent(const char *address);
+/* Whether no interface has the address: nobody could listen on it now. 1, 0, -errno. */
+int client_is_absent(const char *address);
 /* Is the client on a connected socket, which stays the caller's. */
 void heal_client_meet(struct heal_context *ctx, int fd, int64_t deadline_ms,
 		      struct heal_hello *ret);
@@ -539,6 +552,8 @@ struct heal_command {
 int heal_process_start(const struct heal_command *command, pid_t *ret);
 /* Waits for its end; gives its exit status, 128 and more for a signal. Its group ends with it. -ETIMEDOUT. */
 int heal_process_wait(pid_t pid, int timeout_ms, int *ret);
+/* Whether somebody has ended it by SIGKILL, as the kernel does when memory runs out. */
+bool heal_process_was_killed(pid_t pid);
 /* Ends it with its whole group, and reaps it. */
 int heal_process_end(pid_t pid);
 
@@ -570,8 +585,11 @@ int heal_trust_path(int root_fd, const char *path, bool *ret);
 
 /* --- policy.c -------------------------------------------------------------- */
 
-/* What an exit status of policy-rc.d means, invoke-rc.d(8) and Debian policy 9.3.3. */
-bool policy_allows(int status);
+/*
+ * What an exit status of policy-rc.d means, invoke-rc.d(8) and Debian policy 9.3.3.
+ * -EPROTO for one that means nothing but that something is wrong with it.
+ */
+int policy_allows(int status, bool *ret);
 /*
  * Asks /usr/sbin/policy-rc.d, if there is one, about an action on a unit. Gives
  * false when it forbids it. Errors: it could not be asked, or in time.

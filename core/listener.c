@@ -7,7 +7,6 @@
 #include "internal.h"
 
 #define LISTENER_FOREIGN_MAX 16
-#define LISTENER_STATUS_MAX (64u << 10)
 #define LISTENER_RETRIES 5
 #define LISTENER_RETRY_PAUSE_MS 4
 
@@ -180,6 +179,8 @@ static int listener_title(int dirfd, enum heal_title *ret)
 		heal_sleep_ms(LISTENER_RETRY_PAUSE_MS);
 		r = heal_read_at(dirfd, "cmdline", CMDLINE_MAX, &buf, &len);
 	}
+	if (r == 0 && len == 0)
+		return -EAGAIN;
 	if (r == 0)
 		*ret = title_classify(buf, len);
 	return r;
@@ -235,8 +236,8 @@ static int listener_is_child(const struct heal_context *ctx, const struct heal_l
 		return 0;
 	(void)snprintf(path, sizeof(path), "%d/exe", (int)listener->ppid);
 	r = heal_readlink_at(ctx->proc_fd, path, &exe);
-	/* It may have ended, and a kernel thread has none. */
-	if (r < 0 && r != -ENOENT && r != -ESRCH)
+	/* It may have ended, and a kernel thread has none; no sshd has so long a name. */
+	if (r < 0 && r != -ENOENT && r != -ESRCH && r != -ENAMETOOLONG)
 		return r;
 	base = r == 0 ? strrchr(exe, '/') : NULL;
 	*ret = base && strncmp(base, "/sshd", 5) == 0;
@@ -244,18 +245,23 @@ static int listener_is_child(const struct heal_context *ctx, const struct heal_l
 }
 
 /* What a process of this host's root is: its title tells. Returns 1 when it is no listener. */
-static int listener_load_roots(struct heal_context *ctx, struct heal_listener *listener)
+static int listener_load_title(struct heal_context *ctx, struct heal_listener *listener)
 {
 	enum heal_title title = HEAL_TITLE_OTHER;
 	int r = listener->exe_deleted ? listener_check_exe(ctx, listener) : 0;
 
 	if (r == 0)
 		r = listener_title(listener->dirfd, &title);
-	if (r != 0 || title != HEAL_TITLE_LISTENER)
-		return r != 0 ? r : 1;
-	if (!listener_is_known(ctx, listener))
+	return r == 0 ? title != HEAL_TITLE_LISTENER : r;
+}
+
+static int listener_load_roots(struct heal_context *ctx, struct heal_listener *listener)
+{
+	int r = listener_load_title(ctx, listener);
+
+	if (r == 0 && !listener_is_known(ctx, listener))
 		listener->foreign = HEAL_FOREIGN_PATH;
-	return 0;
+	return r;
 }
 
 /*
@@ -272,7 +278,7 @@ static int listener_load_foreign(const struct heal_context *ctx,
 	return r != 0 ? r : is_child;
 }
 
-static int listener_load(struct heal_context *ctx, struct heal_listener *listener)
+static int listener_load(struct heal_context *ctx, struct heal_listener *listener, bool is_known)
 {
 	struct heal_owner owner = {0};
 	struct heal_stat stat = {0};
@@ -288,6 +294,8 @@ static int listener_load(struct heal_context *ctx, struct heal_listener *listene
 		return 1;
 	listener->ppid = stat.ppid;
 	listener->start_time = stat.start_time;
+	if (is_known && owner.is_root)
+		return listener_load_title(ctx, listener);
 	r = listener_whose(ctx, listener, &owner, &listener->foreign);
 	if (r < 0)
 		return r;
@@ -296,7 +304,7 @@ static int listener_load(struct heal_context *ctx, struct heal_listener *listene
 		       : listener_load_foreign(ctx, listener, owner.is_sandboxed);
 }
 
-int heal_listener_load(struct heal_context *ctx, pid_t pid, struct heal_listener *ret)
+int heal_listener_load(struct heal_context *ctx, pid_t pid, bool is_known, struct heal_listener *ret)
 {
 	_cleanup_(heal_listener_done) struct heal_listener listener = {
 		.pid = pid, .dirfd = -1, .sessions = -1, .refused_ms = -1};
@@ -307,7 +315,7 @@ int heal_listener_load(struct heal_context *ctx, pid_t pid, struct heal_listener
 	listener.dirfd = heal_open_process(ctx, name);
 	if (listener.dirfd < 0)
 		return listener.dirfd;
-	r = listener_load(ctx, &listener);
+	r = listener_load(ctx, &listener, is_known);
 	if (r != 0)
 		return r;
 	/* Anyone can start a thousand of them: they must not use up our descriptors. */
@@ -326,7 +334,7 @@ static int listener_read_of(const struct heal_context *ctx, const char *pid, con
 	size_t len;
 
 	(void)snprintf(path, sizeof(path), "%.12s/%s", pid, name);
-	return heal_read_at(ctx->proc_fd, path, LISTENER_STATUS_MAX, ret, &len);
+	return heal_read_at(ctx->proc_fd, path, OWNER_STATUS_MAX, ret, &len);
 }
 
 /* Whether a process is certainly not root's. */
@@ -404,7 +412,7 @@ static int listener_scan_one(struct heal_context *ctx, const char *pid,
 	if (r == 0 || r == -ENOENT || r == -ESRCH)
 		return 0;
 	if (r > 0)
-		r = heal_listener_load(ctx, (pid_t)atoi(pid), &listener);
+		r = heal_listener_load(ctx, (pid_t)atoi(pid), false, &listener);
 	if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
 		return r;
 	if (r < 0)
@@ -462,7 +470,9 @@ static void listener_drop_children(struct heal_listeners *listeners)
 		bool is_child = false;
 
 		for (size_t j = 0; j < listeners->count; j++)
-			is_child |= listeners->items[j].pid == listener->ppid;
+			is_child |= listeners->items[j].pid == listener->ppid &&
+				    (listeners->items[j].foreign == HEAL_OURS ||
+				     listener->foreign != HEAL_OURS);
 		listener->ppid = is_child ? -1 : listener->ppid;
 	}
 	for (size_t i = 0; i < listeners->count; i++) {

@@ -37,11 +37,15 @@ static int motd_write(int dir, const struct heal_report *report)
 
 int heal_motd_update(struct heal_context *ctx, const struct heal_report *report)
 {
-	bool is_wanted = ctx->config.motd && heal_report_status(report) != 0;
+	int status = heal_report_status(report);
+	bool is_wanted = ctx->config.motd && status != 0;
 	_cleanup_close_ int dir = -1;
 
 	/* In a chroot /run may be that of the host around it. */
 	if (ctx->is_chroot)
+		return 0;
+	/* Who could see nothing has no reason to take back what another has seen. */
+	if (status == 3 && !is_wanted)
 		return 0;
 	if (is_wanted && mkdirat(ctx->root_fd, motd_dir, 0755) < 0 && errno != EEXIST)
 		return -errno;

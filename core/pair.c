@@ -95,6 +95,10 @@ int heal_pair_try(struct heal_context *ctx, const struct heal_start *start,
 	heal_client_meet(ctx, client, deadline, hello);
 	(void)close(heal_take_fd(&client));
 	pair_read_stderr(err_read, words, size);
+	if (heal_process_was_killed(pid)) {
+		hello->fate = HEAL_FATE_UNKNOWN;
+		(void)snprintf(hello->detail, sizeof(hello->detail), "the sshd on trial was killed");
+	}
 	/* However its end went: what it did with its client is known. */
 	(void)heal_process_end(pid);
 	return 0;

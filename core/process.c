@@ -109,6 +109,14 @@ int heal_process_wait(pid_t pid, int timeout_ms, int *ret)
 	return 0;
 }
 
+bool heal_process_was_killed(pid_t pid)
+{
+	siginfo_t info = {0};
+
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_code == CLD_KILLED && info.si_status == SIGKILL;
+}
+
 int heal_process_end(pid_t pid)
 {
 	int status;

@@ -55,7 +55,7 @@ static enum prove_state prove_look(struct heal_context *ctx, const struct heal_l
 	/* Between SIGHUP and its new sockets sshd maps nothing deleted, and serves nobody. */
 	if (pid <= 0)
 		return PROVE_DOWN;
-	r = heal_listener_load(ctx, pid, fresh);
+	r = heal_listener_load(ctx, pid, true, fresh);
 	if (r == -ENOENT && before->plan != HEAL_PLAN_RESTART)
 		return PROVE_GONE;
 	if (r > 0)
@@ -85,6 +85,13 @@ static bool prove_is_bad(enum heal_fate fate)
 	return fate > HEAL_FATE_OK && fate != HEAL_FATE_PENALTY && fate != HEAL_FATE_TIMEOUT;
 }
 
+/* Whether what was seen before is not seen any more, be it for trouble of our own. */
+static bool prove_is_open(enum heal_fate before, enum heal_fate now)
+{
+	return (before == HEAL_FATE_OK || before == HEAL_FATE_ANSWERED) &&
+	       (now == HEAL_FATE_UNKNOWN || now == HEAL_FATE_TIMEOUT);
+}
+
 /*
  * Whether clients get in: two probes at the most, with the reason in detail when they
  * do not. Being shut out for our own probes proves nothing, nor does it say anything
@@ -106,6 +113,12 @@ static enum heal_proof prove_clients(struct heal_context *ctx, struct heal_liste
 				    heal_fate_text(hello.fate), *hello.detail ? ": " : "",
 				    hello.detail);
 			return HEAL_PROOF_SHUT_OUT;
+		}
+		if (prove_is_open(listener->live.fate, hello.fate)) {
+			heal_detail(listener, "a new client at %s %s%s%s", addresses[i],
+				    heal_fate_text(hello.fate), *hello.detail ? ": " : "",
+				    hello.detail);
+			return HEAL_PROOF_UNKNOWN;
 		}
 		if (i == 0 && *hello.key && *listener->live.key &&
 		    strcmp(hello.key, listener->live.key) != 0) {

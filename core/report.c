@@ -93,6 +93,8 @@ static void report_outcome(FILE *out, const struct heal_listener *listener)
 		[HEAL_PLAN_HUP] = "would get SIGHUP",
 	};
 
+	if (listener->foreign != HEAL_OURS)
+		(void)fprintf(out, "left alone, %s", report_foreign(listener->foreign));
 	if (listener->in_vain != HEAL_PLAN_NONE)
 		(void)fprintf(out, "%s, which did not help; ", done[listener->in_vain]);
 	switch (listener->outcome) {

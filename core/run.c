@@ -165,14 +165,27 @@ static int run_describe(struct heal_context *ctx, struct heal_report *report)
 	return r < 0 ? r : heal_packages_name(ctx, report);
 }
 
+static void run_note_ended(struct heal_report *report, struct heal_listener *listener)
+{
+	listener->verdict = HEAL_VERDICT_UNKNOWN;
+	listener->reason = "it ended while it was looked at";
+	report->listeners.unreadable++;
+	(void)heal_notes_add(&report->notes,
+			     "sshd process %d ended while it was looked at; what took its place was "
+			     "not looked at",
+			     (int)listener->pid);
+}
+
 static void run_judge(struct heal_context *ctx, enum heal_verb verb, struct heal_report *report,
 		      struct heal_listener *listener)
 {
 	unsigned facts;
 
-	/* Whoever restarted it meanwhile, has done our work. */
-	if (listener->n_stale && !run_is_there(listener))
-		maps_clear_stale(listener);
+	/* Whoever restarted it meanwhile may have done our work, or not. */
+	if (listener->dirfd >= 0 && !run_is_there(listener)) {
+		run_note_ended(report, listener);
+		return;
+	}
 	facts = heal_facts_find(ctx, listener, &report->notes);
 	if (ctx->is_live)
 		facts = heal_facts_try(ctx, listener, facts);

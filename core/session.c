@@ -85,6 +85,9 @@ static int session_load(const struct heal_context *ctx, const char *pid,
 
 	(void)snprintf(path, sizeof(path), "%.12s/exe", pid);
 	r = heal_readlink_at(ctx->proc_fd, path, &exe);
+	/* No sshd has so long a name. */
+	if (r == -ENAMETOOLONG)
+		return 0;
 	base = r == 0 ? strrchr(exe, '/') : NULL;
 	/* sshd, sshd-session, sshd-auth, each perhaps with " (deleted)" behind it. */
 	if (!base || strncmp(base, "/sshd", 5) != 0)

@@ -127,20 +127,31 @@ static int socket_list_proc(const struct heal_listener *listener, const char *ta
 	return ferror(in) ? -EIO : 0;
 }
 
-bool socket_is_reachable(struct heal_context *ctx, const struct heal_listener *listener)
+int socket_is_reachable(struct heal_context *ctx, const struct heal_listener *listener)
 {
 	_cleanup_free_ char *theirs = NULL;
 	_cleanup_free_ char *ours = NULL;
+	bool is_inits = false;
+	int r;
 
-	return ctx->is_live && heal_readlink_at(listener->dirfd, "ns/net", &theirs) == 0 &&
-	       heal_readlink_at(ctx->proc_fd, "thread-self/ns/net", &ours) == 0 &&
-	       strcmp(theirs, ours) == 0;
+	if (!ctx->is_live)
+		return -EOPNOTSUPP;
+	r = heal_readlink_at(listener->dirfd, "ns/net", &theirs);
+	if (r == 0)
+		r = heal_readlink_at(ctx->proc_fd, "thread-self/ns/net", &ours);
+	if (r < 0 || strcmp(theirs, ours) == 0)
+		return r;
+	/* Who is somewhere else: the one that is not where PID 1 is. */
+	r = heal_owner_same_link(ctx, listener->dirfd, "ns/net", &is_inits);
+	if (r < 0)
+		return r;
+	return is_inits ? -EREMOTE : -ENETUNREACH;
 }
 
 int socket_list(struct heal_context *ctx, const struct heal_listener *listener, diag_fn fn,
 		void *user)
 {
-	_cleanup_close_ int fd = socket_is_reachable(ctx, listener) ? diag_open() : -1;
+	_cleanup_close_ int fd = socket_is_reachable(ctx, listener) == 0 ? diag_open() : -1;
 	int r = fd;
 
 	if (fd >= 0)
@@ -260,10 +271,10 @@ static int socket_is_rival(void *user, const struct heal_socket *found)
 	       socket_conflicts(found->address, rival->address);
 }
 
-bool socket_is_taken(struct heal_context *ctx, const struct heal_listener *listener,
+int socket_is_taken(struct heal_context *ctx, const struct heal_listener *listener,
 		     const char *address)
 {
 	struct socket_rival rival = {.listener = listener, .address = address};
 
-	return socket_list(ctx, listener, socket_is_rival, &rival) == 1;
+	return socket_list(ctx, listener, socket_is_rival, &rival);
 }

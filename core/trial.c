@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Would a client get in with the files on disk? The sshd there, and a client. */
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "internal.h"
 
@@ -62,9 +63,14 @@ static void trial_skip(struct heal_listener *listener, const char *why)
 }
 
 /* What execve(2) says of the file itself; anything else is about this machine's state. */
-static bool trial_is_about_file(int code)
+static bool trial_is_about_file(const char *path, int code)
 {
-	static const int codes[] = {ENOENT, EACCES, ENOEXEC, ENOTDIR, ELOOP, ELIBBAD, EISDIR};
+	static const int codes[] = {ENOENT, ENOEXEC, ENOTDIR, ELOOP, ELIBBAD, EISDIR};
+	struct stat st;
+
+	/* Without any bit for it nobody may execute it; otherwise it is we who may not. */
+	if (code == EACCES)
+		return stat(path, &st) == 0 && !(st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH));
 
 	for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
 		if (code == codes[i])
@@ -78,7 +84,7 @@ static bool trial_is_void(const struct heal_start *start, int code, const struct
 {
 	if (code == -ETIME)
 		(void)heal_error_set(error, ETIME, "no time is left to try it");
-	else if (code < 0 && !trial_is_about_file(-code))
+	else if (code < 0 && !trial_is_about_file(start->path, -code))
 		(void)heal_error_set(error, -code, "trying %s: %s", start->path, strerror(-code));
 	else if (code == 0 && hello->fate == HEAL_FATE_TIMEOUT)
 		(void)heal_error_set(error, ETIME, "it could not be tried in time");
@@ -129,28 +135,29 @@ static void trial_add(struct heal_listener *listener, const char *before, const 
 }
 
 /* Where sshd would listen, as against where it does. systemd's sockets are not its affair. */
-static void trial_check_addresses(struct heal_context *ctx, struct heal_listener *listener,
-				  const struct heal_effective *effective)
+static int trial_check_addresses(struct heal_context *ctx, struct heal_listener *listener,
+				 const struct heal_effective *effective, const char **ret)
 {
-	const char *address;
+	const char *address = heal_effective_lost(listener, effective);
+	int r;
 
-	if (listener->unit.is_socket_activated)
-		return;
-	address = heal_effective_lost(listener, effective);
 	if (address) {
 		listener->trial.is_moving = true;
 		trial_add(listener, "it would not listen on ", address, " any more");
 	}
-	address = heal_effective_absent(effective);
-	if (address) {
+	r = heal_effective_absent(effective, ret);
+	if (r < 0)
+		return r;
+	if (r > 0) {
 		listener->trial.is_moving = true;
-		trial_add(listener, "this host has no address for ", address, " now");
+		trial_add(listener, "this host has no address for ", *ret, " now");
 	}
-	address = heal_effective_taken(ctx, listener, effective);
-	if (address) {
+	r = heal_effective_taken(ctx, listener, effective, ret);
+	if (r > 0) {
 		listener->trial.is_port_taken = true;
-		trial_add(listener, "another process listens on ", address, ", where sshd would");
+		trial_add(listener, "another process listens on ", *ret, ", where sshd would");
 	}
+	return r < 0 ? r : 0;
 }
 
 /* The configuration file: that of -f, or the usual one. */
@@ -162,28 +169,46 @@ static const char *trial_config_file(const struct heal_words *options)
 	return "/etc/ssh/sshd_config";
 }
 
-/* What a client does not see: the keys of the other types, and the addresses. */
+/* The keys of the other types than the client's, and the configuration. */
+static int trial_check_files(struct heal_context *ctx, struct heal_listener *listener,
+			     const struct heal_effective *effective, const char *config,
+			     const char **ret)
+{
+	struct heal_trial *trial = &listener->trial;
+	int r = heal_effective_new_key(ctx, listener, effective, ret);
+
+	if (r < 0)
+		return r;
+	if (r > 0 && trial->host_key != HEAL_HOST_KEY_CHANGED) {
+		trial->host_key = HEAL_HOST_KEY_CHANGED;
+		trial_add(listener, "the host key ", *ret, " was replaced after sshd had started");
+	}
+	*ret = config;
+	r = heal_effective_is_new(ctx, listener, effective, config);
+	if (r > 0)
+		trial_add(listener, "sshd takes up what was changed in ", config, " since it started");
+	return r < 0 ? r : 0;
+}
+
+/* What a client does not see. */
 static void trial_ask_sshd(struct heal_context *ctx, struct heal_listener *listener,
 			   const struct heal_start *start)
 {
 	_cleanup_(heal_effective_done) struct heal_effective effective = {0};
-	struct heal_trial *trial = &listener->trial;
 	struct heal_error error = {0};
-	const char *config = trial_config_file(&start->options);
-	const char *path;
+	const char *what = NULL;
+	int r = heal_effective_load(ctx, start, &effective, &error);
 
-	if (heal_effective_load(ctx, start, &effective, &error) < 0) {
+	if (r == 0) {
+		r = trial_check_files(ctx, listener, &effective, trial_config_file(&start->options),
+				      &what);
+		if (r == 0 && !listener->unit.is_socket_activated)
+			r = trial_check_addresses(ctx, listener, &effective, &what);
+		if (r < 0)
+			(void)heal_error_set(&error, -r, "looking at %s: %s", what, strerror(-r));
+	}
+	if (r < 0)
 		trial_skip(listener, error.message);
-		return;
-	}
-	path = heal_effective_new_key(ctx, listener, &effective);
-	if (path && trial->host_key != HEAL_HOST_KEY_CHANGED) {
-		trial->host_key = HEAL_HOST_KEY_CHANGED;
-		trial_add(listener, "the host key ", path, " was replaced after sshd had started");
-	}
-	trial_check_addresses(ctx, listener, &effective);
-	if (heal_effective_is_new(ctx, listener, &effective, config))
-		trial_add(listener, "sshd takes up what was changed in ", config, " since it started");
 }
 
 /* Tries what the running listener has, and where it differs what its unit says now. */
@@ -204,6 +229,46 @@ static void trial_starts_with(struct heal_context *ctx, struct heal_listener *li
 		trial_ask_sshd(ctx, listener, has_unit ? &starts->restart : &starts->hup);
 }
 
+/* Whether we can be its client. */
+static int trial_check_reach(struct heal_context *ctx, const struct heal_listener *listener,
+			     struct heal_error *error)
+{
+	int r = socket_is_reachable(ctx, listener);
+
+	if (r == -ENETUNREACH)
+		return heal_error_set(error, -r, "it is in a network namespace of its own, where no "
+						 "client can be tried");
+	if (r == -EREMOTE)
+		return heal_error_set(error, -r, "this sshd-heal is in a network namespace of its own, "
+						 "where no client can be tried");
+	return r < 0 ? heal_error_set(error, -r, "finding out whether a client can be tried: %s",
+				      strerror(-r))
+		     : 0;
+}
+
+/* What we may not do, the sshd that we start may not either: that would be no word on sshd. */
+static int trial_check_confinement(struct heal_context *ctx, const struct heal_listener *listener,
+				   struct heal_error *error)
+{
+	_cleanup_close_ int self = heal_open_process(ctx, "thread-self");
+	struct heal_owner ours = {0};
+	struct heal_owner theirs = {0};
+	int r = self < 0 ? self : heal_owner_load(ctx, self, &ours);
+
+	if (r == 0)
+		r = heal_owner_load(ctx, listener->dirfd, &theirs);
+	if (r < 0)
+		return heal_error_set(error, -r, "comparing our rights with those of sshd: %s",
+				      strerror(-r));
+	if (theirs.capabilities & ~ours.capabilities)
+		return heal_error_set(error, EPERM, "this sshd-heal was started without capabilities that "
+						    "sshd has");
+	if (ours.has_no_new_privs && !theirs.has_no_new_privs)
+		return heal_error_set(error, EPERM, "this sshd-heal was started with no_new_privs, and sshd "
+						    "was not");
+	return 0;
+}
+
 void heal_trial_run(struct heal_context *ctx, struct heal_listener *listener)
 {
 	_cleanup_(heal_starts_done) struct heal_starts starts = {0};
@@ -212,9 +277,10 @@ void heal_trial_run(struct heal_context *ctx, struct heal_listener *listener)
 
 	if (r == 0 && listener->n_addresses == 0)
 		r = heal_error_set(&error, EADDRNOTAVAIL, "its listening sockets were not found");
-	if (r == 0 && !socket_is_reachable(ctx, listener))
-		r = heal_error_set(&error, EADDRNOTAVAIL,
-				   "it is in a network namespace of its own, where no client can be tried");
+	if (r == 0)
+		r = trial_check_reach(ctx, listener, &error);
+	if (r == 0)
+		r = trial_check_confinement(ctx, listener, &error);
 	if (r == 0)
 		r = heal_starts_find(ctx, listener, &starts, &error);
 	if (r < 0)

@@ -11,9 +11,10 @@
 
 HEAL_TEST(effective_takes_keys_addresses_and_pid_files)
 {
+	/* In a VRF a word more stands behind the address. */
 	static const char text[] = "port 22\n"
 				   "listenaddress [::]:22\n"
-				   "listenaddress 0.0.0.0:22\n"
+				   "listenaddress 0.0.0.0:22 rdomain red\n"
 				   "hostkeyagent none\n"
 				   "hostkey /etc/ssh/a\n"
 				   "hostkey /etc/ssh/b c\n"
@@ -131,13 +132,16 @@ static void assert_new_key(const struct tree *tree, uint64_t start_time, const c
 {
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
 	const struct heal_listener listener = {.pid = 34, .start_time = start_time};
-	static const char text[] = "hostkey relative\nhostkey /etc/ssh/none\nhostkey " KEY
+	static const char text[] = "hostkey relative\nhostkey /elsewhere/none\nhostkey " KEY
 				   "\npidfile /run/sshd.pid\n";
 	struct heal_effective effective = {0};
+	const char *found = NULL;
+	int r;
 
 	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
-	assert_row(test_same(heal_effective_new_key(ctx, &listener, &effective), expected), "%s",
-		   expected ? "not new" : "new");
+	r = heal_effective_new_key(ctx, &listener, &effective, &found);
+	assert_row(r == (expected != NULL) && test_same(found, expected), "%s: %d",
+		   expected ? "not new" : "new", r);
 	heal_effective_done(&effective);
 }
 
@@ -145,7 +149,6 @@ HEAL_TEST(effective_host_key_is_new_when_it_is_younger_than_the_last_start)
 {
 	const struct tree *tree = tree_new();
 	const struct timespec long_ago[2] = {{.tv_sec = 1000000}, {.tv_sec = 1000000}};
-	struct statx st = {0};
 
 	assert_new_key(tree, 0, NULL);
 	tree_file(tree, KEY_FILE, "key");
@@ -153,11 +156,30 @@ HEAL_TEST(effective_host_key_is_new_when_it_is_younger_than_the_last_start)
 	assert_new_key(tree, 0, KEY);
 	assert_new_key(tree, ticks_from_now(0), NULL);
 	assert_new_key(tree, ticks_from_now(-60), KEY);
-	/* A file moved there keeps its old time; when it came to be here tells, where that is known. */
+	/* A file moved there keeps its old time, but not that of its last change. */
 	assert_int_equal(utimensat(tree->fd, KEY_FILE, long_ago, 0), 0);
-	assert_int_equal(statx(tree->fd, KEY_FILE, 0, STATX_BTIME, &st), 0);
-	assert_new_key(tree, ticks_from_now(-60), st.stx_mask & STATX_BTIME ? KEY : NULL);
+	assert_new_key(tree, ticks_from_now(-60), KEY);
 	assert_new_key(tree, ticks_from_now(60), NULL);
+	/* One that was taken away is not that which clients know either. */
+	tree_remove(tree, KEY_FILE);
+	assert_new_key(tree, ticks_from_now(-60), KEY);
+	assert_new_key(tree, ticks_from_now(60), NULL);
+}
+
+HEAL_TEST(effective_host_key_that_cannot_be_looked_at_is_an_error)
+{
+	static const char text[] = "hostkey /loop\n";
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+	const struct heal_listener listener = {.pid = 34};
+	struct heal_effective effective = {0};
+	const char *found = NULL;
+
+	tree_link(tree, "loop", "loop");
+	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
+	assert_int_equal(heal_effective_new_key(ctx, &listener, &effective, &found), -ELOOP);
+	assert_string_equal(found, "/loop");
+	heal_effective_done(&effective);
 }
 
 HEAL_TEST(effective_host_key_is_not_new_after_a_reload)
@@ -179,14 +201,16 @@ HEAL_TEST(effective_address_is_taken_when_another_process_has_it)
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
 	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
 	struct heal_effective effective = {0};
+	const char *address = NULL;
 
 	tree_add(tree, &(struct tree_process){.pid = 34});
 	tree_load(ctx, 34, &listener);
 	assert_int_equal(effective_parse(text, strlen("listenaddress 0.0.0.0:22\n"), &effective), 0);
-	assert_null(heal_effective_taken(ctx, &listener, &effective));
+	assert_int_equal(heal_effective_taken(ctx, &listener, &effective, &address), 0);
 	heal_effective_done(&effective);
 	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
-	assert_string_equal(heal_effective_taken(ctx, &listener, &effective), "127.0.0.1:6010");
+	assert_int_equal(heal_effective_taken(ctx, &listener, &effective, &address), 1);
+	assert_string_equal(address, "127.0.0.1:6010");
 	heal_effective_done(&effective);
 }
 
@@ -197,6 +221,7 @@ HEAL_TEST(effective_address_that_it_listens_on_already_is_not_taken)
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
 	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
 	struct heal_effective effective = {0};
+	const char *address = NULL;
 
 	tree_add(tree, &(struct tree_process){.pid = 34});
 	/* Whoever has the narrower address beside it, they get on with each other. */
@@ -206,8 +231,12 @@ HEAL_TEST(effective_address_that_it_listens_on_already_is_not_taken)
 	tree_load(ctx, 34, &listener);
 	assert_int_equal(listener.n_addresses, 2);
 	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
-	assert_null(heal_effective_taken(ctx, &listener, &effective));
-	assert_true(socket_is_taken(ctx, &listener, "0.0.0.0:22"));
+	assert_int_equal(heal_effective_taken(ctx, &listener, &effective, &address), 0);
+	assert_int_equal(socket_is_taken(ctx, &listener, "0.0.0.0:22"), 1);
+	/* Tables that cannot be read do not make a port free. */
+	tree_remove(tree, "proc/34/net/tcp");
+	tree_file(tree, "proc/34/net/tcp/x", "");
+	assert_true(socket_is_taken(ctx, &listener, "0.0.0.0:22") < 0);
 	heal_effective_done(&effective);
 }
 
@@ -242,12 +271,14 @@ HEAL_TEST(effective_address_is_absent_when_no_interface_has_it)
 	static const char text[] = "listenaddress 0.0.0.0:22\nlistenaddress 127.0.0.1:22\n"
 				   "listenaddress 192.0.2.77:22\n";
 	struct heal_effective effective = {0};
+	const char *address = NULL;
 
-	assert_false(client_is_absent("0.0.0.0:22"));
-	assert_false(client_is_absent("127.0.0.1:22"));
-	assert_false(client_is_absent("garbage"));
+	assert_int_equal(client_is_absent("0.0.0.0:22"), 0);
+	assert_int_equal(client_is_absent("127.0.0.1:22"), 0);
+	assert_int_equal(client_is_absent("garbage"), -EINVAL);
 	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
-	assert_string_equal(heal_effective_absent(&effective), "192.0.2.77:22");
+	assert_int_equal(heal_effective_absent(&effective, &address), 1);
+	assert_string_equal(address, "192.0.2.77:22");
 	heal_effective_done(&effective);
 }
 

@@ -132,6 +132,12 @@ HEAL_TEST(find_does_not_judge_whose_namespace_or_root_cannot_be_told)
 	assert_unreadable(&(struct tree_process){.pid = 34, .user_ns = ""}, strerror(ENOENT));
 }
 
+/* Inside execve it has none, as long as its new pages take to be read. */
+HEAL_TEST(find_does_not_judge_what_has_no_title_at_the_moment)
+{
+	assert_unreadable(&(struct tree_process){.pid = 34, .title = ""}, strerror(EAGAIN));
+}
+
 HEAL_TEST(find_calls_foreign_the_root_of_another_user_namespace)
 {
 	assert_whose(&(struct tree_process){.pid = 34, .user_ns = "user:[4026532001]"},
@@ -192,7 +198,7 @@ HEAL_TEST(find_calls_foreign_all_that_is_seen_from_inside_a_chroot)
 
 	tree_add(tree, &(struct tree_process){.pid = 34});
 	ctx->is_chroot = true;
-	assert_int_equal(heal_listener_load(ctx, 34, &listener), 0);
+	assert_int_equal(heal_listener_load(ctx, 34, false, &listener), 0);
 	assert_int_equal(listener.foreign, HEAL_FOREIGN_NAMESPACE);
 }
 
@@ -216,7 +222,6 @@ HEAL_TEST(find_leaves_out_what_is_no_listener)
 		{.title = "sshd: root@pts/0|"},
 		{.title = "sshd: [accepted]|"},
 		{.title = "/usr/sbin/sshd|-i|"},
-		{.title = ""},
 		{.exe = "/usr/lib/openssh/sshd-session", .title = "sshd-session: root@pts/0|"},
 		{.exe = "/usr/lib/openssh/sshd-auth"},
 		{.exe = "/usr/sbin/sshd-fake"},
@@ -306,13 +311,13 @@ HEAL_TEST(find_of_a_hook_does_not_look_into_the_processes_of_users)
 	tree_add(tree, &(struct tree_process){.pid = 34});
 	ctx->is_live = true;
 	ctx->is_hook = true;
-	assert_int_equal(heal_listener_load(ctx, 34, &listener), 0);
+	assert_int_equal(heal_listener_load(ctx, 34, false, &listener), 0);
 	heal_listener_done(&listener);
 	/* Its directory is root's nevertheless where it cannot be dumped. */
 	tree_add(tree, &(struct tree_process){.pid = 34, .uids = "65534\t65534\t65534\t65534"});
-	assert_int_equal(heal_listener_load(ctx, 34, &listener), 1);
+	assert_int_equal(heal_listener_load(ctx, 34, false, &listener), 1);
 	ctx->is_hook = false;
-	assert_int_equal(heal_listener_load(ctx, 34, &listener), 0);
+	assert_int_equal(heal_listener_load(ctx, 34, false, &listener), 0);
 }
 
 HEAL_TEST(find_can_be_done_twice)
@@ -444,8 +449,8 @@ HEAL_TEST(load_of_a_pid_that_is_not_there_is_an_error)
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
 	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
 
-	assert_int_equal(heal_listener_load(ctx, 34, &listener), -ENOENT);
+	assert_int_equal(heal_listener_load(ctx, 34, false, &listener), -ENOENT);
 	/* PID 1 is there, but is none. */
-	assert_int_equal(heal_listener_load(ctx, 1, &listener), 1);
+	assert_int_equal(heal_listener_load(ctx, 1, false, &listener), 1);
 	assert_int_equal(listener.dirfd, -1);
 }

@@ -361,7 +361,8 @@ HEAL_TEST(run_that_has_neither_lock_nor_configuration_says_both_and_only_warns)
 			    "locking /run/sshd-heal/lock: Too many levels of symbolic links; only "
 			    "warning");
 	assert_non_null(strstr(scene.report.notes.lines[1], "loading module config-econf: "));
-	assert_true(scene.ctx->is_configured);
+	/* What stands there is not known for that. */
+	assert_false(scene.ctx->is_configured);
 }
 
 HEAL_TEST(run_in_a_chroot_keeps_its_hands_off_and_takes_no_lock)

@@ -106,7 +106,7 @@ HEAL_TEST(addresses_are_those_of_the_sockets_that_it_holds)
 	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
 
 	tree_add(tree, &(struct tree_process){.pid = PID});
-	assert_int_equal(heal_listener_load(ctx, PID, &listener), 0);
+	assert_int_equal(heal_listener_load(ctx, PID, false, &listener), 0);
 	/* 127.0.0.1:6010 is there, too, but another's: X11 of a session. */
 	assert_addresses(ctx, &listener, "0.0.0.0:22 [::]:22 ");
 	/* They are looked up anew, not added to. */
@@ -124,7 +124,7 @@ HEAL_TEST(addresses_leave_out_connections_that_it_holds)
 	tree_add(tree, &(struct tree_process){.pid = PID, .sockets = "4004 4001"});
 	tree_link(tree, "proc/34/fd/6", "pipe:[4002]");
 	tree_link(tree, "proc/34/fd/7", "/var/run/socket:[4002]");
-	assert_int_equal(heal_listener_load(ctx, PID, &listener), 0);
+	assert_int_equal(heal_listener_load(ctx, PID, false, &listener), 0);
 	assert_addresses(ctx, &listener, "0.0.0.0:22 ");
 }
 
@@ -136,7 +136,7 @@ HEAL_TEST(addresses_are_found_without_ipv6)
 
 	tree_add(tree, &(struct tree_process){.pid = PID});
 	tree_remove(tree, "proc/34/net/tcp6");
-	assert_int_equal(heal_listener_load(ctx, PID, &listener), 0);
+	assert_int_equal(heal_listener_load(ctx, PID, false, &listener), 0);
 	assert_addresses(ctx, &listener, "0.0.0.0:22 ");
 }
 
@@ -222,11 +222,14 @@ HEAL_TEST(socket_is_reachable_on_a_live_host_in_our_own_network_namespace_only)
 	tree_add(tree, &(struct tree_process){.pid = PID});
 	tree_link(tree, "proc/thread-self/ns/net", TREE_NET_NS);
 	tree_load(ctx, PID, &listener);
-	assert_false(socket_is_reachable(ctx, &listener));
+	assert_int_equal(socket_is_reachable(ctx, &listener), -EOPNOTSUPP);
 	ctx->is_live = true;
-	assert_true(socket_is_reachable(ctx, &listener));
+	assert_int_equal(socket_is_reachable(ctx, &listener), 0);
+	/* It is where PID 1 is, and we are not. */
 	tree_link(tree, "proc/thread-self/ns/net", "net:[1]");
-	assert_false(socket_is_reachable(ctx, &listener));
+	assert_int_equal(socket_is_reachable(ctx, &listener), -EREMOTE);
+	tree_link(tree, "proc/1/ns/net", "net:[1]");
+	assert_int_equal(socket_is_reachable(ctx, &listener), -ENETUNREACH);
 	tree_remove(tree, "proc/thread-self");
-	assert_false(socket_is_reachable(ctx, &listener));
+	assert_int_equal(socket_is_reachable(ctx, &listener), -ENOENT);
 }

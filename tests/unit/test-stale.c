@@ -16,7 +16,7 @@ static void assert_stale(struct heal_context *ctx, const char *expected)
 	char found[1024] = "";
 	size_t used = 0;
 
-	assert_int_equal(heal_listener_load(ctx, PID, &listener), 0);
+	assert_int_equal(heal_listener_load(ctx, PID, false, &listener), 0);
 	assert_int_equal(heal_listener_stale(ctx, &listener), 0);
 	for (size_t i = 0; i < listener.n_stale; i++) {
 		const struct heal_stale_file *file = &listener.stale[i];
