@@ -44,13 +44,13 @@ static int cli_bad_usage(const struct cli *cli, const char *what, const char *wo
 	return CLI_UNKNOWN;
 }
 
-/* Whether the root is that of this machine; where that cannot be told, it may be. */
-static bool cli_is_live(const struct cli_options *options)
+/* Whether the root is that of this machine; otherwise when that cannot be told. */
+static bool cli_is_live(const struct cli_options *options, bool otherwise)
 {
 	_cleanup_close_ int fd = open(options->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	bool is_live = true;
+	bool is_live = otherwise;
 
-	return fd < 0 || heal_root_is_live(fd, &is_live) < 0 || is_live;
+	return fd >= 0 && heal_root_is_live(fd, &is_live) == 0 ? is_live : otherwise;
 }
 
 /* Writes a line per stale listener to syslog, where the journal finds it, and what came up. */
@@ -84,7 +84,7 @@ static int cli_fail(const struct cli *cli, const struct cli_options *options,
 		    const struct heal_error *error)
 {
 	cli_complain(cli, error->message);
-	if (cli_is_live(options))
+	if (cli_is_live(options, true))
 		cli->log(LOG_ERR, error->message);
 	return CLI_UNKNOWN;
 }
@@ -112,7 +112,6 @@ static int cli_go(const struct cli *cli, const struct cli_options *options, stru
 	_cleanup_(heal_report_done) struct heal_report report = {0};
 	struct heal_error error = {0};
 	bool is_live = heal_context_is_live(ctx);
-	int status;
 
 	heal_context_on_act(ctx, cli->on_act);
 	/* A hook reads its configuration only when there is something to decide. */
@@ -120,14 +119,13 @@ static int cli_go(const struct cli *cli, const struct cli_options *options, stru
 		return cli_fail(cli, options, &error);
 	if (heal_run(ctx, verb, &report, &error) < 0)
 		return cli_fail(cli, options, &error);
-	/* Told first: a journal that hangs must not keep it from the terminal. */
-	status = cli_report(cli, options, ctx, verb, &report);
+	/* Told last: a terminal that is stopped must not keep it from the journal. */
 	if (is_live && (verb == HEAL_HEAL || verb == HEAL_HOOK)) {
 		cli_log_report(cli, &report);
 		if (heal_motd_update(ctx, &report) < 0)
 			cli_complain(cli, "writing /run/motd.d/sshd-heal failed");
 	}
-	return status;
+	return cli_report(cli, options, ctx, verb, &report);
 }
 
 static int cli_way(const struct cli *cli, const struct cli_options *options, enum heal_verb verb)
@@ -136,7 +134,7 @@ static int cli_way(const struct cli *cli, const struct cli_options *options, enu
 	struct heal_error error = {0};
 	int status;
 
-	if (geteuid() != 0 && cli_is_live(options)) {
+	if (geteuid() != 0 && cli_is_live(options, false)) {
 		cli_complain(cli, "it needs root to look at sshd's mappings");
 		return CLI_UNKNOWN;
 	}
@@ -335,11 +333,15 @@ enum cli_status cli_giving_up(const struct cli_options *options)
 /* A path of the command line as the caller meant it: we are somewhere else by now. */
 static int cli_path(const struct cli *cli, const char *path, char **ret)
 {
+	_cleanup_free_ char *cwd = NULL;
 	char *copy = NULL;
+	char link[32];
 
-	if (*path != '/' && !cli->cwd)
+	/* Asked for by its descriptor, and only now: getcwd(3) may walk over what hangs. */
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", cli->cwd_fd);
+	if (*path != '/' && heal_readlink_at(AT_FDCWD, link, &cwd) < 0)
 		return cli_bad_usage(cli, "this directory has no name, so it takes an absolute path", path);
-	if (asprintf(&copy, "%s%s%s", *path == '/' ? "" : cli->cwd, *path == '/' ? "" : "/", path) < 0) {
+	if (asprintf(&copy, "%s%s%s", cwd ? cwd : "", cwd ? "/" : "", path) < 0) {
 		cli_complain(cli, "out of memory");
 		return CLI_UNKNOWN;
 	}

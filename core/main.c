@@ -2,6 +2,7 @@
 /* The process: what it has from its caller, what may end it, and when. */
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
 
@@ -129,7 +130,8 @@ static void main_open_stdio(void)
  */
 static void main_set_signals(bool acts)
 {
-	static const int ignored[] = {SIGPIPE, SIGHUP, SIGINT, SIGTSTP, SIGTTIN, SIGTTOU};
+	static const int ignored[] = {SIGPIPE, SIGHUP,	SIGINT,	 SIGQUIT,
+				      SIGTSTP, SIGTTIN, SIGTTOU, SIGXCPU};
 	sigset_t none;
 
 	for (size_t i = 0; i < (acts ? ARRAY_SIZE(ignored) : 1); i++)
@@ -153,9 +155,28 @@ static int main_go(const struct cli *cli, int argc, char **argv)
 	return cli_run(cli, &options);
 }
 
-int main(int argc, char **argv)
+/*
+ * The dynamic loader has read its part of the environment before main, and goes by it
+ * with every library of a module: only a new execution is free of it, ld.so(8). Where it
+ * fails we go on: it is root's own environment.
+ */
+static void main_leave_environment(char **argv)
 {
-	_cleanup_free_ char *cwd = getcwd(NULL, 0);
+	static const char *const prefixes[] = {"LD_", "GLIBC_TUNABLES=", "MALLOC_", "GCONV_PATH="};
+	static char *const nothing[] = {NULL};
+	bool is_clean = true;
+
+	for (char **entry = environ; *entry; entry++)
+		for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
+			is_clean &= strncmp(*entry, prefixes[i], strlen(prefixes[i])) != 0;
+	if (!is_clean)
+		(void)execve("/proc/self/exe", argv, nothing);
+	(void)clearenv();
+}
+
+/* Everything but what is given: nothing that our caller has is meant for us. */
+static int main_in_root(int argc, char **argv, int cwd_fd)
+{
 	const struct cli cli = {
 		.out = stdout,
 		.err = stderr,
@@ -164,23 +185,29 @@ int main(int argc, char **argv)
 		.err_fd = STDERR_FILENO,
 		.version = HEAL_VERSION,
 		.module_dir = HEAL_MODULE_DIR,
-		.cwd = cwd,
+		.cwd_fd = cwd_fd,
 		.log = main_log,
 		.watch = main_watch,
 		.unwatch = main_unwatch,
 		.on_act = main_on_act,
 	};
 
-	/*
-	 * Nothing that our caller has is meant for us, or for the libraries behind us: not
-	 * the directory that names are looked up in, which anybody may write to, nor the
-	 * environment.
-	 */
+	main_open_stdio();
+	/* What everybody may read, /run/motd.d among it, is no matter of the caller's. */
+	(void)umask(022);
+	return main_go(&cli, argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+	_cleanup_close_ int cwd_fd = -1;
+
+	main_leave_environment(argv);
+	cwd_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* Anybody may write to the directory that names would be looked up in. */
 	if (chdir("/") < 0) {
 		(void)fprintf(stderr, "sshd-heal: going to /: %s\n", strerror(errno));
 		return argc > 1 && strcmp(argv[1], "hook") == 0 ? CLI_OK : CLI_UNKNOWN;
 	}
-	(void)clearenv();
-	main_open_stdio();
-	return main_go(&cli, argc, argv);
+	return main_in_root(argc, argv, cwd_fd);
 }

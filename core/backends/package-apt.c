@@ -307,8 +307,12 @@ static int apt_read_updates(struct apt_database *db, char *message, size_t size)
 		openat(db->root_fd, updates_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct dirent **entries = NULL;
 	int n = dir < 0 ? 0 : scandirat(dir, ".", &entries, apt_is_update, versionsort);
-	int r = 0;
+	int r = (dir < 0 && errno != ENOENT) || n < 0 ? -errno : 0;
 
+	if (r < 0) {
+		(void)snprintf(message, size, "reading /%s: %s", updates_path, strerror(-r));
+		return r;
+	}
 	db->is_updating = true;
 	for (int i = 0; i < n; i++) {
 		_cleanup_close_ int fd = openat(dir, entries[i]->d_name, O_RDONLY | O_CLOEXEC);

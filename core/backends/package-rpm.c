@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include "../internal.h"
 #include "package-rpm.h"
@@ -28,6 +29,17 @@ static int rpm_open(int root_fd, void **ret, struct heal_error *error)
 	return 0;
 }
 
+/* Should it hang, it must not hold the lock of the run, nor anything else of ours. */
+static void rpm_close_but(int one, int other)
+{
+	int lower = one < other ? one : other;
+	int upper = one < other ? other : one;
+
+	(void)syscall(SYS_close_range, STDERR_FILENO + 1, lower - 1, 0);
+	(void)syscall(SYS_close_range, lower + 1, upper - 1, 0);
+	(void)syscall(SYS_close_range, upper + 1, ~0U, 0);
+}
+
 /* The child: it answers, or says why not, and ends without a look back. */
 _Noreturn static void rpm_child(int root_fd, const struct rpm_question *question, int fd,
 				pid_t parent)
@@ -43,6 +55,7 @@ _Noreturn static void rpm_child(int root_fd, const struct rpm_question *question
 	for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
 		if (null < 0 ? close(i) < 0 : dup2(null, i) < 0)
 			_exit(1);
+	rpm_close_but(fd, root_fd);
 	if (rpm_answer(root_fd, question, out, &error) < 0)
 		rpm_reply_fail(out, error.message);
 	else

@@ -5,9 +5,11 @@ The host has a stale sshd. Whatever fails, no run may say that all is well, or n
 """
 
 import concurrent.futures
+import functools
 import json
 import os
 import pathlib
+import re
 import resource
 import subprocess
 import sys
@@ -33,15 +35,25 @@ LOADER = ("out of memory", "cannot allocate memory for thread-local data",
 FALSE = ("healthy", "no sshd is running", "left alone, ")
 
 
+@functools.cache
+def _loader():
+    """The dynamic loader, which the program itself names."""
+    names = subprocess.run(["ldd", PROGRAM], text=True, capture_output=True, check=True).stdout
+    return re.search(r"^\s*(/\S+ld-linux\S+|/\S+/ld\S*\.so\S*)", names, re.M).group(1)
+
+
 def run(args, number=None, descriptors=None):
     env = {"LC_ALL": "C"}
+    argv = [PROGRAM]
+    # Not by LD_PRELOAD, which the program leaves behind by executing itself anew.
     if number is not None:
-        env |= {"LD_PRELOAD": str(PRELOAD), "FAILING_ALLOCATION": str(number)}
+        env |= {"FAILING_ALLOCATION": str(number)}
+        argv = [_loader(), "--preload", PRELOAD, PROGRAM]
 
     def limit():
         resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
 
-    return subprocess.run([PROGRAM, *args, f"--root={ROOT}"], text=True, env=env, cwd="/",
+    return subprocess.run([*argv, *args, f"--root={ROOT}"], text=True, env=env, cwd="/",
                           stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False,
                           preexec_fn=limit if descriptors else None)
 

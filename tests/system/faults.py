@@ -26,8 +26,9 @@ def _child(process):
 
 def traced(host, command, *options, timeout=60):
     """Runs a command under strace; gives the finished process, its status and words."""
-    # Traced before it is executed, and by itself: not what it runs in its turn.
-    argv = host.argv("sh", "-c", 'read go && exec "$@"', "sh", *command)
+    # Traced before it is executed, and by itself: not what it runs in its turn. The shell
+    # waits by another process, so that it has no such call of its own.
+    argv = host.argv("sh", "-c", 'head -c 1 >/dev/null && exec "$@"', "sh", *command)
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, env=ENV, cwd="/") as process, \
             contextlib.ExitStack() as stack:
@@ -37,7 +38,7 @@ def traced(host, command, *options, timeout=60):
         stack.callback(strace.terminate)
         # "strace: Process 123 attached"
         strace.stderr.readline()
-        out, err = process.communicate("go\n", timeout=timeout)
+        out, err = process.communicate("g", timeout=timeout)
         strace.wait(10)
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 

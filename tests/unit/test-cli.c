@@ -48,6 +48,7 @@ static struct said call_from(const char *cwd, const char *const *words)
 	char *argv[WORDS_MAX + 2] = {(char *)"sshd-heal"};
 	_cleanup_(cli_options_done) struct cli_options options = {0};
 	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	_cleanup_close_ int cwd_fd = cwd ? open(cwd, O_PATH | O_CLOEXEC) : -1;
 	struct cli cli = {
 		.out = open_memstream(&said.out, &out_len),
 		.err = open_memstream(&said.err, &err_len),
@@ -56,7 +57,7 @@ static struct said call_from(const char *cwd, const char *const *words)
 		.err_fd = null,
 		.version = "1.2.3",
 		.module_dir = "/nonexistent",
-		.cwd = cwd,
+		.cwd_fd = cwd_fd,
 		.log = test_log,
 		.watch = test_watch,
 		.unwatch = test_nothing,
@@ -175,7 +176,7 @@ HEAL_TEST(cli_names_a_configuration_that_is_not_there)
 {
 	const struct tree *tree = stale_tree();
 	const char *const words[] = {"check", "--root", tree->path, "--config", "my.conf", NULL};
-	_cleanup_said_ struct said said = call_from("/home/anna", words);
+	_cleanup_said_ struct said said = call_from("/usr", words);
 
 	/* Without its module nothing can be read: that is the error here. */
 	assert_non_null(strstr(said.err, "config-econf"));
