@@ -150,8 +150,9 @@ $(B)/install/sshd-heal: $(B)/obj/main-install.o $(LIBRARY)
 
 # Only package-apt has C++ in it, and so is linked by the C++ compiler.
 $(B)/modules/package-apt.so: $(B)/obj/backends/apt_shim.o
-$(B)/modules/service-systemd.so: $(B)/obj/backends/systemd-bus.o
+$(B)/modules/service-systemd.so: $(B)/obj/backends/systemd-bus.o $(B)/obj/backends/systemd-job.o
 LIBRARY_systemd-bus := dbus-1
+LIBRARY_systemd-job := dbus-1
 $(B)/modules/package-rpm.so: $(B)/obj/backends/rpm-name.o $(B)/obj/backends/rpm-query.o $(B)/obj/backends/rpm-reply.o
 LIBRARY_rpm-query := rpm
 $(B)/modules/package-apt.so: LINK = $(CXX)

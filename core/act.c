@@ -156,14 +156,22 @@ static int act_hup(const struct heal_listener *listener, struct heal_error *erro
 	return 0;
 }
 
+/* When a job must be over, so that proof and rescue have a third of what is left. */
+static int64_t act_job_deadline(const struct heal_context *ctx)
+{
+	return ctx->deadline_ms - heal_left_ms(ctx->deadline_ms, 3 * ACT_RESERVE_MS) / 3;
+}
+
 static int act_once(struct heal_context *ctx, struct heal_listener *listener,
 		    struct heal_error *error)
 {
 	switch (listener->plan) {
 	case HEAL_PLAN_RELOAD:
-		return ctx->service_ops->reload(ctx->service, listener->unit.id, error);
+		return ctx->service_ops->reload(ctx->service, listener->unit.id,
+						act_job_deadline(ctx), error);
 	case HEAL_PLAN_RESTART:
-		return ctx->service_ops->try_restart(ctx->service, listener->unit.id, error);
+		return ctx->service_ops->try_restart(ctx->service, listener->unit.id,
+						     act_job_deadline(ctx), error);
 	default:
 		return act_hup(listener, error);
 	}
@@ -210,6 +218,22 @@ static bool act_may_start(struct heal_context *ctx, struct heal_listener *listen
 	       strstr(listener->trial.detail, "Missing privilege separation directory");
 }
 
+/*
+ * How long to look for what came of an action that was done, or may have been: at most
+ * half of what is left, so that there is some for a rescue. After one that failed: whether
+ * sshd still is there, perhaps in the middle of its re-exec; one look, once systemd has
+ * ended whatever it ends with the job (a new process whose ExecStartPost= failed).
+ */
+static int act_prove_ms(const struct heal_context *ctx, int done)
+{
+	if (done == 0 || done == -ENOTCONN)
+		return heal_left_ms(ctx->deadline_ms, 2 * ACT_PROVE_MS) / 2;
+	if (done != -ECANCELED)
+		return ACT_SETTLE_MS;
+	heal_sleep_ms(heal_left_ms(ctx->deadline_ms, ACT_SETTLE_MS));
+	return 0;
+}
+
 /* What a proof makes of a listener. */
 static void act_conclude(struct heal_listener *listener, enum heal_proof proof)
 {
@@ -233,12 +257,13 @@ static void act_recover(struct heal_context *ctx, struct heal_listener *listener
 
 	if (unit && ctx->client_ops && act_may_start(ctx, listener)) {
 		(void)ctx->service_ops->reset_failed(ctx->service, unit, &error);
-		r = ctx->service_ops->start(ctx->service, unit, &error);
+		r = ctx->service_ops->start(ctx->service, unit, act_job_deadline(ctx), &error);
 	}
 	/* Its new process is found as after a restart. */
 	listener->plan = HEAL_PLAN_RESTART;
 	if (unit)
-		proof = heal_prove(ctx, listener, r == 0 ? ACT_PROVE_MS : ACT_SETTLE_MS);
+		proof = heal_prove(ctx, listener,
+				   r == 0 || r == -ENOTCONN ? ACT_PROVE_MS : ACT_SETTLE_MS);
 	if (proof == HEAL_PROOF_OK) {
 		listener->outcome = HEAL_OUTCOME_HEALED;
 		listener->trial.detail[0] = '\0';
@@ -267,15 +292,11 @@ static enum heal_proof act_and_prove(struct heal_context *ctx, struct heal_liste
 	listener->detail[0] = '\0';
 	heal_await_quiet(ctx, listener);
 	done = act_once(ctx, listener, &error);
-	/*
-	 * After a failed action: whether sshd still is there, perhaps in the middle of its
-	 * re-exec. Else at most half of what is left, so that there is some for a rescue.
-	 */
-	proof = heal_prove(ctx, listener,
-			   done < 0 ? ACT_SETTLE_MS : heal_left_ms(ctx->deadline_ms, 2 * ACT_PROVE_MS) / 2);
+	proof = heal_prove(ctx, listener, act_prove_ms(ctx, done));
 	act_conclude(listener, proof);
 	/* Not when the job was never ours: then somebody else has stopped it, and meant to. */
-	if (proof == HEAL_PROOF_DOWN && (done == 0 || done == -ECANCELED || done == -ETIMEDOUT))
+	if (proof == HEAL_PROOF_DOWN &&
+	    (done == 0 || done == -ECANCELED || done == -ETIMEDOUT || done == -ENOTCONN))
 		act_recover(ctx, listener, done < 0 ? error.message : "nothing listens any more");
 	else if (done < 0 && proof != HEAL_PROOF_SHUT_OUT)
 		heal_detail(listener, "%s", error.message);
@@ -304,8 +325,12 @@ static unsigned act_restart_facts(struct heal_context *ctx, struct heal_listener
 	struct heal_unit now = {0};
 	struct heal_error error;
 	unsigned facts = 0;
+	int r = ctx->service_ops->reset_failed(ctx->service, listener->unit.id, &error);
 
-	if (ctx->service_ops->reset_failed(ctx->service, listener->unit.id, &error) < 0)
+	/* That systemd cannot be reached says nothing of the start limit. */
+	if (r == -ENOTCONN || r == -ETIMEDOUT)
+		return HEAL_FACT_NO_MANAGER;
+	if (r < 0)
 		facts |= HEAL_FACT_START_LIMIT;
 	if (ctx->service_ops->unit_of(ctx->service, listener->pid, &now, &error) < 0)
 		return facts | HEAL_FACT_NO_MANAGER;

@@ -118,10 +118,17 @@ struct service_ops {
 	/* How the unit starts its service, nothing expanded yet. */
 	int (*exec_start)(void *handle, const char *unit, struct heal_exec *ret,
 			  struct heal_error *error);
-	/* Back when the job is done. -ECANCELED: it did not end well. */
-	int (*reload)(void *handle, const char *unit, struct heal_error *error);
-	int (*try_restart)(void *handle, const char *unit, struct heal_error *error);
-	int (*start)(void *handle, const char *unit, struct heal_error *error);
+	/*
+	 * Back when the job is done, or at deadline_ms, which is its own. -ECANCELED: it did
+	 * not end well; -ETIMEDOUT: it is not over, and may yet be carried out; -ENOTCONN:
+	 * what came of it is not known. With any other error nothing was begun.
+	 */
+	int (*reload)(void *handle, const char *unit, int64_t deadline_ms,
+		      struct heal_error *error);
+	int (*try_restart)(void *handle, const char *unit, int64_t deadline_ms,
+			   struct heal_error *error);
+	int (*start)(void *handle, const char *unit, int64_t deadline_ms,
+		     struct heal_error *error);
 	/* Forgets the starts that count against StartLimitBurst. */
 	int (*reset_failed)(void *handle, const char *unit, struct heal_error *error);
 	void (*close)(void *handle);

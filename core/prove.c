@@ -25,14 +25,42 @@ static const char *prove_lost_address(const struct heal_listener *before,
 	return NULL;
 }
 
+/* Who but the old process listens where it did; 0 when nobody is seen to. */
+static pid_t prove_find(struct heal_context *ctx, const struct heal_listener *before)
+{
+	_cleanup_(heal_listeners_done) struct heal_listeners all = {0};
+	_cleanup_(heal_notes_done) struct heal_notes notes = {0};
+	struct heal_error error;
+
+	if (before->n_addresses == 0 || heal_listeners_find(ctx, &all, &notes, &error) < 0)
+		return 0;
+	for (size_t i = 0; i < all.count; i++) {
+		struct heal_listener *now = &all.items[i];
+
+		if (now->foreign == HEAL_OURS &&
+		    (now->pid != before->pid || now->start_time != before->start_time) &&
+		    heal_listener_addresses(ctx, now) == 0 &&
+		    socket_has_address(now, before->addresses[0]))
+			return now->pid;
+	}
+	return 0;
+}
+
 static int prove_pid(struct heal_context *ctx, const struct heal_listener *listener, pid_t *ret,
 		     struct heal_error *error)
 {
+	int r;
+
 	*ret = listener->pid;
 	/* A reload keeps the process; a restart has another one. */
-	return listener->plan == HEAL_PLAN_RESTART
-		       ? ctx->service_ops->main_pid(ctx->service, listener->unit.id, ret, error)
-		       : 0;
+	if (listener->plan != HEAL_PLAN_RESTART)
+		return 0;
+	r = ctx->service_ops->main_pid(ctx->service, listener->unit.id, ret, error);
+	if (r == 0 || r == -ENOENT)
+		return r;
+	/* Where systemd cannot be asked, the process can be looked for. */
+	*ret = prove_find(ctx, listener);
+	return *ret ? 0 : r;
 }
 
 /* What an error says of the process that was looked at. */

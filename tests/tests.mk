@@ -3,8 +3,13 @@
 
 # Without libapt-pkg there is no package-apt, and nothing of it to test.
 HAS_APT := $(filter package-apt,$(MODULES))
-UNIT_SOURCES := $(filter-out $(if $(HAS_APT),,tests/unit/test-apt.c tests/unit/test-roots.c),$(wildcard tests/unit/*.c))
-UNIT_MODULES := $(if $(HAS_APT),$(B)/obj/backends/package-apt.o $(B)/obj/backends/apt_shim.o) $(B)/obj/backends/rpm-name.o $(B)/obj/backends/rpm-reply.o
+# Nor without libdbus one of the service manager.
+HAS_DBUS := $(filter service-systemd,$(MODULES))
+DBUS_TESTS := $(addprefix tests/unit/,peer.c peer-answer.c test-bus.c test-job.c test-service.c)
+UNIT_SOURCES := $(filter-out $(if $(HAS_APT),,tests/unit/test-apt.c tests/unit/test-roots.c) $(if $(HAS_DBUS),,$(DBUS_TESTS)), \
+	$(wildcard tests/unit/*.c))
+UNIT_MODULES := $(if $(HAS_APT),$(B)/obj/backends/package-apt.o $(B)/obj/backends/apt_shim.o) $(B)/obj/backends/rpm-name.o $(B)/obj/backends/rpm-reply.o \
+	$(if $(HAS_DBUS),$(addprefix $(B)/obj/backends/,service-systemd.o systemd-bus.o systemd-job.o))
 UNIT_OBJECTS := $(UNIT_SOURCES:tests/unit/%.c=$(B)/tests/obj/%.o)
 
 .PHONY: deps check check-unit check-system check-clang check-asan check-valgrind check-faults demo bench fuzz lint
@@ -24,6 +29,7 @@ check:
 check-unit: all $(B)/tests/unit
 	$(VALGRIND) $(B)/tests/unit
 
+$(DBUS_TESTS:tests/unit/%.c=$(B)/tests/obj/%.o): HEAL_CPPFLAGS += $(shell $(PKG_CONFIG) --cflags dbus-1)
 $(B)/tests/obj/test-dnf5.o $(B)/tests/obj/test-libssh.o $(B)/tests/obj/test-econf.o: HEAL_CPPFLAGS += -DTEST_MODULE_DIR='"$(abspath $(B))/modules"'
 # cmocka renames an assertion now and then, and deprecates the older name.
 $(B)/tests/obj/%.o: tests/unit/%.c Makefile tests/tests.mk
@@ -34,7 +40,7 @@ $(B)/tests/obj/%.o: tests/unit/%.c Makefile tests/tests.mk
 $(B)/tests/unit: $(UNIT_OBJECTS) $(UNIT_MODULES) $(LIBRARY)
 	$(call say,LINK,$@)
 	$(Q)$(if $(HAS_APT),$(CXX),$(CC)) $(OPTIMISE) $(SANITIZE) $(HEAL_LDFLAGS) -pie $^ -lcmocka -ldl -pthread \
-		$(if $(HAS_APT),$(shell $(PKG_CONFIG) --libs apt-pkg)) -o $@
+		$(if $(HAS_APT),$(shell $(PKG_CONFIG) --libs apt-pkg)) $(if $(HAS_DBUS),$(shell $(PKG_CONFIG) --libs dbus-1)) -o $@
 
 # A run with each of its allocations failing, and with too few descriptors.
 check-faults: all $(B)/tests/failing.so

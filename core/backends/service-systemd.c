@@ -13,68 +13,64 @@ static int systemd_is_stopping(void *handle, bool *ret, struct heal_error *error
 	return r;
 }
 
-/* The object path in a reply that holds nothing else. */
-static int systemd_reply_path(DBusMessage *reply, const char *what, const char **ret,
-			      struct heal_error *error)
+/*
+ * Whether a unit is active, or was at a time in microseconds of CLOCK_MONOTONIC; one that
+ * systemd has not loaded was not.
+ */
+static int systemd_was_active(struct systemd *systemd, const char *unit, uint64_t since_us,
+			      bool *ret, struct heal_error *error)
 {
-	DBusError dbus_error = DBUS_ERROR_INIT;
+	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *state = NULL;
+	uint64_t end_us = 0;
+	int r = systemd_unit_path(systemd, "GetUnit", unit, &path, error);
 
-	if (!dbus_message_get_args(reply, &dbus_error, DBUS_TYPE_OBJECT_PATH, ret,
-				   DBUS_TYPE_INVALID))
-		return systemd_error(&dbus_error, what, error);
+	if (r == 0)
+		r = systemd_get_string(systemd, path, SYSTEMD_UNIT, "ActiveState", &state, error);
+	if (r == 0 && strcmp(state, "active") != 0)
+		r = systemd_get_basic(systemd, path, SYSTEMD_UNIT, "ActiveExitTimestampMonotonic", "t",
+				      &end_us, error);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	*ret = r == 0 && (strcmp(state, "active") == 0 || end_us > since_us);
 	return 0;
 }
 
-/* The object path of a unit that systemd has loaded. */
-static int systemd_get_unit(struct systemd *systemd, const char *unit, DBusMessage **reply,
-			    const char **path, struct heal_error *error)
-{
-	static const char what[] = "asking systemd for a unit";
-	int r = systemd_call(systemd,
-			     systemd_append(systemd_request(systemd, SYSTEMD_PATH, SYSTEMD_MANAGER,
-							    "GetUnit"),
-					    DBUS_TYPE_STRING, &unit, DBUS_TYPE_INVALID),
-			     what, reply, error);
-
-	return r < 0 ? r : systemd_reply_path(*reply, what, path, error);
-}
-
-/* Whether a unit is active; one that cannot be asked about is not. */
-static bool systemd_is_active(struct systemd *systemd, const char *unit)
-{
-	_cleanup_message_ DBusMessage *reply = NULL;
-	_cleanup_free_ char *state = NULL;
-	struct heal_error error;
-	const char *path;
-
-	return systemd_get_unit(systemd, unit, &reply, &path, &error) == 0 &&
-	       systemd_get_string(systemd, path, SYSTEMD_UNIT, "ActiveState", &state, &error) == 0 &&
-	       state && strcmp(state, "active") == 0;
-}
-
-/* Whether a list of units (TriggeredBy) names a socket that systemd holds open. */
+/*
+ * Whether a list of units (TriggeredBy) names a socket that systemd holds open, or held
+ * open when it started the service: that has its descriptor for good, and dies of SIGHUP
+ * also when the socket was stopped since.
+ */
 static int systemd_is_socket_activated(struct systemd *systemd, const char *path, bool *ret,
 				       struct heal_error *error)
 {
 	_cleanup_message_ DBusMessage *reply = NULL;
 	DBusMessageIter value;
 	DBusMessageIter item;
+	uint64_t start_us = 0;
 	bool found = false;
-	int r = systemd_get(systemd, path, SYSTEMD_UNIT, "TriggeredBy", "as", &reply,
-			    &value, error);
+	int r = systemd_get_basic(systemd, path, SYSTEMD_SERVICE, "ExecMainStartTimestampMonotonic",
+				  "t", &start_us, error);
 
+	if (r == 0)
+		r = systemd_get(systemd, path, SYSTEMD_UNIT, "TriggeredBy", "as", &reply, &value,
+				error);
 	if (r < 0)
 		return r;
 	dbus_message_iter_recurse(&value, &item);
-	for (; dbus_message_iter_get_arg_type(&item) == DBUS_TYPE_STRING;
+	for (; !found && dbus_message_iter_get_arg_type(&item) == DBUS_TYPE_STRING;
 	     dbus_message_iter_next(&item)) {
 		const char *unit;
 		size_t len;
 
 		dbus_message_iter_get_basic(&item, &unit);
 		len = strlen(unit);
-		if (len > 7 && strcmp(unit + len - 7, ".socket") == 0)
-			found |= systemd_is_active(systemd, unit);
+		if (len <= 7 || strcmp(unit + len - 7, ".socket") != 0)
+			continue;
+		/* Not to know is not to be taken for no: SIGHUP would end it. */
+		r = systemd_was_active(systemd, unit, start_us, &found, error);
+		if (r < 0)
+			return r;
 	}
 	*ret = found;
 	return 0;
@@ -116,18 +112,18 @@ static int systemd_fill_service(struct systemd *systemd, const char *path, struc
 
 static int systemd_unit_of(void *handle, pid_t pid, struct heal_unit *ret, struct heal_error *error)
 {
-	static const char what[] = "asking systemd for the unit of a process";
 	_cleanup_message_ DBusMessage *reply = NULL;
-	DBusMessage *request =
-		systemd_request(handle, SYSTEMD_PATH, SYSTEMD_MANAGER, "GetUnitByPID");
+	DBusMessage *request = systemd_request(SYSTEMD_PATH, SYSTEMD_MANAGER, "GetUnitByPID");
 	struct heal_unit unit = {0};
 	dbus_uint32_t number = (dbus_uint32_t)pid;
 	const char *path;
 	const char *dot;
+	char what[64];
 	int r;
 
+	(void)snprintf(what, sizeof(what), "asking systemd for the unit of process %d", (int)pid);
 	request = systemd_append(request, DBUS_TYPE_UINT32, &number, DBUS_TYPE_INVALID);
-	r = systemd_call(handle, request, what, &reply, error);
+	r = systemd_ask(handle, request, what, &reply, error);
 	if (r == 0)
 		r = systemd_reply_path(reply, what, &path, error);
 	if (r == 0)
@@ -148,10 +144,9 @@ static int systemd_unit_of(void *handle, pid_t pid, struct heal_unit *ret, struc
 
 static int systemd_main_pid(void *handle, const char *unit, pid_t *ret, struct heal_error *error)
 {
-	_cleanup_message_ DBusMessage *reply = NULL;
-	const char *path;
+	_cleanup_free_ char *path = NULL;
 	dbus_uint32_t main_pid = 0;
-	int r = systemd_get_unit(handle, unit, &reply, &path, error);
+	int r = systemd_unit_path(handle, "GetUnit", unit, &path, error);
 
 	if (r == 0)
 		r = systemd_get_basic(handle, path, SYSTEMD_SERVICE, "MainPID", "u",
@@ -159,103 +154,6 @@ static int systemd_main_pid(void *handle, const char *unit, pid_t *ret, struct h
 	if (r == 0)
 		*ret = (pid_t)main_pid;
 	return r;
-}
-
-/* Asks for signals; on the private socket PID 1 sends them unasked. */
-static int systemd_subscribe(struct systemd *systemd, struct heal_error *error)
-{
-	static const char rule[] = "type='signal',sender='" SYSTEMD_NAME "',path='" SYSTEMD_PATH
-				   "',interface='" SYSTEMD_MANAGER "',member='JobRemoved'";
-	_cleanup_message_ DBusMessage *reply = NULL;
-	const char *text = rule;
-	DBusMessage *request;
-	int r;
-
-	if (systemd->is_private || systemd->is_subscribed)
-		return 0;
-	/* By hand, for dbus_bus_add_match() has no deadline. */
-	request = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS,
-					       DBUS_INTERFACE_DBUS, "AddMatch");
-	request = systemd_append(request, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID);
-	r = systemd_call(systemd, request, "listening for systemd's jobs", &reply, error);
-	if (r < 0)
-		return r;
-	systemd_unref(&reply);
-	reply = NULL;
-	r = systemd_call(systemd,
-			 systemd_request(systemd, SYSTEMD_PATH, SYSTEMD_MANAGER, "Subscribe"),
-			 "subscribing to systemd's jobs", &reply, error);
-	systemd->is_subscribed = r == 0;
-	return r;
-}
-
-/* Whether a message says that the job is done; result then points into it. */
-static bool systemd_is_result(const struct systemd *systemd, DBusMessage *message,
-			      const char *job, const char **result)
-{
-	dbus_uint32_t id;
-	const char *path;
-	const char *unit;
-	const char *text;
-
-	if (!systemd_is_from_peer(systemd, message) ||
-	    !dbus_message_is_signal(message, SYSTEMD_MANAGER, "JobRemoved") ||
-	    !dbus_message_get_args(message, NULL, DBUS_TYPE_UINT32, &id, DBUS_TYPE_OBJECT_PATH,
-				   &path, DBUS_TYPE_STRING, &unit, DBUS_TYPE_STRING, &text,
-				   DBUS_TYPE_INVALID) ||
-	    strcmp(path, job) != 0)
-		return false;
-	*result = text;
-	return true;
-}
-
-/* The result of a job, from a signal that came already or from the next ones. */
-static int systemd_await(struct systemd *systemd, const char *job, const char *what,
-			 struct heal_error *error)
-{
-	const char *result = NULL;
-	_cleanup_message_ DBusMessage *message = NULL;
-	size_t i = 0;
-
-	while (i < systemd->n_signals && !systemd_is_result(systemd, systemd->signals[i], job, &result))
-		i++;
-	while (!result) {
-		int r;
-
-		systemd_unref(&message);
-		message = NULL;
-		r = systemd_receive(systemd, systemd->deadline_ms, what, &message, error);
-		if (r < 0)
-			return r;
-		(void)systemd_is_result(systemd, message, job, &result);
-	}
-	if (strcmp(result, "done") == 0)
-		return 0;
-	return heal_error_set(error, ECANCELED, "%s: systemd's job ended with %s", what, result);
-}
-
-static int systemd_run_job(struct systemd *systemd, const char *method, const char *verb,
-			   const char *unit, struct heal_error *error)
-{
-	_cleanup_message_ DBusMessage *reply = NULL;
-	DBusMessage *request;
-	/* Never pushes somebody else's queued job aside. */
-	const char *mode = "fail";
-	const char *job = NULL;
-	char what[192];
-	int r = systemd_subscribe(systemd, error);
-
-	if (r < 0)
-		return r;
-	(void)snprintf(what, sizeof(what), "%s %s", verb, unit);
-	request = systemd_request(systemd, SYSTEMD_PATH, SYSTEMD_MANAGER, method);
-	request = systemd_append(request, DBUS_TYPE_STRING, &unit, DBUS_TYPE_STRING, &mode, DBUS_TYPE_INVALID);
-	r = systemd_call(systemd, request, what, &reply, error);
-	if (r == 0)
-		r = systemd_reply_path(reply, what, &job, error);
-	if (r < 0 || !job)
-		return r < 0 ? r : -EBADMSG;
-	return systemd_await(systemd, job, what, error);
 }
 
 /* A list of strings, each a variant's or a structure's first member. */
@@ -324,14 +222,13 @@ static int systemd_add_files(DBusMessageIter *array, struct heal_words *files)
 static int systemd_exec_start(void *handle, const char *unit, struct heal_exec *ret,
 			      struct heal_error *error)
 {
-	_cleanup_message_ DBusMessage *unit_reply = NULL;
+	_cleanup_free_ char *path = NULL;
 	_cleanup_message_ DBusMessage *command = NULL;
 	_cleanup_message_ DBusMessage *environment = NULL;
 	_cleanup_message_ DBusMessage *files = NULL;
 	DBusMessageIter value;
 	DBusMessageIter words;
-	const char *path;
-	int r = systemd_get_unit(handle, unit, &unit_reply, &path, error);
+	int r = systemd_unit_path(handle, "GetUnit", unit, &path, error);
 
 	if (r == 0)
 		r = systemd_get(handle, path, SYSTEMD_SERVICE, "ExecStart", "a(sasbttttuii)",
@@ -359,30 +256,48 @@ static int systemd_exec_start(void *handle, const char *unit, struct heal_exec *
 				  &ret->directory, error);
 }
 
-static int systemd_reload(void *handle, const char *unit, struct heal_error *error)
+static int systemd_reload(void *handle, const char *unit, int64_t deadline_ms,
+			  struct heal_error *error)
 {
-	return systemd_run_job(handle, "ReloadUnit", "reloading", unit, error);
+	return systemd_run_job(handle, SYSTEMD_RELOAD, unit, deadline_ms, error);
 }
 
-static int systemd_try_restart(void *handle, const char *unit, struct heal_error *error)
+static int systemd_try_restart(void *handle, const char *unit, int64_t deadline_ms,
+			       struct heal_error *error)
 {
-	return systemd_run_job(handle, "TryRestartUnit", "restarting", unit, error);
+	return systemd_run_job(handle, SYSTEMD_TRY_RESTART, unit, deadline_ms, error);
 }
 
-static int systemd_start(void *handle, const char *unit, struct heal_error *error)
+static int systemd_start(void *handle, const char *unit, int64_t deadline_ms,
+			 struct heal_error *error)
 {
-	return systemd_run_job(handle, "StartUnit", "starting", unit, error);
+	return systemd_run_job(handle, SYSTEMD_START, unit, deadline_ms, error);
 }
 
 static int systemd_reset_failed(void *handle, const char *unit, struct heal_error *error)
 {
 	_cleanup_message_ DBusMessage *reply = NULL;
+	DBusMessage *request = systemd_request(SYSTEMD_PATH, SYSTEMD_MANAGER, "ResetFailedUnit");
+	char what[192];
 
-	return systemd_call(handle,
-			    systemd_append(systemd_request(handle, SYSTEMD_PATH, SYSTEMD_MANAGER,
-							   "ResetFailedUnit"),
-					   DBUS_TYPE_STRING, &unit, DBUS_TYPE_INVALID),
-			    "clearing a unit's start limit", &reply, error);
+	(void)snprintf(what, sizeof(what), "clearing the start limit of %s", unit);
+	request = systemd_append(request, DBUS_TYPE_STRING, &unit, DBUS_TYPE_INVALID);
+	return systemd_ask(handle, request, what, &reply, error);
+}
+
+static int systemd_open(int64_t deadline_ms, void **ret, struct heal_error *error)
+{
+	struct systemd *systemd;
+	int r = systemd_open_at(&systemd_setup, deadline_ms, &systemd, error);
+
+	if (r == 0)
+		*ret = systemd;
+	return r;
+}
+
+static void systemd_end(void *handle)
+{
+	systemd_close(handle);
 }
 
 _export_ extern const struct service_ops heal_service_ops;
@@ -396,5 +311,5 @@ const struct service_ops heal_service_ops = {
 	.try_restart = systemd_try_restart,
 	.start = systemd_start,
 	.reset_failed = systemd_reset_failed,
-	.close = systemd_close,
+	.close = systemd_end,
 };

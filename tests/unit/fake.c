@@ -71,31 +71,37 @@ static int fake_main_pid(void *handle, const char *unit, pid_t *ret, struct heal
 	return r;
 }
 
-static int fake_reload(void *handle, const char *unit, struct heal_error *error)
+static int fake_reload(void *handle, const char *unit, int64_t deadline_ms,
+		       struct heal_error *error)
 {
 	struct fake_service *fake = handle;
 
 	fake_record(fake, "reload", unit);
+	fake->job_deadline_ms = deadline_ms;
 	if (fake->on_reload)
 		fake->on_reload(fake);
 	return fake_result(fake, "reload", error);
 }
 
-static int fake_try_restart(void *handle, const char *unit, struct heal_error *error)
+static int fake_try_restart(void *handle, const char *unit, int64_t deadline_ms,
+			    struct heal_error *error)
 {
 	struct fake_service *fake = handle;
 
 	fake_record(fake, "restart", unit);
+	fake->job_deadline_ms = deadline_ms;
 	if (fake->on_restart)
 		fake->on_restart(fake);
 	return fake_result(fake, "restart", error);
 }
 
-static int fake_start(void *handle, const char *unit, struct heal_error *error)
+static int fake_start(void *handle, const char *unit, int64_t deadline_ms,
+		      struct heal_error *error)
 {
 	struct fake_service *fake = handle;
 
 	fake_record(fake, "start", unit);
+	fake->job_deadline_ms = deadline_ms;
 	if (fake->on_start)
 		fake->on_start(fake);
 	return fake_result(fake, "start", error);

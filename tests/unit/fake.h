@@ -13,6 +13,7 @@ struct fake_service {
 	pid_t main_pid;            /* after an action */
 	const char *failing;       /* the call that fails: "open", "reload", ... */
 	int code;                  /* with this errno value */
+	int64_t job_deadline_ms;   /* that the last job was given */
 	void (*on_reload)(struct fake_service *fake);
 	void (*on_restart)(struct fake_service *fake);
 	void (*on_start)(struct fake_service *fake);
