@@ -335,7 +335,6 @@ struct heal_owner {
 	bool is_root;      /* real, effective, saved and filesystem user, in PID 1's user namespace */
 	bool is_sandboxed; /* by a seccomp filter */
 	uint64_t capabilities; /* the effective ones, capabilities(7) */
-	bool has_no_new_privs;
 	bool takes_hup;    /* it has a handler for SIGHUP, which ends it otherwise */
 };
 

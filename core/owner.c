@@ -23,7 +23,6 @@ int owner_parse(const char *status, struct heal_owner *ret)
 	const char *seccomp = owner_field(status, "\nSeccomp:");
 	const char *caught = owner_field(status, "\nSigCgt:");
 	const char *capabilities = owner_field(status, "\nCapEff:");
-	const char *no_new_privs = owner_field(status, "\nNoNewPrivs:");
 	unsigned long uid[4];
 
 	if (!uids || sscanf(uids, "%lu %lu %lu %lu", &uid[0], &uid[1], &uid[2], &uid[3]) != 4)
@@ -34,7 +33,6 @@ int owner_parse(const char *status, struct heal_owner *ret)
 		.is_sandboxed = seccomp && *seccomp == '2',
 		/* Bit 0 is that of signal 1. */
 		.capabilities = capabilities ? strtoull(capabilities, NULL, 16) : 0,
-		.has_no_new_privs = no_new_privs && *no_new_privs == '1',
 		.takes_hup = !caught || strtoull(caught, NULL, 16) & 1,
 	};
 	return 0;

@@ -263,9 +263,6 @@ static int trial_check_confinement(struct heal_context *ctx, const struct heal_l
 	if (theirs.capabilities & ~ours.capabilities)
 		return heal_error_set(error, EPERM, "this sshd-heal was started without capabilities that "
 						    "sshd has");
-	if (ours.has_no_new_privs && !theirs.has_no_new_privs)
-		return heal_error_set(error, EPERM, "this sshd-heal was started with no_new_privs, and sshd "
-						    "was not");
 	return 0;
 }
 
