@@ -333,15 +333,12 @@ enum cli_status cli_giving_up(const struct cli_options *options)
 /* A path of the command line as the caller meant it: we are somewhere else by now. */
 static int cli_path(const struct cli *cli, const char *path, char **ret)
 {
-	_cleanup_free_ char *cwd = NULL;
+	bool is_relative = *path != '/';
 	char *copy = NULL;
-	char link[32];
 
-	/* Asked for by its descriptor, and only now: getcwd(3) may walk over what hangs. */
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", cli->cwd_fd);
-	if (*path != '/' && heal_readlink_at(AT_FDCWD, link, &cwd) < 0)
+	if (is_relative && !cli->cwd)
 		return cli_bad_usage(cli, "this directory has no name, so it takes an absolute path", path);
-	if (asprintf(&copy, "%s%s%s", cwd ? cwd : "", cwd ? "/" : "", path) < 0) {
+	if (asprintf(&copy, "%s%s%s", is_relative ? cli->cwd : "", is_relative ? "/" : "", path) < 0) {
 		cli_complain(cli, "out of memory");
 		return CLI_UNKNOWN;
 	}

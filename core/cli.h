@@ -10,7 +10,7 @@ enum cli_status {
 	CLI_UNKNOWN = 3,
 };
 
-/* What the command line is given by its process; none of it may be NULL. */
+/* What the command line is given by its process; none of it may be NULL but cwd. */
 struct cli {
 	FILE *out;
 	FILE *err;
@@ -19,7 +19,7 @@ struct cli {
 	int err_fd;
 	const char *version;
 	const char *module_dir;
-	int cwd_fd; /* the directory of the caller, negative: none that can be used */
+	const char *cwd; /* of the caller; NULL when it has no name */
 	void (*log)(int priority, const char *line); /* to syslog */
 	/* From now on there is a limit: the run's deadline; NULL: the usual one. */
 	void (*watch)(struct heal_context *ctx);

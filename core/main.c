@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The process: what it has from its caller, what may end it, and when. */
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <syslog.h>
 #include <time.h>
 
@@ -175,7 +177,7 @@ static void main_leave_environment(char **argv)
 }
 
 /* Everything but what is given: nothing that our caller has is meant for us. */
-static int main_in_root(int argc, char **argv, int cwd_fd)
+static int main_in_root(int argc, char **argv, const char *cwd)
 {
 	const struct cli cli = {
 		.out = stdout,
@@ -185,7 +187,7 @@ static int main_in_root(int argc, char **argv, int cwd_fd)
 		.err_fd = STDERR_FILENO,
 		.version = HEAL_VERSION,
 		.module_dir = HEAL_MODULE_DIR,
-		.cwd_fd = cwd_fd,
+		.cwd = cwd,
 		.log = main_log,
 		.watch = main_watch,
 		.unwatch = main_unwatch,
@@ -200,14 +202,16 @@ static int main_in_root(int argc, char **argv, int cwd_fd)
 
 int main(int argc, char **argv)
 {
-	_cleanup_close_ int cwd_fd = -1;
+	char cwd[PATH_MAX];
+	bool has_name;
 
 	main_leave_environment(argv);
-	cwd_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* The kernel knows it; getcwd(3) may walk over what hangs. What it cannot reach has no name. */
+	has_name = syscall(SYS_getcwd, cwd, sizeof(cwd)) > 0 && *cwd == '/';
 	/* Anybody may write to the directory that names would be looked up in. */
 	if (chdir("/") < 0) {
 		(void)fprintf(stderr, "sshd-heal: going to /: %s\n", strerror(errno));
 		return argc > 1 && strcmp(argv[1], "hook") == 0 ? CLI_OK : CLI_UNKNOWN;
 	}
-	return main_in_root(argc, argv, cwd_fd);
+	return main_in_root(argc, argv, has_name ? cwd : NULL);
 }

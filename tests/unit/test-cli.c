@@ -48,7 +48,6 @@ static struct said call_from(const char *cwd, const char *const *words)
 	char *argv[WORDS_MAX + 2] = {(char *)"sshd-heal"};
 	_cleanup_(cli_options_done) struct cli_options options = {0};
 	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	_cleanup_close_ int cwd_fd = cwd ? open(cwd, O_PATH | O_CLOEXEC) : -1;
 	struct cli cli = {
 		.out = open_memstream(&said.out, &out_len),
 		.err = open_memstream(&said.err, &err_len),
@@ -57,7 +56,7 @@ static struct said call_from(const char *cwd, const char *const *words)
 		.err_fd = null,
 		.version = "1.2.3",
 		.module_dir = "/nonexistent",
-		.cwd_fd = cwd_fd,
+		.cwd = cwd,
 		.log = test_log,
 		.watch = test_watch,
 		.unwatch = test_nothing,
