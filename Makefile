@@ -50,8 +50,8 @@ HEAL_CFLAGS   = -std=gnu11 -Wstrict-prototypes -Wmissing-prototypes $(WARNINGS) 
 HEAL_CXXFLAGS = -std=c++17 $(WARNINGS) $(HARDENING) $(OPTIMISE) $(SANITIZE) $(CXXFLAGS)
 HEAL_LDFLAGS  = $(LINK_HARDENING) $(SANITIZE) $(LDFLAGS)
 
-CORE    := util maps diag socket listener session event upcoming dnf5 transaction config context trust owner log package exec process policy \
-	client blame effective command pair trial verdict quiet watch act prove report motd run cli
+ROOMS   := base host judge look try act tell
+CORE    := $(patsubst core/%.c,%,$(wildcard core/*.c $(ROOMS:%=core/%/*.c)) core/cli/cli.c)
 OBJECTS := $(CORE:%=$(B)/obj/%.o)
 LIBRARY := $(B)/libsshdheal.a
 
@@ -110,11 +110,11 @@ $(B)/obj/%.o: core/%.c Makefile
 	$(call say,CC,$<)
 	$(Q)$(CC) $(HEAL_CPPFLAGS) $(HEAL_CFLAGS) -MMD -MP -c $< -o $@
 
-$(B)/obj/backends/%.o: core/backends/%.c Makefile
+$(B)/obj/modules/%.o: core/modules/%.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(HEAL_CPPFLAGS) $(if $(LIBRARY_$*),$(shell $(PKG_CONFIG) --cflags $(LIBRARY_$*))) $(HEAL_CFLAGS) -MMD -MP -c $< -o $@
-$(B)/obj/backends/%.o: core/backends/%.cc Makefile
+$(B)/obj/modules/%.o: core/modules/%.cc Makefile
 	@mkdir -p $(@D)
 	$(call say,CXX,$<)
 	$(Q)$(CXX) $(HEAL_CPPFLAGS) $(shell $(PKG_CONFIG) --cflags apt-pkg) $(HEAL_CXXFLAGS) -MMD -MP -c $< -o $@
@@ -126,9 +126,9 @@ $(LIBRARY): $(OBJECTS)
 
 # The program in the tree loads the modules beside it, the installed one those
 # of its own prefix. Only main.c knows which.
-$(B)/obj/main.o: HEAL_CPPFLAGS += -DHEAL_VERSION='"$(VERSION)"' -DHEAL_MODULE_DIR='"$(abspath $(B))/modules"'
-$(B)/obj/main-install.o: HEAL_CPPFLAGS += -DHEAL_VERSION='"$(VERSION)"' -DHEAL_MODULE_DIR='"$(MODULEDIR)"'
-$(B)/obj/main-install.o: core/main.c Makefile $(B)/moduledir
+$(B)/obj/cli/main.o: HEAL_CPPFLAGS += -DHEAL_VERSION='"$(VERSION)"' -DHEAL_MODULE_DIR='"$(abspath $(B))/modules"'
+$(B)/obj/cli/main-install.o: HEAL_CPPFLAGS += -DHEAL_VERSION='"$(VERSION)"' -DHEAL_MODULE_DIR='"$(MODULEDIR)"'
+$(B)/obj/cli/main-install.o: core/cli/main.c Makefile $(B)/moduledir
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(HEAL_CPPFLAGS) $(HEAL_CFLAGS) -MMD -MP -c $< -o $@
@@ -140,24 +140,24 @@ $(B)/moduledir: FORCE
 .PHONY: FORCE
 FORCE:
 
-$(B)/sshd-heal: $(B)/obj/main.o $(LIBRARY)
+$(B)/sshd-heal: $(B)/obj/cli/main.o $(LIBRARY)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(HEAL_CFLAGS) $(HEAL_LDFLAGS) -pie $^ -ldl -pthread -o $@
-$(B)/install/sshd-heal: $(B)/obj/main-install.o $(LIBRARY)
+$(B)/install/sshd-heal: $(B)/obj/cli/main-install.o $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(HEAL_CFLAGS) $(HEAL_LDFLAGS) -pie $^ -ldl -pthread -o $@
 
 # Only package-apt has C++ in it, and so is linked by the C++ compiler.
-$(B)/modules/package-apt.so: $(B)/obj/backends/apt_shim.o
-$(B)/modules/service-systemd.so: $(B)/obj/backends/systemd-bus.o $(B)/obj/backends/systemd-job.o
+$(B)/modules/package-apt.so: $(B)/obj/modules/apt_shim.o
+$(B)/modules/service-systemd.so: $(B)/obj/modules/systemd-bus.o $(B)/obj/modules/systemd-job.o
 LIBRARY_systemd-bus := dbus-1
 LIBRARY_systemd-job := dbus-1
-$(B)/modules/package-rpm.so: $(B)/obj/backends/rpm-name.o $(B)/obj/backends/rpm-query.o $(B)/obj/backends/rpm-reply.o
+$(B)/modules/package-rpm.so: $(B)/obj/modules/rpm-name.o $(B)/obj/modules/rpm-query.o $(B)/obj/modules/rpm-reply.o
 LIBRARY_rpm-query := rpm
 $(B)/modules/package-apt.so: LINK = $(CXX)
 LINK = $(CC)
-$(B)/modules/%.so: $(B)/obj/backends/%.o $(LIBRARY)
+$(B)/modules/%.so: $(B)/obj/modules/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(LINK) $(HARDENING) $(OPTIMISE) $(SANITIZE) $(HEAL_LDFLAGS) -shared -Wl,--exclude-libs,ALL \
@@ -254,5 +254,5 @@ MADE := obj install modules tests sshd-heal libsshdheal.a moduledir clang asan a
 clean:
 	rm -rf $(MADE:%=$(B)/%)
 
--include $(wildcard $(B)/obj/*.d $(B)/obj/backends/*.d $(B)/tests/obj/*.d)
+-include $(wildcard $(B)/obj/*.d $(B)/obj/*/*.d $(B)/tests/obj/*.d)
 endif

@@ -1,311 +1,115 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The report: for people, for syslog, and as an exit status. */
-#include <inttypes.h>
-#include <syslog.h>
-#include <time.h>
+/* The words of the way's structs and enums, and their end. */
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 
-#include "internal.h"
+#include "report.h"
 
-#define REPORT_NAME_MAX 1024
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/text.h"
 
-/* Prints a string that came from outside; nothing unsafe gets through. */
-static void report_safe(FILE *out, const char *text)
+const char *heal_verdict_text(enum heal_verdict verdict)
 {
-	char safe[REPORT_NAME_MAX];
+	static const char *const texts[] = {
+		[HEAL_VERDICT_HEALTHY] = "healthy",   [HEAL_VERDICT_FOREIGN] = "foreign",
+		[HEAL_VERDICT_STALE] = "stale",       [HEAL_VERDICT_UNKNOWN] = "unknown",
+		[HEAL_VERDICT_REFUSING] = "refusing",
+	};
 
-	heal_safe(safe, sizeof(safe), text);
-	(void)fputs(safe, out);
+	return texts[verdict];
 }
 
-static void report_versions(FILE *out, const char *package, const char *before, const char *now,
-			    const char *source)
+const char *heal_fate_text(enum heal_fate fate)
 {
-	report_safe(out, package);
-	(void)fputc(' ', out);
-	if (before) {
-		report_safe(out, before);
-		(void)fputs(" -> ", out);
+	static const char *const texts[] = {
+		[HEAL_FATE_UNKNOWN] = "was not tried",
+		[HEAL_FATE_ANSWERED] = "gets a key exchange offer, of which ours knows no algorithm",
+		[HEAL_FATE_OK] = "gets in",
+		[HEAL_FATE_REFUSED] = "gets connection refused",
+		[HEAL_FATE_RESET] = "gets connection reset by peer",
+		[HEAL_FATE_EOF] = "gets connection closed by remote host, before the banner",
+		[HEAL_FATE_PENALTY] = "is turned away by MaxStartups or PerSourcePenalties",
+		[HEAL_FATE_TIMEOUT] = "could not be tried in time",
+		[HEAL_FATE_FAILED] = "does not get through the key exchange",
+	};
+
+	return texts[fate];
+}
+
+bool heal_listener_has_unit(const struct heal_listener *listener)
+{
+	return listener->unit.is_service && listener->unit.main_pid == listener->pid;
+}
+
+void maps_clear_stale(struct heal_listener *listener)
+{
+	for (size_t i = 0; i < listener->n_stale; i++) {
+		struct heal_stale_file *file = &listener->stale[i];
+
+		free(file->path);
+		free(file->package);
+		free(file->source);
+		free(file->version_before);
+		free(file->version_now);
 	}
-	report_safe(out, now ? now : "(version unknown)");
-	(void)fputs(" (source ", out);
-	report_safe(out, source ? source : "unknown");
-	(void)fputc(')', out);
+	free(listener->stale);
+	listener->stale = NULL;
+	listener->n_stale = 0;
 }
 
-/* Where nobody knows what was there before, when it came at least. */
-static void report_time(FILE *out, int64_t seconds)
+void heal_listener_done(struct heal_listener *listener)
 {
-	time_t when = (time_t)seconds;
-	char text[32];
-	struct tm tm;
-
-	if (localtime_r(&when, &tm) && strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm))
-		(void)fprintf(out, ", installed %s", text);
-}
-
-static void report_subject(FILE *out, const struct heal_listener *listener)
-{
-	if (listener->unit.id && heal_listener_has_unit(listener))
-		report_safe(out, listener->unit.id);
-	else
-		report_safe(out, listener->exe);
-	(void)fprintf(out, " (pid %d", (int)listener->pid);
 	for (size_t i = 0; i < listener->n_addresses; i++)
-		(void)fprintf(out, "%s%s", i ? " " : ", listens on ", listener->addresses[i]);
-	if (listener->sessions > 0)
-		(void)fprintf(out, ", %d session%s", listener->sessions,
-			      listener->sessions == 1 ? "" : "s");
-	(void)fputc(')', out);
+		free(listener->addresses[i]);
+	free(listener->addresses);
+	maps_clear_stale(listener);
+	free(listener->exe);
+	free(listener->unit.id);
+	heal_closep(&listener->dirfd);
+	*listener = (struct heal_listener){.dirfd = -1};
 }
 
-static const char *report_foreign(enum heal_foreign foreign)
+void heal_listeners_done(struct heal_listeners *listeners)
 {
-	switch (foreign) {
-	case HEAL_FOREIGN_USER:
-		return "not run by root";
-	case HEAL_FOREIGN_NAMESPACE:
-		return "in a container or chroot";
-	case HEAL_FOREIGN_PATH:
-		return "not a known sshd path";
-	case HEAL_OURS:
-		break;
-	}
-	return "";
-}
-
-/* Whether a client met what it is to meet. */
-static bool report_is_in(enum heal_fate fate)
-{
-	return fate == HEAL_FATE_OK || fate == HEAL_FATE_ANSWERED;
-}
-
-/* What was done, or what would be, or what to type. */
-static void report_outcome(FILE *out, const struct heal_listener *listener)
-{
-	static const char *const done[] = {
-		[HEAL_PLAN_RELOAD] = "reloaded",
-		[HEAL_PLAN_RESTART] = "restarted",
-		[HEAL_PLAN_HUP] = "sent SIGHUP",
-	};
-	static const char *const would[] = {
-		[HEAL_PLAN_RELOAD] = "would be reloaded",
-		[HEAL_PLAN_RESTART] = "would be restarted",
-		[HEAL_PLAN_HUP] = "would get SIGHUP",
-	};
-
-	if (listener->foreign != HEAL_OURS)
-		(void)fprintf(out, "left alone, %s", report_foreign(listener->foreign));
-	if (listener->in_vain != HEAL_PLAN_NONE)
-		(void)fprintf(out, "%s, which did not help; ", done[listener->in_vain]);
-	switch (listener->outcome) {
-	case HEAL_OUTCOME_NOT_NEEDED:
-		break;
-	case HEAL_OUTCOME_DRY_RUN:
-		(void)fprintf(out, "%s: %s", would[listener->plan], listener->reason);
-		break;
-	case HEAL_OUTCOME_HEALED:
-		(void)fprintf(out, "healed: %s, no deleted file left, a new client %s",
-			      done[listener->plan],
-			      report_is_in(listener->proved) ? heal_fate_text(listener->proved)
-							     : "could not be tried");
-		if (listener->refused_ms >= 0)
-			(void)fprintf(out, "; clients were refused for %.1f ms", listener->refused_ms);
-		if (*listener->detail)
-			(void)fprintf(out, "; but %s", listener->detail);
-		break;
-	case HEAL_OUTCOME_WARNED:
-		(void)fprintf(out, "left alone: %s", listener->reason);
-		if (*listener->detail)
-			(void)fprintf(out, "; to heal it by hand: %s", listener->detail);
-		break;
-	case HEAL_OUTCOME_FAILED:
-		(void)fprintf(out, "%s: %s",
-			      listener->verdict == HEAL_VERDICT_UNKNOWN ? "it is NOT known whether it is healed"
-									: "NOT healed",
-			      listener->detail);
-		break;
-	}
-}
-
-/* What clients meet, now and with the files on disk, where that is bad news. */
-static void report_tried(FILE *out, const struct heal_listener *listener)
-{
-	if (listener->live.fate > HEAL_FATE_OK)
-		(void)fprintf(out, "  %sa new client %s\n",
-			      listener->verdict == HEAL_VERDICT_REFUSING ? "CRITICAL: " : "",
-			      heal_fate_text(listener->live.fate));
-	else if (listener->live.fate == HEAL_FATE_UNKNOWN && *listener->live.detail)
-		(void)fprintf(out, "  a client could not be tried: %s\n", listener->live.detail);
-	if (*listener->trial.detail)
-		(void)fprintf(out, "  %s\n", listener->trial.detail);
-}
-
-static void report_stale(FILE *out, const struct heal_listener *listener)
-{
-	report_subject(out, listener);
-	(void)fputs(" runs files that were replaced or deleted\n", out);
-	for (size_t i = 0; i < listener->n_stale; i++) {
-		const struct heal_stale_file *file = &listener->stale[i];
-
-		(void)fputs("  ", out);
-		report_safe(out, file->path);
-		(void)fputs(": ", out);
-		if (file->package)
-			report_versions(out, file->package, file->version_before, file->version_now,
-					file->source);
-		else
-			(void)fputs("owner unknown", out);
-		if (!file->version_before && file->install_time)
-			report_time(out, file->install_time);
-		(void)fputc('\n', out);
-	}
-	report_tried(out, listener);
-	(void)fputs("  ", out);
-	report_outcome(out, listener);
-	(void)fputc('\n', out);
-}
-
-/* Whether a package is named with a stale file already. */
-static bool report_is_named(const struct heal_report *report, const char *package)
-{
-	for (size_t i = 0; i < report->listeners.count; i++) {
-		const struct heal_listener *listener = &report->listeners.items[i];
-
-		for (size_t j = 0; j < listener->n_stale; j++)
-			if (listener->stale[j].package &&
-			    strcmp(listener->stale[j].package, package) == 0)
-				return true;
-	}
-	return false;
-}
-
-static void report_upgrades(FILE *out, const struct heal_report *report)
-{
-	for (size_t i = 0; i < report->n_upgrades; i++) {
-		const struct heal_upgrade *upgrade = &report->upgrades[i];
-
-		if (report_is_named(report, upgrade->package))
-			continue;
-		(void)fputs("sshd-heal: also changed: ", out);
-		report_versions(out, upgrade->package, upgrade->version_before,
-				upgrade->version_now, upgrade->source);
-		(void)fputc('\n', out);
-	}
-}
-
-static void report_listener(FILE *out, const struct heal_listener *listener)
-{
-	if (listener->n_stale) {
-		report_stale(out, listener);
-		return;
-	}
-	report_subject(out, listener);
-	if (listener->foreign != HEAL_OURS)
-		(void)fprintf(out, ": left alone, %s\n", report_foreign(listener->foreign));
-	else if (listener->verdict == HEAL_VERDICT_UNKNOWN)
-		(void)fputs(": could not be examined\n", out);
-	else
-		(void)fputs(": healthy, runs the files on disk\n", out);
-}
-
-/* Whether a hook has anything to say: all is well is nothing. */
-static bool report_is_news(const struct heal_report *report)
-{
-	for (size_t i = 0; i < report->listeners.count; i++)
-		if (report->listeners.items[i].n_stale)
-			return true;
-	return report->listeners.unreadable > 0;
-}
-
-/* How many foreign ones there are beside those that are listed. */
-static void report_unlisted(FILE *out, const struct heal_listeners *listeners)
-{
-	size_t listed = 0;
-
 	for (size_t i = 0; i < listeners->count; i++)
-		listed += listeners->items[i].foreign != HEAL_OURS;
-	if (listeners->n_foreign > listed)
-		(void)fprintf(out, "sshd-heal: and %zu more that are not this host's own\n",
-			      listeners->n_foreign - listed);
+		heal_listener_done(&listeners->items[i]);
+	free(listeners->items);
+	*listeners = (struct heal_listeners){0};
 }
 
-int heal_report_text(FILE *out, const struct heal_report *report, enum heal_verb verb)
+void heal_change_done(struct heal_change *change)
 {
-	bool is_news = report_is_news(report);
+	free(change->package);
+	free(change->arch);
+	free(change->version_before);
+	free(change->version_now);
+	*change = (struct heal_change){0};
+}
 
-	for (size_t i = 0; (is_news || verb != HEAL_HOOK) && i < report->notes.count; i++)
-		(void)fprintf(out, "sshd-heal: %s\n", report->notes.lines[i]);
-	for (size_t i = 0; i < report->listeners.count; i++) {
-		const struct heal_listener *listener = &report->listeners.items[i];
+void heal_event_done(struct heal_event *event)
+{
+	for (size_t i = 0; i < event->count; i++)
+		heal_change_done(&event->changes[i]);
+	free(event->changes);
+	*event = (struct heal_event){0};
+}
 
-		if (verb == HEAL_HOOK && !listener->n_stale)
-			continue;
-		(void)fputs("sshd-heal: ", out);
-		report_listener(out, listener);
+void heal_report_done(struct heal_report *report)
+{
+	heal_event_done(&report->event);
+	heal_listeners_done(&report->listeners);
+	for (size_t i = 0; i < report->n_upgrades; i++) {
+		free(report->upgrades[i].package);
+		free(report->upgrades[i].source);
+		free(report->upgrades[i].version_before);
+		free(report->upgrades[i].version_now);
 	}
-	if (verb != HEAL_HOOK)
-		report_unlisted(out, &report->listeners);
-	if (is_news)
-		report_upgrades(out, report);
-	if (verb != HEAL_HOOK && report->listeners.count == 0 && !report->listeners.unreadable)
-		(void)fputs("sshd-heal: no sshd is running, nothing to heal\n", out);
-	return fflush(out) == 0 && !ferror(out) ? 0 : -EIO;
-}
-
-/* Whether the same package stands with an earlier file of the list. */
-static bool report_is_repeated(const struct heal_listener *listener, size_t index)
-{
-	const char *package = listener->stale[index].package;
-
-	for (size_t i = 0; package && i < index; i++)
-		if (listener->stale[i].package && strcmp(listener->stale[i].package, package) == 0)
-			return true;
-	return false;
-}
-
-int heal_report_log(FILE *out, const struct heal_listener *listener)
-{
-	report_subject(out, listener);
-	(void)fputs(" ran deleted files of ", out);
-	for (size_t i = 0; i < listener->n_stale; i++) {
-		const struct heal_stale_file *file = &listener->stale[i];
-
-		if (report_is_repeated(listener, i))
-			continue;
-		if (i)
-			(void)fputs(", ", out);
-		if (file->package)
-			report_versions(out, file->package, file->version_before, file->version_now,
-					file->source);
-		else
-			report_safe(out, file->path);
-	}
-	(void)fputs("; ", out);
-	if (*listener->trial.detail)
-		(void)fprintf(out, "%s; ", listener->trial.detail);
-	report_outcome(out, listener);
-	switch (listener->outcome) {
-	case HEAL_OUTCOME_FAILED:
-		return LOG_CRIT;
-	case HEAL_OUTCOME_WARNED:
-		return listener->verdict == HEAL_VERDICT_REFUSING ? LOG_CRIT : LOG_WARNING;
-	default:
-		return LOG_NOTICE;
-	}
-}
-
-int heal_report_json(struct heal_context *ctx, FILE *out, const struct heal_report *report,
-		     struct heal_error *error)
-{
-	const struct report_ops *ops;
-	const void *found;
-	int r = heal_context_load(ctx, "report-json", HEAL_REPORT_OPS_SYMBOL, &found, error);
-
-	if (r < 0)
-		return r;
-	ops = found;
-	r = ops->write(out, report);
-	return r < 0 ? heal_error_set(error, -r, "writing the report: %s", strerror(-r)) : 0;
+	free(report->upgrades);
+	heal_notes_done(&report->notes);
+	*report = (struct heal_report){0};
 }
 
 int heal_report_status(const struct heal_report *report)
@@ -329,4 +133,16 @@ int heal_report_status(const struct heal_report *report)
 	if (is_unknown)
 		return 3;
 	return is_stale ? 1 : 0;
+}
+
+void heal_detail(struct heal_listener *listener, const char *fmt, ...)
+{
+	char raw[1024];
+	va_list args;
+
+	va_start(args, fmt);
+	if (vsnprintf(raw, sizeof(raw), fmt, args) < 0)
+		raw[0] = '\0';
+	va_end(args);
+	heal_safe(listener->detail, sizeof(listener->detail), raw);
 }

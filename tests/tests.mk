@@ -8,8 +8,8 @@ HAS_DBUS := $(filter service-systemd,$(MODULES))
 DBUS_TESTS := $(addprefix tests/unit/,peer.c peer-answer.c test-bus.c test-job.c test-service.c)
 UNIT_SOURCES := $(filter-out $(if $(HAS_APT),,tests/unit/test-apt.c tests/unit/test-roots.c) $(if $(HAS_DBUS),,$(DBUS_TESTS)), \
 	$(wildcard tests/unit/*.c))
-UNIT_MODULES := $(if $(HAS_APT),$(B)/obj/backends/package-apt.o $(B)/obj/backends/apt_shim.o) $(B)/obj/backends/rpm-name.o $(B)/obj/backends/rpm-reply.o \
-	$(if $(HAS_DBUS),$(addprefix $(B)/obj/backends/,service-systemd.o systemd-bus.o systemd-job.o))
+UNIT_MODULES := $(if $(HAS_APT),$(B)/obj/modules/package-apt.o $(B)/obj/modules/apt_shim.o) $(B)/obj/modules/rpm-name.o $(B)/obj/modules/rpm-reply.o \
+	$(if $(HAS_DBUS),$(addprefix $(B)/obj/modules/,service-systemd.o systemd-bus.o systemd-job.o))
 UNIT_OBJECTS := $(UNIT_SOURCES:tests/unit/%.c=$(B)/tests/obj/%.o)
 
 .PHONY: deps check check-unit check-system check-clang check-asan check-valgrind check-faults demo bench fuzz lint
@@ -93,12 +93,12 @@ $(B)/fuzz/obj/%.o: core/%.c Makefile
 $(B)/fuzz/obj/fuzz.o: tests/fuzz/fuzz.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HEAL_CPPFLAGS) $(HEAL_CFLAGS) -MMD -MP -c $< -o $@
-$(B)/fuzz/obj/backends/apt_shim.o: core/backends/apt_shim.cc Makefile
+$(B)/fuzz/obj/modules/apt_shim.o: core/modules/apt_shim.cc Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(HEAL_CPPFLAGS) $(HEAL_CXXFLAGS) -c $< -o $@
 $(B)/fuzz/fuzz: $(B)/fuzz/obj/fuzz.o $(CORE:%=$(B)/fuzz/obj/%.o) \
-		$(B)/fuzz/obj/backends/package-apt.o $(B)/fuzz/obj/backends/apt_shim.o \
-		$(B)/fuzz/obj/backends/rpm-name.o $(B)/fuzz/obj/backends/rpm-reply.o
+		$(B)/fuzz/obj/modules/package-apt.o $(B)/fuzz/obj/modules/apt_shim.o \
+		$(B)/fuzz/obj/modules/rpm-name.o $(B)/fuzz/obj/modules/rpm-reply.o
 	$(CXX) $(HEAL_CXXFLAGS) -fsanitize=fuzzer $(HEAL_LDFLAGS) $^ -lapt-pkg -ldl -pthread -o $@
 
 # gcc's analyzer is for C; clang-tidy reads the C++ as well.
@@ -108,9 +108,10 @@ TIDY_FLAGS = $(HEAL_CPPFLAGS) -DHEAL_VERSION='""' -DHEAL_MODULE_DIR='""' \
 ANALYZER = -fanalyzer -Wno-analyzer-malloc-leak
 lint:
 	$(call needs,lint)
+	/usr/bin/python3 tests/lint/includes.py
 	+$(MAKE) check-clang
 	+$(MAKE) all B=$(B)/analyzer CFLAGS='$(ANALYZER)'
-	clang-tidy --quiet core/*.c core/backends/*.c -- -std=gnu11 $(TIDY_FLAGS)
-	clang-tidy --quiet core/backends/*.cc -- -std=c++17 $(TIDY_FLAGS)
+	clang-tidy --quiet core/*.c core/*/*.c -- -std=gnu11 $(TIDY_FLAGS)
+	clang-tidy --quiet core/modules/*.cc -- -std=c++17 $(TIDY_FLAGS)
 	shellcheck tests/deps.sh tests/system/boot.sh tests/system/rpm/repo.sh .ci/run hooks/rpm/rpm-trigger.in \
 		packaging/deb/sshd-heal.postinst packaging/deb/sshd-heal.postrm packaging/deb/tests/upgrade

@@ -3,9 +3,9 @@
  * Every parser of what sshd-heal is given, under libFuzzer. The first byte picks
  * the parser, so that one corpus serves all; tests/fuzz/corpus has one seed each.
  */
-#include "../../core/backends/package-apt.h"
-#include "../../core/backends/package-rpm.h"
-#include "internal.h"
+#include "../../core/modules/package-apt.h"
+#include "../../core/modules/package-rpm.h"
+#include "../unit/core.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -38,12 +38,12 @@ static void fuzz_title(const char *text, size_t len)
 	struct heal_words words = {0};
 
 	(void)title_classify(text, len);
-	(void)exec_split_title(text, &words);
+	(void)arguments_split_title(text, &words);
 	heal_words_done(&words);
-	if (exec_split_nul(text, len, &words) == 0) {
+	if (words_split_nul(text, len, &words) == 0) {
 		struct heal_words kept = {0};
 
-		(void)exec_trial_options(&words, &kept);
+		(void)arguments_trial_options(&words, &kept);
 		heal_words_done(&kept);
 	}
 	heal_words_done(&words);
@@ -54,7 +54,7 @@ static void fuzz_socket(const char *text, size_t len)
 	struct heal_socket found;
 
 	(void)len;
-	(void)socket_parse_line(text, &found);
+	(void)addresses_parse_line(text, &found);
 }
 
 static void fuzz_apt(const char *text, size_t len)
@@ -114,9 +114,9 @@ static void fuzz_environment(const char *text, size_t len)
 	struct heal_words command = {0};
 	struct heal_words argv = {0};
 
-	if (exec_parse_environment(text, len, &environment) == 0 &&
-	    exec_split(text, &command) == 0)
-		(void)exec_expand(&command, &environment, &argv);
+	if (arguments_parse_environment(text, len, &environment) == 0 &&
+	    words_split(text, &command) == 0)
+		(void)arguments_expand(&command, &environment, &argv);
 	heal_words_done(&environment);
 	heal_words_done(&command);
 	heal_words_done(&argv);

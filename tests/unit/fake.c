@@ -123,11 +123,11 @@ static int fake_exec_start(void *handle, const char *unit, struct heal_exec *ret
 	if (r == 0)
 		ret->path = strdup(fake->exec_path);
 	if (r == 0)
-		r = exec_split(fake->exec_start, &ret->command);
+		r = words_split(fake->exec_start, &ret->command);
 	if (r == 0 && fake->environment)
-		r = exec_split(fake->environment, &ret->environment);
+		r = words_split(fake->environment, &ret->environment);
 	if (r == 0 && fake->environment_files)
-		r = exec_split(fake->environment_files, &ret->files);
+		r = words_split(fake->environment_files, &ret->files);
 	if (r == 0)
 		ret->directory = strdup(fake->directory ? fake->directory : "");
 	return r;

@@ -3,7 +3,7 @@
 #ifndef SSHD_HEAL_FAKE_H
 #define SSHD_HEAL_FAKE_H
 
-#include "internal.h"
+#include "core.h"
 #include "tree.h"
 
 struct fake_service {

@@ -8,7 +8,7 @@
 
 #include <pthread.h>
 
-#include "backends/systemd-bus.h"
+#include "modules/systemd-bus.h"
 
 enum peer_act {
 	PEER_FINE,         /* for once it goes well */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The package backend on dpkg databases: whose files, and built from which source. */
-#include "backends/package-apt.h"
+#include "modules/package-apt.h"
 #include "test.h"
 #include "tree.h"
 

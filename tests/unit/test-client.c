@@ -295,38 +295,38 @@ HEAL_TEST(diag_lists_sockets_that_listen_and_no_connections)
 
 HEAL_TEST(watch_tells_for_how_long_nothing_listened)
 {
-	struct heal_watch *watch;
+	struct heal_gap *watch;
 	double refused_ms;
 	char address[32];
 	int port = 0;
 	int fd = listen_on(&port);
 
 	(void)snprintf(address, sizeof(address), "127.0.0.1:%d", port);
-	watch = heal_watch_start(address);
+	watch = heal_gap_start(address);
 	assert_non_null(watch);
 	heal_sleep_ms(10);
 	(void)close(fd);
 	heal_sleep_ms(30);
 	fd = listen_on(&port);
 	heal_sleep_ms(30);
-	refused_ms = heal_watch_stop(watch);
+	refused_ms = heal_gap_stop(watch);
 	(void)close(fd);
 	assert_row(refused_ms >= 15 && refused_ms < 1000, "%f", refused_ms);
 }
 
 HEAL_TEST(watch_of_an_address_that_stays_is_zero)
 {
-	struct heal_watch *watch;
+	struct heal_gap *watch;
 	double refused_ms;
 	char address[32];
 	int port = 0;
 	int fd = listen_on(&port);
 
 	(void)snprintf(address, sizeof(address), "127.0.0.1:%d", port);
-	watch = heal_watch_start(address);
+	watch = heal_gap_start(address);
 	heal_sleep_ms(10);
-	refused_ms = heal_watch_stop(watch);
+	refused_ms = heal_gap_stop(watch);
 	(void)close(fd);
 	assert_row(refused_ms >= 0 && refused_ms < 0.001, "%f", refused_ms);
-	assert_true(heal_watch_stop(NULL) < 0);
+	assert_true(heal_gap_stop(NULL) < 0);
 }

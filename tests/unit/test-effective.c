@@ -66,7 +66,7 @@ HEAL_TEST(effective_is_asked_of_the_program_with_the_options)
 	ctx = tree_context(tree);
 	tree_file(tree, "sshd", "#!/bin/sh\necho \"hostkey $* in $PWD\"\n");
 	assert_int_equal(fchmodat(tree->fd, "sshd", 0755, 0), 0);
-	assert_int_equal(exec_split("-f /etc/x", &start.options), 0);
+	assert_int_equal(words_split("-f /etc/x", &start.options), 0);
 	(void)snprintf(path, sizeof(path), "%s/sshd", tree->path);
 	start.path = path;
 	assert_int_equal(heal_effective_load(ctx, &start, &effective, &error), 0);
@@ -232,11 +232,11 @@ HEAL_TEST(effective_address_that_it_listens_on_already_is_not_taken)
 	assert_int_equal(listener.n_addresses, 2);
 	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
 	assert_int_equal(heal_effective_taken(ctx, &listener, &effective, &address), 0);
-	assert_int_equal(socket_is_taken(ctx, &listener, "0.0.0.0:22"), 1);
+	assert_int_equal(addresses_is_taken(ctx, &listener, "0.0.0.0:22"), 1);
 	/* Tables that cannot be read do not make a port free. */
 	tree_remove(tree, "proc/34/net/tcp");
 	tree_file(tree, "proc/34/net/tcp/x", "");
-	assert_true(socket_is_taken(ctx, &listener, "0.0.0.0:22") < 0);
+	assert_true(addresses_is_taken(ctx, &listener, "0.0.0.0:22") < 0);
 	heal_effective_done(&effective);
 }
 

@@ -52,8 +52,8 @@ HEAL_TEST(words_are_equal_when_all_are)
 		struct heal_words a = {0};
 		struct heal_words b = {0};
 
-		assert_int_equal(exec_split(rows[i].a, &a), 0);
-		assert_int_equal(exec_split(rows[i].b, &b), 0);
+		assert_int_equal(words_split(rows[i].a, &a), 0);
+		assert_int_equal(words_split(rows[i].b, &b), 0);
 		assert_row(heal_words_equal(&a, &b) == rows[i].are_equal, "%s, %s", rows[i].a,
 			   rows[i].b);
 		heal_words_done(&a);
@@ -89,7 +89,7 @@ HEAL_TEST(exec_split_heeds_quotes)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_(heal_words_done) struct heal_words words = {0};
 
-		assert_int_equal(exec_split(rows[i].text, &words), 0);
+		assert_int_equal(words_split(rows[i].text, &words), 0);
 		assert_words(rows[i].text, &words, rows[i].words);
 	}
 }
@@ -116,7 +116,7 @@ HEAL_TEST(exec_environment_file_gives_its_assignments)
 				   "LAST=1";
 	_cleanup_(heal_words_done) struct heal_words words = {0};
 
-	assert_int_equal(exec_parse_environment(text, sizeof(text) - 1, &words), 0);
+	assert_int_equal(arguments_parse_environment(text, sizeof(text) - 1, &words), 0);
 	assert_words("file", &words, "SSHD_OPTS=|A=b|Q=a b|S=a \"b|E=x=y|SPACED=x y|"
 			      "JOINED=-o A -o B|U=a \\b|V=x \"y z\" 'q'|W=a\\b|LAST=1|");
 }
@@ -140,8 +140,8 @@ HEAL_TEST(exec_finds_a_variable_that_changes_which_code_is_run)
 		_cleanup_(heal_words_done) struct heal_words words = {0};
 		const char *found;
 
-		assert_int_equal(exec_split(rows[i].environment, &words), 0);
-		found = exec_find_loader_variable(&words);
+		assert_int_equal(words_split(rows[i].environment, &words), 0);
+		found = arguments_find_loader_variable(&words);
 		assert_row(test_same(found, rows[i].found), "%s: %s", rows[i].environment,
 			   found ? found : "none");
 	}
@@ -176,8 +176,8 @@ HEAL_TEST(exec_expand_as_systemd_does)
 		_cleanup_(heal_words_done) struct heal_words command = {0};
 		_cleanup_(heal_words_done) struct heal_words argv = {0};
 
-		assert_int_equal(exec_split(rows[i].command, &command), 0);
-		assert_int_equal(exec_expand(&command, &environment, &argv), 0);
+		assert_int_equal(words_split(rows[i].command, &command), 0);
+		assert_int_equal(arguments_expand(&command, &environment, &argv), 0);
 		assert_words(rows[i].command, &argv, rows[i].argv);
 	}
 }
@@ -188,11 +188,11 @@ HEAL_TEST(exec_split_title_gives_the_arguments_of_a_listener)
 	static const char *const none[] = {"", "sshd:", "sshd: ", "/usr/sbin/sshd -D", "sshd: root@pts/0",
 					   "x: /usr/sbin/sshd [listener] 0 of 10-100 startups"};
 
-	assert_int_equal(exec_split_title("sshd: /usr/sbin/sshd -D -p 22 [listener] 0 of 10-100 "
+	assert_int_equal(arguments_split_title("sshd: /usr/sbin/sshd -D -p 22 [listener] 0 of 10-100 "
 					  "startups", &argv), 0);
 	assert_words("title", &argv, "/usr/sbin/sshd|-D|-p|22|");
 	for (size_t i = 0; i < ARRAY_SIZE(none); i++)
-		assert_row(exec_split_title(none[i], &argv) == -EINVAL, "%s", none[i]);
+		assert_row(arguments_split_title(none[i], &argv) == -EINVAL, "%s", none[i]);
 }
 
 HEAL_TEST(exec_title_is_that_of_the_arguments_it_shows)
@@ -218,8 +218,8 @@ HEAL_TEST(exec_title_is_that_of_the_arguments_it_shows)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_(heal_words_done) struct heal_words argv = {0};
 
-		assert_int_equal(exec_split(rows[i].argv, &argv), 0);
-		assert_row(exec_is_title_of(rows[i].title, &argv) == rows[i].is_it, "%s, %s",
+		assert_int_equal(words_split(rows[i].argv, &argv), 0);
+		assert_row(arguments_is_title_of(rows[i].title, &argv) == rows[i].is_it, "%s, %s",
 			   rows[i].title, rows[i].argv);
 	}
 }
@@ -229,8 +229,8 @@ HEAL_TEST(words_are_copied_behind_those_that_are_there)
 	_cleanup_(heal_words_done) struct heal_words from = {0};
 	_cleanup_(heal_words_done) struct heal_words to = {0};
 
-	assert_int_equal(exec_split("b c", &from), 0);
-	assert_int_equal(exec_split("a", &to), 0);
+	assert_int_equal(words_split("b c", &from), 0);
+	assert_int_equal(words_split("a", &to), 0);
 	assert_int_equal(heal_words_copy(&from, &to), 0);
 	assert_words("copy", &to, "a|b|c|");
 	assert_words("original", &from, "b|c|");
@@ -242,9 +242,9 @@ HEAL_TEST(exec_split_nul_gives_the_words_of_a_cmdline)
 	_cleanup_(heal_words_done) struct heal_words argv = {0};
 	_cleanup_(heal_words_done) struct heal_words empty = {0};
 
-	assert_int_equal(exec_split_nul(cmdline, sizeof(cmdline) - 1, &argv), 0);
+	assert_int_equal(words_split_nul(cmdline, sizeof(cmdline) - 1, &argv), 0);
 	assert_words("cmdline", &argv, "sshd|-D||-o|a b|");
-	assert_int_equal(exec_split_nul("", 0, &empty), 0);
+	assert_int_equal(words_split_nul("", 0, &empty), 0);
 	assert_int_equal(empty.count, 0);
 }
 
@@ -283,8 +283,8 @@ HEAL_TEST(exec_trial_keeps_what_decides_whom_sshd_lets_in)
 		_cleanup_(heal_words_done) struct heal_words kept = {0};
 		int r;
 
-		assert_int_equal(exec_split(rows[i].argv, &argv), 0);
-		r = exec_trial_options(&argv, &kept);
+		assert_int_equal(words_split(rows[i].argv, &argv), 0);
+		r = arguments_trial_options(&argv, &kept);
 		assert_row(r == (rows[i].kept ? 0 : -EINVAL), "%s: %d", rows[i].argv, r);
 		if (rows[i].kept)
 			assert_words(rows[i].argv, &kept, rows[i].kept);
@@ -314,12 +314,12 @@ HEAL_TEST(exec_finds_the_options_that_do_not_say_from_where)
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_(heal_words_done) struct heal_words argv = {0};
-		struct exec_relative name;
+		struct arguments_relative name;
 		char found[256] = "";
 		size_t used = 0;
 
-		assert_int_equal(exec_split(rows[i].argv, &argv), 0);
-		for (size_t n = 0; exec_find_relative(&argv, n, &name) == 1; n++)
+		assert_int_equal(words_split(rows[i].argv, &argv), 0);
+		for (size_t n = 0; arguments_find_relative(&argv, n, &name) == 1; n++)
 			used += (size_t)snprintf(found + used, sizeof(found) - used, "%c %s %s|",
 						 name.option, name.value, name.file);
 		assert_row(test_same(found, rows[i].found), "%s: %s", rows[i].argv, found);
@@ -329,10 +329,10 @@ HEAL_TEST(exec_finds_the_options_that_do_not_say_from_where)
 HEAL_TEST(exec_finds_no_relative_name_in_what_no_listener_has)
 {
 	_cleanup_(heal_words_done) struct heal_words argv = {0};
-	struct exec_relative name = {.option = 'x'};
+	struct arguments_relative name = {.option = 'x'};
 
-	assert_int_equal(exec_split("sshd -f a -i", &argv), 0);
-	assert_int_equal(exec_find_relative(&argv, 0, &name), -EINVAL);
+	assert_int_equal(words_split("sshd -f a -i", &argv), 0);
+	assert_int_equal(arguments_find_relative(&argv, 0, &name), -EINVAL);
 	assert_int_equal(name.option, 'x');
 }
 

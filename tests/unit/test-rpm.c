@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What package-rpm reads out of names and replies. The rest is shown on real rpm hosts. */
-#include "../../core/backends/package-rpm.h"
+#include "../../core/modules/package-rpm.h"
 #include "test.h"
 
 HEAL_TEST(rpm_source_of_a_package)

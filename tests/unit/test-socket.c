@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* socket_parse_line and heal_listener_addresses: where a listener listens. */
+/* addresses_parse_line and heal_listener_addresses: where a listener listens. */
 #include "test.h"
 #include "tree.h"
 
@@ -31,7 +31,7 @@ HEAL_TEST(socket_line_that_listens_gives_address_and_inode)
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct heal_socket found = {0};
-		int r = socket_parse_line(rows[i].line, &found);
+		int r = addresses_parse_line(rows[i].line, &found);
 
 		assert_row(r == 1, "%s: %d", rows[i].line, r);
 		assert_row(test_same(found.address, rows[i].address), "%s: %s", rows[i].line,
@@ -54,7 +54,7 @@ HEAL_TEST(socket_line_that_does_not_listen_is_passed_over)
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
 		struct heal_socket found = {.inode = 77};
 
-		assert_row(socket_parse_line(lines[i], &found) == 0, "%s", lines[i]);
+		assert_row(addresses_parse_line(lines[i], &found) == 0, "%s", lines[i]);
 		assert_row(found.inode == 77, "%s: the output was touched", lines[i]);
 	}
 }
@@ -81,7 +81,7 @@ HEAL_TEST(socket_line_that_is_none_is_refused)
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
 		struct heal_socket found = {.inode = 77};
 
-		assert_row(socket_parse_line(lines[i], &found) == -EINVAL, "%s", lines[i]);
+		assert_row(addresses_parse_line(lines[i], &found) == -EINVAL, "%s", lines[i]);
 		assert_row(found.inode == 77, "%s: the output was touched", lines[i]);
 	}
 }
@@ -185,7 +185,7 @@ HEAL_TEST(socket_is_taken_by_another_process_in_the_way)
 
 		tree_add(tree, &(struct tree_process){.pid = PID, .sockets = rows[i].own});
 		tree_load(ctx, PID, &listener);
-		assert_row(socket_is_taken(ctx, &listener, rows[i].address) == rows[i].is_taken,
+		assert_row(addresses_is_taken(ctx, &listener, rows[i].address) == rows[i].is_taken,
 			   "%s beside %s", rows[i].address, rows[i].own);
 	}
 }
@@ -209,7 +209,7 @@ HEAL_TEST(socket_addresses_are_the_same_but_for_their_scope)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		assert_row(socket_same_address(rows[i].a, rows[i].b) == rows[i].are_same, "%s, %s",
+		assert_row(addresses_are_same(rows[i].a, rows[i].b) == rows[i].are_same, "%s, %s",
 			   rows[i].a, rows[i].b);
 }
 
@@ -222,14 +222,14 @@ HEAL_TEST(socket_is_reachable_on_a_live_host_in_our_own_network_namespace_only)
 	tree_add(tree, &(struct tree_process){.pid = PID});
 	tree_link(tree, "proc/thread-self/ns/net", TREE_NET_NS);
 	tree_load(ctx, PID, &listener);
-	assert_int_equal(socket_is_reachable(ctx, &listener), -EOPNOTSUPP);
+	assert_int_equal(addresses_is_reachable(ctx, &listener), -EOPNOTSUPP);
 	ctx->is_live = true;
-	assert_int_equal(socket_is_reachable(ctx, &listener), 0);
+	assert_int_equal(addresses_is_reachable(ctx, &listener), 0);
 	/* It is where PID 1 is, and we are not. */
 	tree_link(tree, "proc/thread-self/ns/net", "net:[1]");
-	assert_int_equal(socket_is_reachable(ctx, &listener), -EREMOTE);
+	assert_int_equal(addresses_is_reachable(ctx, &listener), -EREMOTE);
 	tree_link(tree, "proc/1/ns/net", "net:[1]");
-	assert_int_equal(socket_is_reachable(ctx, &listener), -ENETUNREACH);
+	assert_int_equal(addresses_is_reachable(ctx, &listener), -ENETUNREACH);
 	tree_remove(tree, "proc/thread-self");
-	assert_int_equal(socket_is_reachable(ctx, &listener), -ENOENT);
+	assert_int_equal(addresses_is_reachable(ctx, &listener), -ENOENT);
 }

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "internal.h"
+#include "core.h"
 
 void test_register(const char *name, CMUnitTestFunction function);
 

@@ -7,7 +7,7 @@
 #ifndef SSHD_HEAL_TREE_H
 #define SSHD_HEAL_TREE_H
 
-#include "internal.h"
+#include "core.h"
 
 struct tree {
 	int fd;

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The proof that an action took: no deleted file left, listening as before, a client gets in. */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "act/prove.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "host/context.h"
+#include "look/addresses.h"
+#include "look/listener.h"
+#include "look/maps.h"
+#include "report.h"
+#include "try/client.h"
+
+/* Looking more often would slow down the sshd that is starting. */
+#define PROVE_PAUSE_MS 10
+#define PROVE_PROBE_MS 3000
+
+enum prove_state {
+	PROVE_FRESH,
+	PROVE_STALE,
+	PROVE_DOWN,
+	PROVE_GONE,  /* the process that was to keep running has ended */
+	PROVE_MOVED, /* fresh, but not on every address as before */
+	PROVE_UNSEEN, /* it could not be looked at */
+};
+
+/* The first address that the listener had and has no more. */
+static const char *prove_lost_address(const struct heal_listener *before,
+				      const struct heal_listener *now)
+{
+	for (size_t i = 0; i < before->n_addresses; i++)
+		if (!addresses_has(now, before->addresses[i]))
+			return before->addresses[i];
+	return NULL;
+}
+
+/* Who but the old process listens where it did; 0 when nobody is seen to. */
+static pid_t prove_find(struct heal_context *ctx, const struct heal_listener *before)
+{
+	_cleanup_(heal_listeners_done) struct heal_listeners all = {0};
+	_cleanup_(heal_notes_done) struct heal_notes notes = {0};
+	struct heal_error error;
+
+	if (before->n_addresses == 0 || heal_listeners_find(ctx, &all, &notes, &error) < 0)
+		return 0;
+	for (size_t i = 0; i < all.count; i++) {
+		struct heal_listener *now = &all.items[i];
+
+		if (now->foreign == HEAL_OURS &&
+		    (now->pid != before->pid || now->start_time != before->start_time) &&
+		    heal_listener_addresses(ctx, now) == 0 &&
+		    addresses_has(now, before->addresses[0]))
+			return now->pid;
+	}
+	return 0;
+}
+
+static int prove_pid(struct heal_context *ctx, const struct heal_listener *listener, pid_t *ret,
+		     struct heal_error *error)
+{
+	int r;
+
+	*ret = listener->pid;
+	/* A reload keeps the process; a restart has another one. */
+	if (listener->plan != HEAL_PLAN_RESTART)
+		return 0;
+	r = ctx->service_ops->main_pid(ctx->service, listener->unit.id, ret, error);
+	if (r == 0 || r == -ENOENT)
+		return r;
+	/* Where systemd cannot be asked, the process can be looked for. */
+	*ret = prove_find(ctx, listener);
+	return *ret ? 0 : r;
+}
+
+/* What an error says of the process that was looked at. */
+static enum prove_state prove_fail(pid_t pid, int code, struct heal_error *error)
+{
+	if (code == -ENOENT || code == -ESRCH)
+		return PROVE_DOWN;
+	(void)heal_error_set(error, -code, "looking at sshd process %d: %s", (int)pid, strerror(-code));
+	return PROVE_UNSEEN;
+}
+
+static enum prove_state prove_look(struct heal_context *ctx, const struct heal_listener *before,
+				   struct heal_listener *fresh, struct heal_error *error)
+{
+	pid_t pid = 0;
+	int r = prove_pid(ctx, before, &pid, error);
+
+	if (r < 0)
+		return PROVE_UNSEEN;
+	/* Between SIGHUP and its new sockets sshd maps nothing deleted, and serves nobody. */
+	if (pid <= 0)
+		return PROVE_DOWN;
+	r = heal_listener_load(ctx, pid, true, fresh);
+	if (r == -ENOENT && before->plan != HEAL_PLAN_RESTART)
+		return PROVE_GONE;
+	if (r > 0)
+		return PROVE_DOWN;
+	if (r == 0)
+		r = heal_listener_stale(ctx, fresh);
+	if (r == 0)
+		r = heal_listener_addresses(ctx, fresh);
+	if (r < 0)
+		return prove_fail(pid, r, error);
+	if (fresh->n_stale)
+		return PROVE_STALE;
+	if (fresh->n_addresses == 0)
+		return PROVE_DOWN;
+	return prove_lost_address(before, fresh) ? PROVE_MOVED : PROVE_FRESH;
+}
+
+/* An address to be a client at, other than the first: the last is of another family or port. */
+static const char *prove_second_address(const struct heal_listener *listener)
+{
+	return listener->addresses[listener->n_addresses - 1];
+}
+
+/* Whether a fate speaks against sshd; what we did not see to its end does not. */
+static bool prove_is_bad(enum heal_fate fate)
+{
+	return fate > HEAL_FATE_OK && fate != HEAL_FATE_PENALTY && fate != HEAL_FATE_TIMEOUT;
+}
+
+/* Whether what was seen before is not seen any more, be it for trouble of our own. */
+static bool prove_is_open(enum heal_fate before, enum heal_fate now)
+{
+	return (before == HEAL_FATE_OK || before == HEAL_FATE_ANSWERED) &&
+	       (now == HEAL_FATE_UNKNOWN || now == HEAL_FATE_TIMEOUT);
+}
+
+/*
+ * Whether clients get in: two probes at the most, with the reason in detail when they
+ * do not. Being shut out for our own probes proves nothing, nor does it say anything
+ * against sshd.
+ */
+static enum heal_proof prove_clients(struct heal_context *ctx, struct heal_listener *listener)
+{
+	const char *addresses[] = {listener->addresses[0], prove_second_address(listener)};
+
+	listener->proved = HEAL_FATE_UNKNOWN;
+	for (size_t i = 0; i < (listener->n_addresses > 1 ? 2 : 1); i++) {
+		struct heal_hello hello;
+
+		heal_client_probe(ctx, addresses[i], PROVE_PROBE_MS, &hello);
+		if (i == 0)
+			listener->proved = hello.fate;
+		if (prove_is_bad(hello.fate)) {
+			heal_detail(listener, "CRITICAL: a new client at %s %s%s%s", addresses[i],
+				    heal_fate_text(hello.fate), *hello.detail ? ": " : "",
+				    hello.detail);
+			return HEAL_PROOF_SHUT_OUT;
+		}
+		if (prove_is_open(listener->live.fate, hello.fate)) {
+			heal_detail(listener, "a new client at %s %s%s%s", addresses[i],
+				    heal_fate_text(hello.fate), *hello.detail ? ": " : "",
+				    hello.detail);
+			return HEAL_PROOF_UNKNOWN;
+		}
+		if (i == 0 && *hello.key && *listener->live.key &&
+		    strcmp(hello.key, listener->live.key) != 0) {
+			heal_detail(listener, "CRITICAL: its host key changed, from %s to %s",
+				    listener->live.key, hello.key);
+			return HEAL_PROOF_SHUT_OUT;
+		}
+	}
+	return HEAL_PROOF_OK;
+}
+
+static enum heal_proof prove_found(struct heal_context *ctx, struct heal_listener *listener,
+		       struct heal_listener *fresh)
+{
+	char lost[64] = "";
+	int sessions = listener->sessions;
+	const char *address = prove_lost_address(listener, fresh);
+	enum heal_proof proof;
+
+	if (address)
+		(void)snprintf(lost, sizeof(lost), "%s", address);
+	heal_listener_replace(listener, fresh);
+	listener->sessions = sessions;
+	if (listener->plan == HEAL_PLAN_RESTART)
+		listener->unit.main_pid = listener->pid;
+	proof = ctx->client_ops ? prove_clients(ctx, listener) : HEAL_PROOF_OK;
+	if (proof == HEAL_PROOF_OK && *lost) {
+		heal_detail(listener, "CRITICAL: it does not listen on %s any more", lost);
+		return HEAL_PROOF_SHUT_OUT;
+	}
+	return proof;
+}
+
+/* How it ended for a listener that never was seen fresh. */
+static enum heal_proof prove_lost(struct heal_listener *listener, enum prove_state state,
+				  const struct heal_error *error)
+{
+	if (state == PROVE_STALE)
+		return HEAL_PROOF_STALE;
+	if (state != PROVE_UNSEEN)
+		return HEAL_PROOF_DOWN;
+	heal_detail(listener, "%s", error->message);
+	return HEAL_PROOF_UNKNOWN;
+}
+
+enum heal_proof heal_prove(struct heal_context *ctx, struct heal_listener *listener, int timeout_ms)
+{
+	int64_t deadline = heal_now_ms() + heal_left_ms(ctx->deadline_ms, timeout_ms);
+
+	for (;;) {
+		_cleanup_(heal_listener_done) struct heal_listener fresh = {.dirfd = -1};
+		struct heal_error error = {0};
+		enum prove_state state = prove_look(ctx, listener, &fresh, &error);
+		bool is_last = heal_now_ms() >= deadline || state == PROVE_GONE;
+
+		if (state == PROVE_FRESH || (state == PROVE_MOVED && is_last))
+			return prove_found(ctx, listener, &fresh);
+		if (is_last)
+			return prove_lost(listener, state, &error);
+		heal_sleep_ms(PROVE_PAUSE_MS);
+	}
+}

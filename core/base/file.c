@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Files and streams, read whole and within limits. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/text.h"
+
+int heal_read_at(int dirfd, const char *path, size_t max, char **ret, size_t *ret_len)
+{
+	_cleanup_close_ int fd =
+		openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	_cleanup_free_ char *buf = NULL;
+	struct stat st;
+	size_t len = 0;
+	size_t room = 0;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	/* A recorded tree may hold anything; a FIFO would be waited for. */
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	for (;;) {
+		ssize_t n;
+
+		if (len + 1 >= room) {
+			char *grown;
+
+			if (len > max)
+				return -EFBIG;
+			room = room ? room * 2 : 4096;
+			grown = realloc(buf, room);
+			if (!grown)
+				return -ENOMEM;
+			buf = grown;
+		}
+		n = read(fd, buf + len, room - len - 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	if (len > max)
+		return -EFBIG;
+	buf[len] = '\0';
+	*ret = heal_take(buf);
+	*ret_len = len;
+	return 0;
+}
+
+int heal_readlink_at(int dirfd, const char *path, char **ret)
+{
+	char buf[PATH_MAX];
+	ssize_t n = readlinkat(dirfd, path, buf, sizeof(buf));
+	char *copy;
+
+	if (n < 0)
+		return -errno;
+	if ((size_t)n == sizeof(buf))
+		return -ENAMETOOLONG;
+	copy = heal_strndup(buf, (size_t)n);
+	if (!copy)
+		return -ENOMEM;
+	*ret = copy;
+	return 0;
+}
+
+/* apt's stream has its whole configuration and two lines a package: 2,000 give 0.6 MB. */
+#define FILE_STREAM_MAX (16u << 20)
+
+/* What is read from a pipe. */
+struct file_stream {
+	char *buf;
+	size_t len;
+	size_t room;
+};
+
+/*
+ * One read into a buffer that stops growing at its limit, so that the pipe is
+ * still drained. Returns 1, 0 at the end, or -errno.
+ */
+static int file_fill(int fd, struct file_stream *stream)
+{
+	char spill[4096];
+	ssize_t n;
+
+	if (stream->len == stream->room && stream->room < FILE_STREAM_MAX) {
+		size_t room = stream->room ? stream->room * 2 : 16384;
+		char *grown = realloc(stream->buf, room);
+
+		if (grown) {
+			stream->buf = grown;
+			stream->room = room;
+		}
+	}
+	if (stream->len == stream->room)
+		n = read(fd, spill, sizeof(spill));
+	else
+		n = read(fd, stream->buf + stream->len, stream->room - stream->len);
+	if (n > 0 && stream->len < stream->room)
+		stream->len += (size_t)n;
+	return n < 0 ? -errno : n > 0;
+}
+
+int heal_read_stream(int fd, int64_t deadline_ms, bool one_line, char **ret, size_t *ret_len)
+{
+	struct file_stream stream = {0};
+	int r = 1;
+
+	while (r > 0) {
+		struct pollfd poller = {.fd = fd, .events = POLLIN};
+		int left = heal_left_ms(deadline_ms, 60000);
+		int n = poll(&poller, 1, left);
+
+		if (n < 0 && errno != EINTR)
+			r = -errno;
+		/* Also for a writer that never stops. */
+		else if (left == 0)
+			r = -ETIMEDOUT;
+		else if (n > 0)
+			r = file_fill(fd, &stream);
+		if (r == -EINTR || r == -EAGAIN)
+			r = 1;
+		if (r > 0 && one_line && stream.len && stream.buf[stream.len - 1] == '\n')
+			r = 0;
+	}
+	*ret = stream.buf;
+	*ret_len = stream.len;
+	return r;
+}

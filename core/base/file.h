@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Files and streams, read whole and within limits. */
+#ifndef SSHD_HEAL_BASE_FILE_H
+#define SSHD_HEAL_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Reads a file whole, at most max bytes, and puts a NUL behind it.
+ * Errors: those of openat and read; -EFBIG.
+ */
+int heal_read_at(int dirfd, const char *path, size_t max, char **ret, size_t *ret_len);
+
+/* Reads a symbolic link of up to PATH_MAX bytes. */
+int heal_readlink_at(int dirfd, const char *path, char **ret);
+/*
+ * Reads fd to its end, or until deadline_ms, or with one_line to the end of the first
+ * line; what is beyond 16 MB is drained and lost. What came is the caller's to free
+ * (NULL when nothing), even with an error.
+ */
+int heal_read_stream(int fd, int64_t deadline_ms, bool one_line, char **ret, size_t *ret_len);
+
+#endif

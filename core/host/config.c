@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The configuration: its keys, their values, their defaults. Read by libeconf. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/config.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/words.h"
+
+/* Below that nothing can be proved; above it a package manager would seem to hang. */
+#define CONFIG_DEADLINE_MIN_S 5
+#define CONFIG_DEADLINE_MAX_S 60
+
+static void config_list_free(char **list)
+{
+	for (char **item = list; item && *item; item++)
+		free(*item);
+	free(list);
+}
+
+static char **config_list_copy(const char *const *items, size_t n)
+{
+	char **list = calloc(n + 1, sizeof(*list));
+
+	for (size_t i = 0; list && i < n; i++) {
+		list[i] = strdup(items[i]);
+		if (!list[i]) {
+			config_list_free(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+int heal_config_init(struct heal_config *config)
+{
+	static const char *const packages[] = {"glibc", "openssl"};
+	/* /usr/bin where sbin was merged into bin. */
+	static const char *const sshd_paths[] = {"/usr/sbin/sshd", "/usr/bin/sshd"};
+
+	*config = (struct heal_config){
+		.mode = HEAL_MODE_HEAL,
+		.packages = config_list_copy(packages, ARRAY_SIZE(packages)),
+		.sshd_paths = config_list_copy(sshd_paths, ARRAY_SIZE(sshd_paths)),
+		.deadline_ms = 30000,
+	};
+	if (config->packages && config->sshd_paths)
+		return 0;
+	heal_config_done(config);
+	return -ENOMEM;
+}
+
+void heal_config_done(struct heal_config *config)
+{
+	config_list_free(config->packages);
+	config_list_free(config->sshd_paths);
+	config->packages = NULL;
+	config->sshd_paths = NULL;
+}
+
+/* One of two words. */
+static int config_choice(const char *value, const char *no, const char *yes, bool *ret)
+{
+	if (strcmp(value, yes) != 0 && strcmp(value, no) != 0)
+		return -EINVAL;
+	*ret = strcmp(value, yes) == 0;
+	return 0;
+}
+
+static int config_mode(struct heal_config *config, const char *value)
+{
+	bool warns = false;
+	int r = config_choice(value, "heal", "warn", &warns);
+
+	if (r == 0)
+		config->mode = warns ? HEAL_MODE_WARN : HEAL_MODE_HEAL;
+	return r;
+}
+
+static int config_unmanaged(struct heal_config *config, const char *value)
+{
+	return config_choice(value, "warn", "hup", &config->hup_unmanaged);
+}
+
+static int config_motd(struct heal_config *config, const char *value)
+{
+	return config_choice(value, "no", "yes", &config->motd);
+}
+
+/* "30", "30s" or "2min", systemd.time(7). */
+static int config_deadline(struct heal_config *config, const char *value)
+{
+	unsigned long number;
+	char *end;
+
+	if (*value < '0' || *value > '9')
+		return -EINVAL;
+	errno = 0;
+	number = strtoul(value, &end, 10);
+	if (errno || number > CONFIG_DEADLINE_MAX_S)
+		return -EINVAL;
+	if (strcmp(end, "min") == 0)
+		number *= 60;
+	else if (*end && strcmp(end, "s") != 0)
+		return -EINVAL;
+	if (number < CONFIG_DEADLINE_MIN_S || number > CONFIG_DEADLINE_MAX_S)
+		return -EINVAL;
+	config->deadline_ms = (unsigned)number * 1000;
+	return 0;
+}
+
+static int config_words(const char *value, bool are_paths, char ***list)
+{
+	_cleanup_(heal_words_done) struct heal_words words = {0};
+	char **copy;
+
+	if (words_split(value, &words) < 0)
+		return -ENOMEM;
+	if (words.count == 0)
+		return -EINVAL;
+	for (size_t i = 0; are_paths && i < words.count; i++)
+		if (words.items[i][0] != '/')
+			return -EINVAL;
+	copy = config_list_copy((const char *const *)words.items, words.count);
+	if (!copy)
+		return -ENOMEM;
+	config_list_free(*list);
+	*list = copy;
+	return 0;
+}
+
+static int config_packages(struct heal_config *config, const char *value)
+{
+	return config_words(value, false, &config->packages);
+}
+
+static int config_sshd_path(struct heal_config *config, const char *value)
+{
+	return config_words(value, true, &config->sshd_paths);
+}
+
+static const struct {
+	const char *key;
+	int (*set)(struct heal_config *config, const char *value);
+	const char *wanted;
+} config_keys[] = {
+	{"Mode", config_mode, "heal or warn"},
+	{"Packages", config_packages, "names of source packages"},
+	{"UnmanagedListener", config_unmanaged, "warn or hup"},
+	{"Deadline", config_deadline, "a time from 5s to 1min"},
+	{"SshdPath", config_sshd_path, "absolute paths"},
+	{"Motd", config_motd, "yes or no"},
+};
+
+int config_set(void *user, const char *key, const char *value, const char *path, uint64_t line,
+	       struct heal_error *error)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(config_keys); i++) {
+		int r;
+
+		if (strcmp(config_keys[i].key, key) != 0)
+			continue;
+		r = config_keys[i].set(user, value);
+		if (r == -EINVAL)
+			return heal_error_set(error, EINVAL,
+					      "%s:%" PRIu64 ": bad value for %s: \"%s\" (wanted: %s)", path,
+					      line, key, value, config_keys[i].wanted);
+		return r < 0 ? heal_error_set(error, -r, "%s: out of memory", path) : 0;
+	}
+	return heal_error_set(error, EINVAL, "%s:%" PRIu64 ": unknown key %s", path, line, key);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The configuration. */
+#ifndef SSHD_HEAL_HOST_CONFIG_H
+#define SSHD_HEAL_HOST_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum heal_mode {
+	HEAL_MODE_HEAL,
+	HEAL_MODE_WARN,
+};
+
+/* The file sshd-heal.conf, design.md; see heal_config_init() for the defaults. */
+struct heal_config {
+	enum heal_mode mode;
+	char **packages;     /* source packages, NULL-terminated */
+	char **sshd_paths;   /* absolute, NULL-terminated */
+	bool hup_unmanaged;
+	unsigned deadline_ms; /* of a whole run */
+	bool motd;
+};
+/* Sets one key of the struct heal_config that user is; config_ops' set. */
+int config_set(void *user, const char *key, const char *value, const char *path, uint64_t line,
+	       struct heal_error *error);
+
+int heal_config_init(struct heal_config *config);
+void heal_config_done(struct heal_config *config);
+
+#endif

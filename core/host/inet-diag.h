@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Listening sockets, by sock_diag(7). */
+#ifndef SSHD_HEAL_HOST_INET_DIAG_H
+#define SSHD_HEAL_HOST_INET_DIAG_H
+
+#include <stdint.h>
+
+struct heal_socket {
+	uint64_t inode;
+	char address[64]; /* "127.0.0.1:22", "[::1]:22" */
+};
+
+/* Called for each listening socket; anything but 0 ends the list and is given back by it. */
+typedef int (*diag_fn)(void *user, const struct heal_socket *found);
+/* A descriptor for diag_list(), or -errno. */
+int diag_open(void);
+/* Lists the listening TCP sockets of one family in our own network namespace. */
+int diag_list(int fd, int family, diag_fn fn, void *user);
+
+#endif

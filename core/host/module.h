@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is behind a module: one table of functions each, found by name. */
+#ifndef SSHD_HEAL_HOST_MODULE_H
+#define SSHD_HEAL_HOST_MODULE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/words.h"
+#include "report.h"
+
+/* A unit's ExecStart=, Environment= and EnvironmentFile=, as systemd gives them. */
+struct heal_exec {
+	char *path; /* of the program, which argv[0] need not be */
+	struct heal_words command;
+	struct heal_words environment;
+	struct heal_words files; /* "-" in front: may be missing */
+	char *directory; /* WorkingDirectory=; "" for none, "!" in front: may be missing */
+};
+struct heal_package {
+	char *name;
+	char *source;
+	char *version;
+	char *arch;
+	int64_t install_time; /* seconds since 1970, 0: unknown */
+};
+
+/* The package database. All paths are absolute and inside the context's root. */
+struct package_ops {
+	/* root_fd stays the caller's. Errors: what the database gives, with a message. */
+	int (*open)(int root_fd, void **ret, struct heal_error *error);
+	/*
+	 * Gives the owner of each path in owners[i], zeroed where there is none.
+	 * The array of n is the caller's, each entry to be freed by it.
+	 */
+	int (*owners)(void *handle, const char *const *paths, size_t n,
+		      struct heal_package *owners, struct heal_error *error);
+	/* Gives every installed binary package built from a source package. */
+	int (*of_source)(void *handle, const char *source, struct heal_package **ret,
+			 size_t *n, struct heal_error *error);
+	void (*close)(void *handle);
+};
+
+/* The service manager. Deadlines are CLOCK_MONOTONIC milliseconds. */
+struct service_ops {
+	int (*open)(int64_t deadline_ms, void **ret, struct heal_error *error);
+	/* Whether the machine is going down. */
+	int (*is_stopping)(void *handle, bool *ret, struct heal_error *error);
+	/* The unit that a process belongs to; -ENOENT when it belongs to none. */
+	int (*unit_of)(void *handle, pid_t pid, struct heal_unit *ret, struct heal_error *error);
+	/* The present main process of a unit; 0 when it has none. */
+	int (*main_pid)(void *handle, const char *unit, pid_t *ret, struct heal_error *error);
+	/* How the unit starts its service, nothing expanded yet. */
+	int (*exec_start)(void *handle, const char *unit, struct heal_exec *ret,
+			  struct heal_error *error);
+	/*
+	 * Back when the job is done, or at deadline_ms, which is its own. -ECANCELED: it did
+	 * not end well; -ETIMEDOUT: it is not over, and may yet be carried out; -ENOTCONN:
+	 * what came of it is not known. With any other error nothing was begun.
+	 */
+	int (*reload)(void *handle, const char *unit, int64_t deadline_ms,
+		      struct heal_error *error);
+	int (*try_restart)(void *handle, const char *unit, int64_t deadline_ms,
+			   struct heal_error *error);
+	int (*start)(void *handle, const char *unit, int64_t deadline_ms,
+		     struct heal_error *error);
+	/* Forgets the starts that count against StartLimitBurst. */
+	int (*reset_failed)(void *handle, const char *unit, struct heal_error *error);
+	void (*close)(void *handle);
+};
+
+/* An ssh client. */
+struct client_ops {
+	/*
+	 * Goes through the key exchange on a connected socket, which stays the
+	 * caller's. Sets fate to OK or FAILED, key and detail.
+	 */
+	void (*meet)(int fd, int timeout_ms, struct heal_hello *hello);
+};
+
+/* A reader of sshd-heal.conf and its drop-ins. */
+struct config_ops {
+	/*
+	 * Calls set for each key, in any order; path and line are where it stands.
+	 * Returns 0, what set gave, or -errno with a message naming file and line.
+	 */
+	int (*read)(int root_fd, const char *file,
+		    int (*set)(void *user, const char *key, const char *value, const char *path,
+			       uint64_t line, struct heal_error *error),
+		    void *user, struct heal_error *error);
+};
+
+/* dnf 5's answers. */
+struct event_ops {
+	/* Parses the reply with the packages of a transaction. Errors: -EPROTO, -ENOMEM. */
+	int (*parse)(const char *reply, size_t len, struct heal_event *event);
+};
+
+/* A format of the report that needs a library. */
+struct report_ops {
+	int (*write)(FILE *out, const struct heal_report *report);
+};
+
+/* The symbols that a module exports. */
+#define HEAL_CLIENT_OPS_SYMBOL "heal_client_ops"
+#define HEAL_CONFIG_OPS_SYMBOL "heal_config_ops"
+#define HEAL_EVENT_OPS_SYMBOL "heal_event_ops"
+#define HEAL_REPORT_OPS_SYMBOL "heal_report_ops"
+#define HEAL_PACKAGE_OPS_SYMBOL "heal_package_ops"
+#define HEAL_SERVICE_OPS_SYMBOL "heal_service_ops"
+
+void heal_package_done(struct heal_package *package);
+void heal_packages_free(struct heal_package *packages, size_t count);
+
+/* Adds one change; a package that is there already keeps its oldest version before. */
+int heal_event_add(struct heal_event *event, const char *package, const char *arch,
+		   const char *before, const char *now);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Whose a process is, by what nobody can make us wait for: /proc/PID/status and its
+ * namespace links. Only of root's own processes more may be read: cmdline, maps and the
+ * like take a lock that the process can keep, and its directory is root's also where it
+ * is anybody's that cannot be dumped (proc(5), PR_SET_DUMPABLE(2const)).
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/proc.h"
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "host/context.h"
+
+int stat_parse(const char *buf, size_t len, struct heal_stat *ret)
+{
+	/* comm may hold blanks and parentheses: the fields start behind its last one. */
+	const char *p = memrchr(buf, ')', len);
+	char fields[512]; /* of numbers, and 22 of them matter */
+	unsigned long long start_time = 0;
+	long ppid = 0;
+	char state = 0;
+
+	if (!p)
+		return -EINVAL;
+	(void)snprintf(fields, sizeof(fields), "%.*s", (int)(buf + len - p - 1), p + 1);
+	if (sscanf(fields,
+		   " %c %ld %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+		   "%*s %llu",
+		   &state, &ppid, &start_time) != 3)
+		return -EINVAL;
+	*ret = (struct heal_stat){
+		.ppid = (pid_t)ppid,
+		.state = state,
+		.start_time = start_time,
+	};
+	return 0;
+}
+
+int heal_open_process(const struct heal_context *ctx, const char *pid)
+{
+	int fd = openat(ctx->proc_fd, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Opens /proc's directory anew, so that every scan starts at its beginning. */
+DIR *heal_open_proc(struct heal_context *ctx)
+{
+	_cleanup_close_ int fd = -1;
+	DIR *dir;
+
+	if (ctx->proc_fd < 0) {
+		errno = ENOENT;
+		return NULL;
+	}
+	fd = openat(ctx->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	dir = fdopendir(fd);
+	if (dir)
+		fd = -1;
+	return dir;
+}
+
+/* The value of a field, up to the end of its line; NULL when there is none. */
+static const char *owner_field(const char *status, const char *name)
+{
+	const char *line = strstr(status, name);
+
+	return line ? line + strlen(name) + strspn(line + strlen(name), " \t") : NULL;
+}
+
+int owner_parse(const char *status, struct heal_owner *ret)
+{
+	const char *uids = owner_field(status, "\nUid:");
+	const char *seccomp = owner_field(status, "\nSeccomp:");
+	const char *caught = owner_field(status, "\nSigCgt:");
+	const char *capabilities = owner_field(status, "\nCapEff:");
+	unsigned long uid[4];
+
+	if (!uids || sscanf(uids, "%lu %lu %lu %lu", &uid[0], &uid[1], &uid[2], &uid[3]) != 4)
+		return -EBADMSG;
+	*ret = (struct heal_owner){
+		.is_root = uid[0] == 0 && uid[1] == 0 && uid[2] == 0 && uid[3] == 0,
+		/* SECCOMP_MODE_FILTER, proc_pid_status(5). */
+		.is_sandboxed = seccomp && *seccomp == '2',
+		/* Bit 0 is that of signal 1. */
+		.capabilities = capabilities ? strtoull(capabilities, NULL, 16) : 0,
+		.takes_hup = !caught || strtoull(caught, NULL, 16) & 1,
+	};
+	return 0;
+}
+
+int heal_owner_same_link(const struct heal_context *ctx, int dirfd, const char *name, bool *ret)
+{
+	_cleanup_close_ int init_fd = openat(ctx->proc_fd, "1", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_free_ char *theirs = NULL;
+	_cleanup_free_ char *ours = NULL;
+	int init_r = init_fd < 0 ? -errno : heal_readlink_at(init_fd, name, &ours);
+	int r = heal_readlink_at(dirfd, name, &theirs);
+
+	/* A kernel, or a recorded tree, that does not have this one for anybody. */
+	if (init_r == -ENOENT && r == -ENOENT) {
+		*ret = true;
+		return 0;
+	}
+	if (!theirs || !ours)
+		return r < 0 ? r : init_r;
+	*ret = strcmp(theirs, ours) == 0;
+	return 0;
+}
+
+int heal_owner_load(const struct heal_context *ctx, int dirfd, struct heal_owner *ret)
+{
+	_cleanup_free_ char *status = NULL;
+	struct heal_owner owner = {0};
+	bool is_same = false;
+	size_t len;
+	int r = heal_read_at(dirfd, "status", OWNER_STATUS_MAX, &status, &len);
+
+	if (r == 0)
+		r = owner_parse(status, &owner);
+	/* Root of a user namespace of its own may be anybody. */
+	if (r == 0 && owner.is_root)
+		r = heal_owner_same_link(ctx, dirfd, "ns/user", &is_same);
+	if (r < 0)
+		return r;
+	owner.is_root = owner.is_root && is_same;
+	*ret = owner;
+	return 0;
+}

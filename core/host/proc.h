@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Processes, by what nobody can make us wait for. */
+#ifndef SSHD_HEAL_HOST_PROC_H
+#define SSHD_HEAL_HOST_PROC_H
+
+#include <dirent.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "host/context.h"
+
+/* The directory of a process, by its number in text; -errno. */
+int heal_open_process(const struct heal_context *ctx, const char *pid);
+/* /proc's directory from its beginning; NULL with errno. */
+DIR *heal_open_proc(struct heal_context *ctx);
+struct heal_stat {
+	pid_t ppid;
+	char state;
+	uint64_t start_time;
+};
+
+/* Parses /proc/PID/stat (proc_pid_stat(5)); the comm may hold anything. */
+int stat_parse(const char *buf, size_t len, struct heal_stat *ret);
+/* A process may have 65,536 groups, which its status names, credentials(7). */
+#define OWNER_STATUS_MAX (1u << 20)
+
+struct heal_owner {
+	bool is_root;      /* real, effective, saved and filesystem user, in PID 1's user namespace */
+	bool is_sandboxed; /* by a seccomp filter */
+	uint64_t capabilities; /* the effective ones, capabilities(7) */
+	bool takes_hup;    /* it has a handler for SIGHUP, which ends it otherwise */
+};
+
+/* Parses /proc/PID/status (proc_pid_status(5)), ended by a NUL. -EBADMSG when it names no user. */
+int owner_parse(const char *status, struct heal_owner *ret);
+/* Whose the process of a /proc/PID directory is. Errors: those of /proc; -ENOENT, -ESRCH: it has ended. */
+int heal_owner_load(const struct heal_context *ctx, int dirfd, struct heal_owner *ret);
+/* Whether a link below a /proc/PID directory is PID 1's: "root", "ns/mnt". Errors: as above. */
+int heal_owner_same_link(const struct heal_context *ctx, int dirfd, const char *name, bool *ret);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a listener's facts mean. */
+#include "judge/verdict.h"
+
+#include "report.h"
+
+enum heal_verdict heal_verdict_of(unsigned facts)
+{
+	if (facts & HEAL_FACT_FOREIGN)
+		return HEAL_VERDICT_FOREIGN;
+	if (facts & HEAL_FACT_REFUSING)
+		return HEAL_VERDICT_REFUSING;
+	return facts & HEAL_FACT_STALE ? HEAL_VERDICT_STALE : HEAL_VERDICT_HEALTHY;
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The verdict on a listener, from its facts alone. */
+#ifndef SSHD_HEAL_JUDGE_VERDICT_H
+#define SSHD_HEAL_JUDGE_VERDICT_H
+
+#include "report.h"
+
+/* The judgement of one listener, from its facts alone. */
+enum heal_verdict heal_verdict_of(unsigned facts);
+
+#endif

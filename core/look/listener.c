@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The sshd listeners of this host, and whose they are. */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "look/listener.h"
+
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "host/context.h"
+#include "host/proc.h"
+#include "look/maps.h"
+#include "look/title.h"
+#include "report.h"
+
+#define LISTENER_FOREIGN_MAX 16
+#define LISTENER_RETRIES 5
+#define LISTENER_RETRY_PAUSE_MS 4
+
+static bool listener_basename_is(const char *path, size_t len, const char *name)
+{
+	const char *slash = memrchr(path, '/', len);
+	size_t n = strlen(name);
+
+	return slash && (size_t)(path + len - slash - 1) == n && memcmp(slash + 1, name, n) == 0;
+}
+
+/* The name of an exe without " (deleted)"; is_deleted tells whether that was there. */
+static size_t listener_exe_len(const char *exe, bool *is_deleted)
+{
+	size_t len = strlen(exe);
+	size_t stripped = maps_deleted_name(exe, len);
+
+	*is_deleted = stripped != 0;
+	return stripped ? stripped : len;
+}
+
+/* Compared with PID 1, not with ourselves: rpm may run us in a private namespace. */
+static int listener_is_with_init(const struct heal_context *ctx, int dirfd, bool *ret)
+{
+	static const char *const links[] = {"root", "ns/mnt", "ns/pid"};
+	bool is_same = true;
+
+	for (size_t i = 0; is_same && i < ARRAY_SIZE(links); i++) {
+		int r = heal_owner_same_link(ctx, dirfd, links[i], &is_same);
+
+		if (r < 0)
+			return r;
+	}
+	*ret = is_same;
+	return 0;
+}
+
+/* Whose a process is, as far as its exe does not matter. */
+static int listener_whose(const struct heal_context *ctx, const struct heal_listener *listener,
+			  const struct heal_owner *owner, enum heal_foreign *ret)
+{
+	bool is_with_init = false;
+	int r = 0;
+
+	if (owner->is_root && !ctx->is_chroot)
+		r = listener_is_with_init(ctx, listener->dirfd, &is_with_init);
+	if (r < 0)
+		return r;
+	*ret = is_with_init ? HEAL_OURS : HEAL_FOREIGN_NAMESPACE;
+	if (!owner->is_root)
+		*ret = HEAL_FOREIGN_USER;
+	return 0;
+}
+
+static bool listener_is_known(const struct heal_context *ctx, const struct heal_listener *listener)
+{
+	for (char **path = ctx->config.sshd_paths; *path; path++)
+		if (strcmp(*path, listener->exe) == 0)
+			return true;
+	return false;
+}
+
+static int listener_read_stat(int dirfd, struct heal_stat *ret)
+{
+	_cleanup_free_ char *buf = NULL;
+	size_t len;
+	int r = heal_read_at(dirfd, "stat", 4096, &buf, &len);
+
+	return r < 0 ? r : stat_parse(buf, len, ret);
+}
+
+static int listener_title(int dirfd, enum heal_title *ret)
+{
+	_cleanup_free_ char *buf = NULL;
+	size_t len = 0;
+	int r = heal_read_at(dirfd, "cmdline", CMDLINE_MAX, &buf, &len);
+
+	/* Inside execve it has none for a moment: that is how a reload looks. */
+	for (int i = 0; r == 0 && len == 0 && i < LISTENER_RETRIES; i++) {
+		free(heal_take(buf));
+		heal_sleep_ms(LISTENER_RETRY_PAUSE_MS);
+		r = heal_read_at(dirfd, "cmdline", CMDLINE_MAX, &buf, &len);
+	}
+	if (r == 0 && len == 0)
+		return -EAGAIN;
+	if (r == 0)
+		*ret = title_classify(buf, len);
+	return r;
+}
+
+/* Sets exe and exe_deleted. Returns 1 when the exe is no sshd. */
+static int listener_load_exe(struct heal_listener *listener)
+{
+	_cleanup_free_ char *exe = NULL;
+	size_t len;
+	int r = heal_readlink_at(listener->dirfd, "exe", &exe);
+
+	if (r < 0)
+		return r;
+	len = listener_exe_len(exe, &listener->exe_deleted);
+	if (!listener_basename_is(exe, len, "sshd"))
+		return 1;
+	listener->exe = heal_strndup(exe, len);
+	return listener->exe ? 0 : -ENOMEM;
+}
+
+/* Returns 1 when the exe of a process of root's only is named as a deleted sshd would be. */
+static int listener_check_exe(struct heal_context *ctx, struct heal_listener *listener)
+{
+	_cleanup_free_ char *exe = NULL;
+	struct stat st = {0};
+	int r = heal_readlink_at(listener->dirfd, "exe", &exe);
+
+	if (r < 0)
+		return r;
+	if (ctx->is_live && fstatat(listener->dirfd, "exe", &st, 0) < 0)
+		return -errno;
+	return maps_is_real_name(ctx, exe, strlen(exe), st.st_ino);
+}
+
+/*
+ * Whether a process of anybody's is one that sshd has started for a client: its parent is
+ * an sshd, or it is shut in where sshd has its children until the client is known.
+ */
+static int listener_is_child(const struct heal_context *ctx, const struct heal_listener *listener,
+			     bool is_sandboxed, bool *ret)
+{
+	_cleanup_free_ char *exe = NULL;
+	_cleanup_free_ char *root = NULL;
+	char path[32];
+	const char *base;
+	int r = heal_readlink_at(listener->dirfd, "root", &root);
+
+	if (r < 0)
+		return r;
+	*ret = is_sandboxed && strcmp(root, "/") != 0;
+	if (*ret)
+		return 0;
+	(void)snprintf(path, sizeof(path), "%d/exe", (int)listener->ppid);
+	r = heal_readlink_at(ctx->proc_fd, path, &exe);
+	/* It may have ended, and a kernel thread has none; no sshd has so long a name. */
+	if (r < 0 && r != -ENOENT && r != -ESRCH && r != -ENAMETOOLONG)
+		return r;
+	base = r == 0 ? strrchr(exe, '/') : NULL;
+	*ret = base && strncmp(base, "/sshd", 5) == 0;
+	return 0;
+}
+
+/* What a process of this host's root is: its title tells. Returns 1 when it is no listener. */
+static int listener_load_title(struct heal_context *ctx, struct heal_listener *listener)
+{
+	enum heal_title title = HEAL_TITLE_OTHER;
+	int r = listener->exe_deleted ? listener_check_exe(ctx, listener) : 0;
+
+	if (r == 0)
+		r = listener_title(listener->dirfd, &title);
+	return r == 0 ? title != HEAL_TITLE_LISTENER : r;
+}
+
+static int listener_load_roots(struct heal_context *ctx, struct heal_listener *listener)
+{
+	int r = listener_load_title(ctx, listener);
+
+	if (r == 0 && !listener_is_known(ctx, listener))
+		listener->foreign = HEAL_FOREIGN_PATH;
+	return r;
+}
+
+/*
+ * Likewise of anybody else's, the root of a container included, whose title is not asked
+ * for. A hook has no use for it.
+ */
+static int listener_load_foreign(const struct heal_context *ctx,
+				 const struct heal_listener *listener, bool is_sandboxed)
+{
+	bool is_child = false;
+	int r = ctx->is_hook && ctx->is_live ? 1
+					     : listener_is_child(ctx, listener, is_sandboxed, &is_child);
+
+	return r != 0 ? r : is_child;
+}
+
+static int listener_load(struct heal_context *ctx, struct heal_listener *listener, bool is_known)
+{
+	struct heal_owner owner = {0};
+	struct heal_stat stat = {0};
+	int r = listener_load_exe(listener);
+
+	if (r == 0)
+		r = heal_owner_load(ctx, listener->dirfd, &owner);
+	if (r == 0)
+		r = listener_read_stat(listener->dirfd, &stat);
+	if (r != 0)
+		return r;
+	if (stat.state == 'Z' || stat.state == 'X')
+		return 1;
+	listener->ppid = stat.ppid;
+	listener->start_time = stat.start_time;
+	if (is_known && owner.is_root)
+		return listener_load_title(ctx, listener);
+	r = listener_whose(ctx, listener, &owner, &listener->foreign);
+	if (r < 0)
+		return r;
+	return listener->foreign == HEAL_OURS
+		       ? listener_load_roots(ctx, listener)
+		       : listener_load_foreign(ctx, listener, owner.is_sandboxed);
+}
+
+int heal_listener_load(struct heal_context *ctx, pid_t pid, bool is_known, struct heal_listener *ret)
+{
+	_cleanup_(heal_listener_done) struct heal_listener listener = {
+		.pid = pid, .dirfd = -1, .sessions = -1, .refused_ms = -1};
+	char name[16];
+	int r;
+
+	(void)snprintf(name, sizeof(name), "%d", (int)pid);
+	listener.dirfd = heal_open_process(ctx, name);
+	if (listener.dirfd < 0)
+		return listener.dirfd;
+	r = listener_load(ctx, &listener, is_known);
+	if (r != 0)
+		return r;
+	/* Anyone can start a thousand of them: they must not use up our descriptors. */
+	if (listener.foreign != HEAL_OURS && listener.foreign != HEAL_FOREIGN_PATH)
+		(void)close(heal_take_fd(&listener.dirfd));
+	*ret = listener;
+	listener = (struct heal_listener){.dirfd = -1};
+	return 0;
+}
+
+/* Reads a file of a process, by its number in text. Errors: -ENOENT, -ESRCH: it has ended. */
+static int listener_read_of(const struct heal_context *ctx, const char *pid, const char *name,
+			    char **ret)
+{
+	char path[48];
+	size_t len;
+
+	(void)snprintf(path, sizeof(path), "%.12s/%s", pid, name);
+	return heal_read_at(ctx->proc_fd, path, OWNER_STATUS_MAX, ret, &len);
+}
+
+/* Whether a process is certainly not root's. */
+static bool listener_is_users(const struct heal_context *ctx, const char *pid)
+{
+	_cleanup_free_ char *status = NULL;
+	struct heal_owner owner = {0};
+
+	return listener_read_of(ctx, pid, "status", &status) == 0 &&
+	       owner_parse(status, &owner) == 0 && !owner.is_root;
+}
+
+/* Whether a process calls itself sshd, and may be root's. Errors: -ENOENT, -ESRCH: it has ended. */
+static int listener_may_be_roots(const struct heal_context *ctx, const char *pid, bool *ret)
+{
+	_cleanup_free_ char *comm = NULL;
+	int r = listener_read_of(ctx, pid, "comm", &comm);
+
+	if (r == 0)
+		*ret = strcmp(comm, "sshd\n") == 0 && !listener_is_users(ctx, pid);
+	return r;
+}
+
+/*
+ * A process that could not be looked at: not worth a line when it is no sshd, or not
+ * root's, or has ended.
+ */
+static bool listener_note_unreadable(const struct heal_context *ctx, const char *pid, int code,
+				     struct heal_notes *notes)
+{
+	bool may_be = true;
+	int r = listener_may_be_roots(ctx, pid, &may_be);
+	struct stat init;
+
+	if (r == -ENOENT || r == -ESRCH || !may_be)
+		return false;
+	/* Whose it is, is told by comparing it with PID 1, which may be shut away. */
+	if (fstatat(ctx->proc_fd, "1/ns/mnt", &init, 0) < 0 && errno != ENOENT)
+		(void)heal_notes_add(notes, "cannot tell whose sshd process %s is: reading /proc/1: %s",
+				     pid, strerror(errno));
+	else
+		(void)heal_notes_add(notes,
+				     "cannot tell whether sshd process %s is stale: reading /proc/%s: %s",
+				     pid, pid, strerror(code));
+	return true;
+}
+
+/* The quick look that nearly every process is passed over by: one readlinkat. */
+static int listener_is_candidate(struct heal_context *ctx, const char *pid)
+{
+	char path[32];
+	char exe[64];
+	ssize_t n;
+	size_t len;
+	bool is_deleted;
+
+	(void)snprintf(path, sizeof(path), "%.12s/exe", pid);
+	n = readlinkat(ctx->proc_fd, path, exe, sizeof(exe));
+	if (n < 0)
+		return -errno;
+	if (n == (ssize_t)sizeof(exe))
+		return 1;
+	exe[n] = '\0';
+	len = listener_exe_len(exe, &is_deleted);
+	return listener_basename_is(exe, len, "sshd");
+}
+
+static int listener_scan_one(struct heal_context *ctx, const char *pid,
+			     struct heal_listeners *listeners, struct heal_notes *notes)
+{
+	struct heal_listener listener;
+	int r = listener_is_candidate(ctx, pid);
+
+	/* Kernel threads have no exe; what is not there any more has ended. */
+	if (r == 0 || r == -ENOENT || r == -ESRCH)
+		return 0;
+	if (r > 0)
+		r = heal_listener_load(ctx, (pid_t)atoi(pid), false, &listener);
+	if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
+		return r;
+	if (r < 0)
+		listeners->unreadable += listener_note_unreadable(ctx, pid, -r, notes);
+	if (r != 0)
+		return 0;
+	/* Anyone can start a thousand of them, and so bury the one that matters. */
+	if (listener.foreign != HEAL_OURS && listeners->n_foreign >= LISTENER_FOREIGN_MAX) {
+		listeners->n_foreign++;
+		heal_listener_done(&listener);
+		return 0;
+	}
+	if (heal_grow(&listeners->items, listeners->count, sizeof(*listeners->items)) < 0) {
+		heal_listener_done(&listener);
+		return -ENOMEM;
+	}
+	listeners->items[listeners->count++] = listener;
+	listeners->n_foreign += listener.foreign != HEAL_OURS;
+	return 0;
+}
+
+/* Between fork and exec a connection's child still has the listener's title and mappings. */
+static void listener_drop_children(struct heal_listeners *listeners)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < listeners->count; i++) {
+		struct heal_listener *listener = &listeners->items[i];
+		bool is_child = false;
+
+		for (size_t j = 0; j < listeners->count; j++)
+			is_child |= listeners->items[j].pid == listener->ppid &&
+				    (listeners->items[j].foreign == HEAL_OURS ||
+				     listener->foreign != HEAL_OURS);
+		listener->ppid = is_child ? -1 : listener->ppid;
+	}
+	for (size_t i = 0; i < listeners->count; i++) {
+		if (listeners->items[i].ppid == -1) {
+			listeners->n_foreign -= listeners->items[i].foreign != HEAL_OURS;
+			heal_listener_done(&listeners->items[i]);
+		} else {
+			listeners->items[kept++] = listeners->items[i];
+		}
+	}
+	listeners->count = kept;
+}
+
+int heal_listeners_find(struct heal_context *ctx, struct heal_listeners *ret,
+			struct heal_notes *notes, struct heal_error *error)
+{
+	_cleanup_(heal_listeners_done) struct heal_listeners listeners = {0};
+	_cleanup_closedir_ DIR *dir = heal_open_proc(ctx);
+	struct dirent *entry;
+
+	if (!dir)
+		return heal_error_set(error, errno, "looking for sshd processes: opening /proc: %s",
+				      strerror(errno));
+	while ((errno = 0, entry = readdir(dir))) {
+		int r;
+
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		r = listener_scan_one(ctx, entry->d_name, &listeners, notes);
+		if (r < 0)
+			return heal_error_set(error, -r, "looking for sshd processes: %s",
+					      strerror(-r));
+	}
+	if (errno)
+		return heal_error_set(error, errno, "looking for sshd processes: reading /proc: %s",
+				      strerror(errno));
+	listener_drop_children(&listeners);
+	*ret = listeners;
+	listeners = (struct heal_listeners){0};
+	return 0;
+}
+
+void heal_listener_replace(struct heal_listener *listener, struct heal_listener *fresh)
+{
+	struct heal_listener old = *listener;
+
+	listener->pid = fresh->pid;
+	listener->dirfd = fresh->dirfd;
+	listener->start_time = fresh->start_time;
+	listener->exe = fresh->exe;
+	listener->exe_deleted = fresh->exe_deleted;
+	listener->addresses = fresh->addresses;
+	listener->n_addresses = fresh->n_addresses;
+	fresh->dirfd = old.dirfd;
+	fresh->exe = old.exe;
+	fresh->addresses = old.addresses;
+	fresh->n_addresses = old.n_addresses;
+	heal_listener_done(fresh);
+}

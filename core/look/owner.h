@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Whose the stale files are. */
+#ifndef SSHD_HEAL_LOOK_OWNER_H
+#define SSHD_HEAL_LOOK_OWNER_H
+
+#include "host/context.h"
+#include "report.h"
+
+/*
+ * Names the owners of all stale files, and the watched packages that the event
+ * changed. What cannot be found out stays NULL and becomes a note.
+ */
+int heal_packages_name(struct heal_context *ctx, struct heal_report *report);
+
+#endif

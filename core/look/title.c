@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What an sshd is, by its title or arguments. */
+#include <stdbool.h>
+#include <string.h>
+
+#include "look/title.h"
+
+#include "base/cleanup.h"
+
+/*
+ * Whether the arguments make sshd something else than a listener: -i serves one
+ * connection, -R was re-executed for one, -t -T -G -V only test or tell, sshd(8).
+ */
+static bool title_is_child(const char *cmdline, size_t len)
+{
+	const char *end = cmdline + len;
+	const char *arg = memchr(cmdline, '\0', len);
+
+	while (arg && ++arg < end) {
+		const char *next = memchr(arg, '\0', (size_t)(end - arg));
+
+		if (arg[0] != '-')
+			return false;
+		for (const char *c = arg + 1; next && c < next; c++) {
+			if (strchr("iRtTGV", *c))
+				return true;
+			if (!strchr("bCcEfghkopu", *c))
+				continue;
+			/* An option with a value, in this argument or the next. */
+			if (c + 1 == next && next + 1 < end)
+				next = memchr(next + 1, '\0', (size_t)(end - next - 1));
+			break;
+		}
+		arg = next;
+	}
+	return false;
+}
+
+static bool title_has(const char *title, size_t len, const char *mark)
+{
+	return memmem(title, len, mark, strlen(mark)) != NULL;
+}
+
+enum heal_title title_classify(const char *cmdline, size_t len)
+{
+	/* sshd up to 9.7 names itself so in every role; from 9.8 on only the listener does. */
+	static const char *const prefixes[] = {"sshd: ", "sshd-session: ", "sshd-auth: "};
+	size_t skip = 0;
+
+	if (len == 0)
+		return HEAL_TITLE_OTHER;
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes) && !skip; i++)
+		if (len > strlen(prefixes[i]) &&
+		    memcmp(cmdline, prefixes[i], strlen(prefixes[i])) == 0)
+			skip = strlen(prefixes[i]);
+	/* Before 8.2 a listener has no title, only its argv. */
+	if (!skip)
+		return title_is_child(cmdline, len) ? HEAL_TITLE_OTHER : HEAL_TITLE_LISTENER;
+	cmdline += skip;
+	len -= skip;
+	/*
+	 * sshd insists on an absolute argv[0], and no user name begins with a slash: so
+	 * it is known even where the title found too little room for its end.
+	 */
+	if (cmdline[0] == '/' || title_has(cmdline, len, " [listener]"))
+		return HEAL_TITLE_LISTENER;
+	if (cmdline[0] == '[' || title_has(cmdline, len, " [net]") ||
+	    title_has(cmdline, len, " [accepted]") ||
+	    (len >= 8 && memcmp(cmdline, "unknown ", 8) == 0))
+		return HEAL_TITLE_OTHER;
+	return HEAL_TITLE_SESSION;
+}

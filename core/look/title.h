@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What an sshd is, by its title. */
+#ifndef SSHD_HEAL_LOOK_TITLE_H
+#define SSHD_HEAL_LOOK_TITLE_H
+
+#include <stddef.h>
+
+/* Of /proc/PID/cmdline; a listener's title is its argv and a few words. */
+#define CMDLINE_MAX (256u << 10)
+
+enum heal_title {
+	HEAL_TITLE_LISTENER,
+	HEAL_TITLE_SESSION, /* past authentication, or its privileged monitor */
+	HEAL_TITLE_OTHER,   /* before authentication, -i, -R, -t, -T */
+};
+
+/* Tells what an sshd is by its /proc/PID/cmdline of len bytes, NULs included. */
+enum heal_title title_classify(const char *cmdline, size_t len);
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The report as JSON, by json-c. Its schema is docs/report.schema.json. */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "host/module.h"
+#include "report.h"
+
+#define JSON_TEXT_MAX 1024
+
+/*
+ * A tree that is being made. json-c ends the program over an object that could not be
+ * allocated: so nothing is added to one, and one failure makes the whole a failure.
+ */
+struct json {
+	bool has_failed;
+};
+
+/* Takes what was made; remembers when it could not be. */
+static struct json_object *json_made(struct json *json, struct json_object *value)
+{
+	json->has_failed |= value == NULL;
+	return value;
+}
+
+/* Adds a member, NULL being null; takes the value over. */
+static void json_add(struct json *json, struct json_object *object, const char *key,
+		     struct json_object *value)
+{
+	if (object && json_object_object_add(object, key, value) == 0)
+		return;
+	json->has_failed = true;
+	json_object_put(value);
+}
+
+/* Likewise to a list. */
+static void json_append(struct json *json, struct json_object *list, struct json_object *value)
+{
+	if (list && value && json_object_array_add(list, value) == 0)
+		return;
+	json->has_failed = true;
+	json_object_put(value);
+}
+
+/* null where nothing is known, and never an unsafe byte. */
+static struct json_object *json_text(struct json *json, const char *text)
+{
+	char safe[JSON_TEXT_MAX];
+
+	if (!text)
+		return NULL;
+	heal_safe(safe, sizeof(safe), text);
+	return json_made(json, json_object_new_string(safe));
+}
+
+static void json_add_text(struct json *json, struct json_object *object, const char *key,
+			  const char *text)
+{
+	json_add(json, object, key, json_text(json, text));
+}
+
+static struct json_object *json_stale_files(struct json *json, const struct heal_listener *listener)
+{
+	struct json_object *list = json_made(json, json_object_new_array());
+
+	for (size_t i = 0; i < listener->n_stale; i++) {
+		const struct heal_stale_file *file = &listener->stale[i];
+		struct json_object *object = json_made(json, json_object_new_object());
+
+		json_add_text(json, object, "path", file->path);
+		json_add_text(json, object, "package", file->package);
+		json_add_text(json, object, "source", file->source);
+		json_add_text(json, object, "version_before", file->version_before);
+		json_add_text(json, object, "version_now", file->version_now);
+		json_append(json, list, object);
+	}
+	return list;
+}
+
+static struct json_object *json_trial(struct json *json, const struct heal_trial *trial)
+{
+	static const char *const results[] = {
+		[HEAL_TRIAL_SKIPPED] = "skipped",
+		[HEAL_TRIAL_OK] = "ok",
+		[HEAL_TRIAL_FAILED] = "failed",
+	};
+	static const char *const host_keys[] = {
+		[HEAL_HOST_KEY_UNKNOWN] = "unknown",
+		[HEAL_HOST_KEY_SAME] = "same",
+		[HEAL_HOST_KEY_CHANGED] = "changed",
+	};
+	struct json_object *object = json_made(json, json_object_new_object());
+
+	json_add_text(json, object, "result", results[trial->result]);
+	json_add_text(json, object, "detail", *trial->detail ? trial->detail : NULL);
+	json_add_text(json, object, "host_key", host_keys[trial->host_key]);
+	return object;
+}
+
+static struct json_object *json_addresses(struct json *json, const struct heal_listener *listener)
+{
+	struct json_object *list = json_made(json, json_object_new_array());
+
+	for (size_t i = 0; i < listener->n_addresses; i++)
+		json_append(json, list, json_text(json, listener->addresses[i]));
+	return list;
+}
+
+/* To a tenth: the watch looks four times a millisecond. NULL when it is not known. */
+static struct json_object *json_milliseconds(struct json *json, double ms)
+{
+	char text[32];
+
+	if (ms < 0)
+		return NULL;
+	(void)snprintf(text, sizeof(text), "%.1f", ms);
+	/* The number as it is written, so that it can be compared with what is read. */
+	return json_made(json, json_object_new_double_s(strtod(text, NULL), text));
+}
+
+/* NULL when it is not known. */
+static struct json_object *json_count(struct json *json, int n)
+{
+	return n < 0 ? NULL : json_made(json, json_object_new_int(n));
+}
+
+static struct json_object *json_listener(struct json *json, const struct heal_listener *listener)
+{
+	static const char *const plans[] = {
+		[HEAL_PLAN_NONE] = "none",       [HEAL_PLAN_RELOAD] = "reload",
+		[HEAL_PLAN_RESTART] = "restart", [HEAL_PLAN_WARN] = "warn",
+		/* SIGHUP is how sshd reloads, be it sent by systemd or by us. */
+		[HEAL_PLAN_HUP] = "reload",
+	};
+	static const char *const outcomes[] = {
+		[HEAL_OUTCOME_NOT_NEEDED] = "not-needed", [HEAL_OUTCOME_DRY_RUN] = "dry-run",
+		[HEAL_OUTCOME_HEALED] = "healed",         [HEAL_OUTCOME_WARNED] = "warned",
+		[HEAL_OUTCOME_FAILED] = "failed",
+	};
+	struct json_object *object = json_made(json, json_object_new_object());
+
+	json_add(json, object, "pid", json_count(json, listener->pid));
+	json_add_text(json, object, "unit", listener->unit.id);
+	json_add_text(json, object, "exe", listener->exe);
+	json_add(json, object, "addresses", json_addresses(json, listener));
+	json_add(json, object, "sessions", json_count(json, listener->sessions));
+	json_add_text(json, object, "verdict", heal_verdict_text(listener->verdict));
+	json_add(json, object, "stale_files", json_stale_files(json, listener));
+	json_add(json, object, "trial", json_trial(json, &listener->trial));
+	json_add_text(json, object, "plan", plans[listener->plan]);
+	json_add_text(json, object, "reason",
+		      listener->outcome == HEAL_OUTCOME_FAILED ? listener->detail : listener->reason);
+	json_add_text(json, object, "outcome", outcomes[listener->outcome]);
+	json_add(json, object, "refused_ms", json_milliseconds(json, listener->refused_ms));
+	return object;
+}
+
+static size_t json_length(struct json_object *value);
+
+/* With quotes, and a backslash before each quote and backslash; all else was made safe. */
+static size_t json_length_of_text(const char *text)
+{
+	size_t len = 2;
+
+	for (; *text; text++)
+		len += strchr("\"\\", *text) ? 2 : 1;
+	return len;
+}
+
+static size_t json_length_of_list(struct json_object *list)
+{
+	size_t n = json_object_array_length(list);
+	size_t len = 2 + (n ? n - 1 : 0);
+
+	for (size_t i = 0; i < n; i++)
+		len += json_length(json_object_array_get_idx(list, i));
+	return len;
+}
+
+/* How long the text of a value is, RFC 8259 without any blanks. */
+static size_t json_length(struct json_object *value)
+{
+	size_t len = 1;
+
+	switch (json_object_get_type(value)) {
+	case json_type_object: {
+		json_object_object_foreach(value, key, member)
+			len += json_length_of_text(key) + json_length(member) + 2;
+		/* As many commas as members but one; {} has none, and is not written here. */
+		return len;
+	}
+	case json_type_array:
+		return json_length_of_list(value);
+	case json_type_string:
+		return json_length_of_text(json_object_get_string(value));
+	case json_type_int:
+		return (size_t)snprintf(NULL, 0, "%d", json_object_get_int(value));
+	case json_type_double:
+		return (size_t)snprintf(NULL, 0, "%.1f", json_object_get_double(value));
+	default:
+		return strlen("null");
+	}
+}
+
+/*
+ * The text of a tree, which owns it; NULL when out of memory. json-c just leaves out what
+ * it had no memory for: the length tells whether all of it is there.
+ */
+static const char *json_text_of(struct json_object *object)
+{
+	const char *text = json_object_to_json_string_ext(
+		object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+
+	return text && strlen(text) == json_length(object) ? text : NULL;
+}
+
+static int json_write(FILE *out, const struct heal_report *report)
+{
+	struct json json = {0};
+	struct json_object *object = json_made(&json, json_object_new_object());
+	struct json_object *list = json_made(&json, json_object_new_array());
+	const char *text = NULL;
+	int r;
+
+	json_add(&json, object, "version", json_count(&json, 1));
+	json_add_text(&json, object, "verdict", heal_verdict_text(report->verdict));
+	for (size_t i = 0; i < report->listeners.count; i++)
+		json_append(&json, list, json_listener(&json, &report->listeners.items[i]));
+	json_add(&json, object, "listeners", list);
+	if (!json.has_failed)
+		text = json_text_of(object);
+	r = text ? fprintf(out, "%s\n", text) : -1;
+	json_object_put(object);
+	if (!text)
+		return -ENOMEM;
+	return r < 0 || fflush(out) != 0 ? -EIO : 0;
+}
+
+_export_ extern const struct report_ops heal_report_ops;
+const struct report_ops heal_report_ops = {.write = json_write};

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The structs and enums of the way, and their words. */
+#ifndef SSHD_HEAL_REPORT_H
+#define SSHD_HEAL_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+/* One package that a transaction changes. Versions are NULL when absent. */
+struct heal_change {
+	char *package;        /* binary package name */
+	char *arch;           /* Debian or rpm architecture */
+	char *version_before; /* NULL: newly installed */
+	char *version_now;    /* NULL: removed */
+};
+
+struct heal_event {
+	struct heal_change *changes;
+	size_t count;
+};
+
+/* A file that a listener has mapped and that was deleted or replaced since. */
+struct heal_stale_file {
+	char *path;           /* its name on disk, without the kernel's and packagers' suffixes */
+	char *package;        /* owner; NULL when unknown, as are the next three */
+	char *source;         /* source package */
+	char *version_before; /* of the owner, before the noted transactions */
+	char *version_now;    /* of the owner, as installed */
+	int64_t install_time; /* of the owner, seconds since 1970; 0: unknown */
+};
+
+/* A watched package that the noted transactions changed. */
+struct heal_upgrade {
+	char *package;
+	char *source;
+	char *version_before; /* NULL: newly installed */
+	char *version_now;
+};
+
+enum heal_foreign {
+	HEAL_OURS,
+	HEAL_FOREIGN_USER,      /* not owned by root */
+	HEAL_FOREIGN_NAMESPACE, /* other root, mount or PID namespace than PID 1 */
+	HEAL_FOREIGN_PATH,      /* exe is no known sshd path */
+};
+
+/* Ordered by how bad it is, except foreign, which is never judged. */
+enum heal_verdict {
+	HEAL_VERDICT_HEALTHY,
+	HEAL_VERDICT_FOREIGN,
+	HEAL_VERDICT_STALE,
+	HEAL_VERDICT_UNKNOWN,
+	HEAL_VERDICT_REFUSING,
+};
+
+enum heal_plan {
+	HEAL_PLAN_NONE,
+	HEAL_PLAN_RELOAD,
+	HEAL_PLAN_RESTART,
+	HEAL_PLAN_WARN,
+	HEAL_PLAN_HUP, /* SIGHUP to a listener outside systemd, when configured */
+};
+
+enum heal_outcome {
+	HEAL_OUTCOME_NOT_NEEDED,
+	HEAL_OUTCOME_DRY_RUN,
+	HEAL_OUTCOME_HEALED,
+	HEAL_OUTCOME_WARNED,
+	HEAL_OUTCOME_FAILED,
+};
+
+/* What the plan rests on, one bit per fact. */
+enum heal_fact {
+	HEAL_FACT_FOREIGN = 1u << 0,
+	HEAL_FACT_STALE = 1u << 1,
+	HEAL_FACT_TRIAL_FAILED = 1u << 2,
+	HEAL_FACT_KEY_CHANGED = 1u << 3,
+	HEAL_FACT_MODE_WARN = 1u << 4,
+	HEAL_FACT_FORBIDDEN = 1u << 5,       /* policy-rc.d */
+	HEAL_FACT_SHUTTING_DOWN = 1u << 6,
+	HEAL_FACT_NO_MANAGER = 1u << 7,      /* systemd could not be asked */
+	HEAL_FACT_UNMANAGED = 1u << 8,       /* not the main process of a service */
+	HEAL_FACT_HUP_ALLOWED = 1u << 9,
+	HEAL_FACT_SOCKET_ACTIVATED = 1u << 10,
+	HEAL_FACT_CAN_RELOAD = 1u << 11,
+	HEAL_FACT_RELOADED = 1u << 12,       /* was reloaded in this run, and is still stale */
+	HEAL_FACT_KILLS_SESSIONS = 1u << 13,
+	HEAL_FACT_START_LIMIT = 1u << 14,    /* earlier starts count against it, and cannot be forgotten */
+	HEAL_FACT_REFUSES_STOP = 1u << 15,
+	HEAL_FACT_PORT_TAKEN = 1u << 16,
+	HEAL_FACT_REFUSING = 1u << 17,       /* clients are turned away now */
+	HEAL_FACT_UNTRIED = 1u << 18,        /* no trial could be made */
+	HEAL_FACT_MOVES = 1u << 19,          /* on disk it would not listen where it does */
+	HEAL_FACT_NO_TIME = 1u << 20,        /* too little of the deadline is left */
+	HEAL_FACT_BUSY = 1u << 21,           /* another run is at work */
+	HEAL_FACT_UNLOCKED = 1u << 22,       /* nothing could be locked, so nothing is done */
+	HEAL_FACT_POLICY_UNASKED = 1u << 23, /* policy-rc.d could not be asked */
+	HEAL_FACT_HUP_FATAL = 1u << 24,      /* after SIGHUP sshd would not find its files */
+	HEAL_FACT_SESSIONS_UNSEEN = 1u << 25, /* whether a restart would end any is not known */
+	HEAL_FACT_LOG_STUCK = 1u << 26,      /* sshd would wait for the log, and serve nobody */
+	HEAL_FACT_NOT_READY = 1u << 27,      /* it has no handler for SIGHUP, which would end it */
+};
+
+struct heal_decision {
+	enum heal_plan plan;
+	const char *reason; /* static text */
+};
+
+/* What a new ssh client meets. */
+enum heal_fate {
+	HEAL_FATE_UNKNOWN, /* not tried, or our client could not */
+	HEAL_FATE_ANSWERED, /* by a key exchange offer of which our client knows nothing */
+	HEAL_FATE_OK,      /* through the whole key exchange, host key signature included */
+	HEAL_FATE_REFUSED,
+	HEAL_FATE_RESET,
+	HEAL_FATE_EOF,     /* closed before the banner */
+	HEAL_FATE_PENALTY, /* MaxStartups, PerSourcePenalties: it is about us, not about sshd */
+	HEAL_FATE_TIMEOUT, /* no end was seen in the time that it was given */
+	HEAL_FATE_FAILED,  /* a banner, but no key exchange */
+};
+
+struct heal_hello {
+	enum heal_fate fate;
+	char key[128];    /* "ssh-ed25519 SHA256:...", "" when it came to none */
+	char detail[256]; /* the client library's words, printable */
+};
+
+enum heal_trial_result {
+	HEAL_TRIAL_SKIPPED,
+	HEAL_TRIAL_OK,
+	HEAL_TRIAL_FAILED,
+};
+
+enum heal_host_key {
+	HEAL_HOST_KEY_UNKNOWN,
+	HEAL_HOST_KEY_SAME,
+	HEAL_HOST_KEY_CHANGED,
+};
+
+/* What the sshd on disk does with a client. */
+struct heal_trial {
+	enum heal_trial_result result;
+	enum heal_host_key host_key; /* against that of the running listener */
+	char key[128];
+	bool is_port_taken;          /* somebody else listens where it would */
+	bool is_moving;              /* it would not listen where the listener does */
+	bool is_hup_fatal;           /* after SIGHUP it would not find its files */
+	char detail[512];            /* why it failed, was skipped or is no good, printable */
+};
+
+/* What systemd says of a listener's unit. */
+struct heal_unit {
+	char *id; /* "ssh.service" */
+	pid_t main_pid;
+	bool is_service;
+	bool is_socket_activated;
+	bool can_reload;
+	bool refuses_stop;
+	bool kills_cgroup; /* KillMode= ends every process of its cgroup, sessions in it included */
+};
+
+struct heal_listener {
+	pid_t pid;
+	pid_t ppid;
+	int dirfd;             /* /proc/PID; with start_time it names the process for good. -1: foreign */
+	uint64_t start_time;   /* clock ticks after boot, proc(5) field 22 */
+	char *exe;             /* without " (deleted)" */
+	bool exe_deleted;
+	enum heal_foreign foreign;
+	char **addresses;      /* "0.0.0.0:22", "[::]:22" */
+	size_t n_addresses;
+	int sessions;          /* -1: not counted */
+	struct heal_stale_file *stale;
+	size_t n_stale;
+	struct heal_unit unit; /* id NULL: not known */
+	struct heal_hello live;  /* a client at its own address, before anything was done */
+	struct heal_trial trial;
+	enum heal_verdict verdict;
+	enum heal_plan plan;
+	const char *reason;    /* of the plan; static text */
+	enum heal_outcome outcome;
+	enum heal_plan in_vain; /* what was done and did not help; NONE: nothing */
+	char detail[512];      /* what failed or what to type, "" when there is nothing to add */
+	enum heal_fate proved; /* what a client met after the action */
+	double refused_ms;     /* how long nothing listened during the action; negative: unknown */
+};
+
+struct heal_listeners {
+	struct heal_listener *items;
+	size_t count;
+	size_t unreadable; /* processes that call themselves sshd and may not be looked at */
+	size_t n_foreign;  /* foreign ones, those that are too many to be listed included */
+};
+
+/* Everything that one run found out and did. */
+struct heal_report {
+	struct heal_event event;
+	struct heal_listeners listeners;
+	struct heal_upgrade *upgrades; /* of the watched source packages */
+	size_t n_upgrades;
+	struct heal_notes notes;
+	enum heal_verdict verdict;
+};
+
+enum heal_proof {
+	HEAL_PROOF_OK,
+	HEAL_PROOF_STALE,    /* it still runs deleted files */
+	HEAL_PROOF_DOWN,     /* nothing listens */
+	HEAL_PROOF_SHUT_OUT, /* it is fresh, and no client gets in, or not everywhere as before */
+	HEAL_PROOF_UNKNOWN,  /* it could not be looked at */
+};
+
+enum heal_verb {
+	HEAL_CHECK, /* reads only */
+	HEAL_DRY_RUN,
+	HEAL_HEAL,
+	HEAL_HOOK, /* heal, and silent when all is well */
+};
+
+/* "healthy", "stale", "refusing", "foreign" or "unknown". */
+const char *heal_verdict_text(enum heal_verdict verdict);
+
+/* What a client meets, as the end of a sentence that begins with "a new client". */
+const char *heal_fate_text(enum heal_fate fate);
+/* Whether it is the main process of its unit, a service: what is done to the unit is done to it. */
+bool heal_listener_has_unit(const struct heal_listener *listener);
+
+void maps_clear_stale(struct heal_listener *listener);
+void heal_listener_done(struct heal_listener *listener);
+void heal_listeners_done(struct heal_listeners *listeners);
+void heal_event_done(struct heal_event *event);
+void heal_report_done(struct heal_report *report);
+
+/* Exit status: 0 fine or healed, 1 stale, 2 refusing or failed, 3 not found out. */
+int heal_report_status(const struct heal_report *report);
+
+/* Sets the detail of a listener's outcome, made safe to print. */
+void heal_detail(struct heal_listener *listener, const char *fmt, ...) _printf_(2, 3);
+
+void heal_change_done(struct heal_change *change);
+
+#endif

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The report: for people, for syslog, and as an exit status. */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+
+#include "tell/text.h"
+
+#include "base/text.h"
+#include "report.h"
+
+#define TEXT_NAME_MAX 1024
+
+/* Prints a string that came from outside; nothing unsafe gets through. */
+static void text_safe(FILE *out, const char *text)
+{
+	char safe[TEXT_NAME_MAX];
+
+	heal_safe(safe, sizeof(safe), text);
+	(void)fputs(safe, out);
+}
+
+static void text_versions(FILE *out, const char *package, const char *before, const char *now,
+			    const char *source)
+{
+	text_safe(out, package);
+	(void)fputc(' ', out);
+	if (before) {
+		text_safe(out, before);
+		(void)fputs(" -> ", out);
+	}
+	text_safe(out, now ? now : "(version unknown)");
+	(void)fputs(" (source ", out);
+	text_safe(out, source ? source : "unknown");
+	(void)fputc(')', out);
+}
+
+/* Where nobody knows what was there before, when it came at least. */
+static void text_time(FILE *out, int64_t seconds)
+{
+	time_t when = (time_t)seconds;
+	char text[32];
+	struct tm tm;
+
+	if (localtime_r(&when, &tm) && strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm))
+		(void)fprintf(out, ", installed %s", text);
+}
+
+static void text_subject(FILE *out, const struct heal_listener *listener)
+{
+	if (listener->unit.id && heal_listener_has_unit(listener))
+		text_safe(out, listener->unit.id);
+	else
+		text_safe(out, listener->exe);
+	(void)fprintf(out, " (pid %d", (int)listener->pid);
+	for (size_t i = 0; i < listener->n_addresses; i++)
+		(void)fprintf(out, "%s%s", i ? " " : ", listens on ", listener->addresses[i]);
+	if (listener->sessions > 0)
+		(void)fprintf(out, ", %d session%s", listener->sessions,
+			      listener->sessions == 1 ? "" : "s");
+	(void)fputc(')', out);
+}
+
+static const char *text_foreign(enum heal_foreign foreign)
+{
+	switch (foreign) {
+	case HEAL_FOREIGN_USER:
+		return "not run by root";
+	case HEAL_FOREIGN_NAMESPACE:
+		return "in a container or chroot";
+	case HEAL_FOREIGN_PATH:
+		return "not a known sshd path";
+	case HEAL_OURS:
+		break;
+	}
+	return "";
+}
+
+/* Whether a client met what it is to meet. */
+static bool text_is_in(enum heal_fate fate)
+{
+	return fate == HEAL_FATE_OK || fate == HEAL_FATE_ANSWERED;
+}
+
+/* What was done, or what would be, or what to type. */
+static void text_outcome(FILE *out, const struct heal_listener *listener)
+{
+	static const char *const done[] = {
+		[HEAL_PLAN_RELOAD] = "reloaded",
+		[HEAL_PLAN_RESTART] = "restarted",
+		[HEAL_PLAN_HUP] = "sent SIGHUP",
+	};
+	static const char *const would[] = {
+		[HEAL_PLAN_RELOAD] = "would be reloaded",
+		[HEAL_PLAN_RESTART] = "would be restarted",
+		[HEAL_PLAN_HUP] = "would get SIGHUP",
+	};
+
+	if (listener->foreign != HEAL_OURS)
+		(void)fprintf(out, "left alone, %s", text_foreign(listener->foreign));
+	if (listener->in_vain != HEAL_PLAN_NONE)
+		(void)fprintf(out, "%s, which did not help; ", done[listener->in_vain]);
+	switch (listener->outcome) {
+	case HEAL_OUTCOME_NOT_NEEDED:
+		break;
+	case HEAL_OUTCOME_DRY_RUN:
+		(void)fprintf(out, "%s: %s", would[listener->plan], listener->reason);
+		break;
+	case HEAL_OUTCOME_HEALED:
+		(void)fprintf(out, "healed: %s, no deleted file left, a new client %s",
+			      done[listener->plan],
+			      text_is_in(listener->proved) ? heal_fate_text(listener->proved)
+							     : "could not be tried");
+		if (listener->refused_ms >= 0)
+			(void)fprintf(out, "; clients were refused for %.1f ms", listener->refused_ms);
+		if (*listener->detail)
+			(void)fprintf(out, "; but %s", listener->detail);
+		break;
+	case HEAL_OUTCOME_WARNED:
+		(void)fprintf(out, "left alone: %s", listener->reason);
+		if (*listener->detail)
+			(void)fprintf(out, "; to heal it by hand: %s", listener->detail);
+		break;
+	case HEAL_OUTCOME_FAILED:
+		(void)fprintf(out, "%s: %s",
+			      listener->verdict == HEAL_VERDICT_UNKNOWN ? "it is NOT known whether it is healed"
+									: "NOT healed",
+			      listener->detail);
+		break;
+	}
+}
+
+/* What clients meet, now and with the files on disk, where that is bad news. */
+static void text_tried(FILE *out, const struct heal_listener *listener)
+{
+	if (listener->live.fate > HEAL_FATE_OK)
+		(void)fprintf(out, "  %sa new client %s\n",
+			      listener->verdict == HEAL_VERDICT_REFUSING ? "CRITICAL: " : "",
+			      heal_fate_text(listener->live.fate));
+	else if (listener->live.fate == HEAL_FATE_UNKNOWN && *listener->live.detail)
+		(void)fprintf(out, "  a client could not be tried: %s\n", listener->live.detail);
+	if (*listener->trial.detail)
+		(void)fprintf(out, "  %s\n", listener->trial.detail);
+}
+
+static void text_stale(FILE *out, const struct heal_listener *listener)
+{
+	text_subject(out, listener);
+	(void)fputs(" runs files that were replaced or deleted\n", out);
+	for (size_t i = 0; i < listener->n_stale; i++) {
+		const struct heal_stale_file *file = &listener->stale[i];
+
+		(void)fputs("  ", out);
+		text_safe(out, file->path);
+		(void)fputs(": ", out);
+		if (file->package)
+			text_versions(out, file->package, file->version_before, file->version_now,
+					file->source);
+		else
+			(void)fputs("owner unknown", out);
+		if (!file->version_before && file->install_time)
+			text_time(out, file->install_time);
+		(void)fputc('\n', out);
+	}
+	text_tried(out, listener);
+	(void)fputs("  ", out);
+	text_outcome(out, listener);
+	(void)fputc('\n', out);
+}
+
+/* Whether a package is named with a stale file already. */
+static bool text_is_named(const struct heal_report *report, const char *package)
+{
+	for (size_t i = 0; i < report->listeners.count; i++) {
+		const struct heal_listener *listener = &report->listeners.items[i];
+
+		for (size_t j = 0; j < listener->n_stale; j++)
+			if (listener->stale[j].package &&
+			    strcmp(listener->stale[j].package, package) == 0)
+				return true;
+	}
+	return false;
+}
+
+static void text_upgrades(FILE *out, const struct heal_report *report)
+{
+	for (size_t i = 0; i < report->n_upgrades; i++) {
+		const struct heal_upgrade *upgrade = &report->upgrades[i];
+
+		if (text_is_named(report, upgrade->package))
+			continue;
+		(void)fputs("sshd-heal: also changed: ", out);
+		text_versions(out, upgrade->package, upgrade->version_before,
+				upgrade->version_now, upgrade->source);
+		(void)fputc('\n', out);
+	}
+}
+
+static void text_listener(FILE *out, const struct heal_listener *listener)
+{
+	if (listener->n_stale) {
+		text_stale(out, listener);
+		return;
+	}
+	text_subject(out, listener);
+	if (listener->foreign != HEAL_OURS)
+		(void)fprintf(out, ": left alone, %s\n", text_foreign(listener->foreign));
+	else if (listener->verdict == HEAL_VERDICT_UNKNOWN)
+		(void)fputs(": could not be examined\n", out);
+	else
+		(void)fputs(": healthy, runs the files on disk\n", out);
+}
+
+/* Whether a hook has anything to say: all is well is nothing. */
+static bool text_is_news(const struct heal_report *report)
+{
+	for (size_t i = 0; i < report->listeners.count; i++)
+		if (report->listeners.items[i].n_stale)
+			return true;
+	return report->listeners.unreadable > 0;
+}
+
+/* How many foreign ones there are beside those that are listed. */
+static void text_unlisted(FILE *out, const struct heal_listeners *listeners)
+{
+	size_t listed = 0;
+
+	for (size_t i = 0; i < listeners->count; i++)
+		listed += listeners->items[i].foreign != HEAL_OURS;
+	if (listeners->n_foreign > listed)
+		(void)fprintf(out, "sshd-heal: and %zu more that are not this host's own\n",
+			      listeners->n_foreign - listed);
+}
+
+int heal_report_text(FILE *out, const struct heal_report *report, enum heal_verb verb)
+{
+	bool is_news = text_is_news(report);
+
+	for (size_t i = 0; (is_news || verb != HEAL_HOOK) && i < report->notes.count; i++)
+		(void)fprintf(out, "sshd-heal: %s\n", report->notes.lines[i]);
+	for (size_t i = 0; i < report->listeners.count; i++) {
+		const struct heal_listener *listener = &report->listeners.items[i];
+
+		if (verb == HEAL_HOOK && !listener->n_stale)
+			continue;
+		(void)fputs("sshd-heal: ", out);
+		text_listener(out, listener);
+	}
+	if (verb != HEAL_HOOK)
+		text_unlisted(out, &report->listeners);
+	if (is_news)
+		text_upgrades(out, report);
+	if (verb != HEAL_HOOK && report->listeners.count == 0 && !report->listeners.unreadable)
+		(void)fputs("sshd-heal: no sshd is running, nothing to heal\n", out);
+	return fflush(out) == 0 && !ferror(out) ? 0 : -EIO;
+}
+
+/* Whether the same package stands with an earlier file of the list. */
+static bool text_is_repeated(const struct heal_listener *listener, size_t index)
+{
+	const char *package = listener->stale[index].package;
+
+	for (size_t i = 0; package && i < index; i++)
+		if (listener->stale[i].package && strcmp(listener->stale[i].package, package) == 0)
+			return true;
+	return false;
+}
+
+int heal_report_log(FILE *out, const struct heal_listener *listener)
+{
+	text_subject(out, listener);
+	(void)fputs(" ran deleted files of ", out);
+	for (size_t i = 0; i < listener->n_stale; i++) {
+		const struct heal_stale_file *file = &listener->stale[i];
+
+		if (text_is_repeated(listener, i))
+			continue;
+		if (i)
+			(void)fputs(", ", out);
+		if (file->package)
+			text_versions(out, file->package, file->version_before, file->version_now,
+					file->source);
+		else
+			text_safe(out, file->path);
+	}
+	(void)fputs("; ", out);
+	if (*listener->trial.detail)
+		(void)fprintf(out, "%s; ", listener->trial.detail);
+	text_outcome(out, listener);
+	switch (listener->outcome) {
+	case HEAL_OUTCOME_FAILED:
+		return LOG_CRIT;
+	case HEAL_OUTCOME_WARNED:
+		return listener->verdict == HEAL_VERDICT_REFUSING ? LOG_CRIT : LOG_WARNING;
+	default:
+		return LOG_NOTICE;
+	}
+}

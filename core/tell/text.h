@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The report for people. */
+#ifndef SSHD_HEAL_TELL_TEXT_H
+#define SSHD_HEAL_TELL_TEXT_H
+
+#include <stdio.h>
+
+#include "report.h"
+
+/* Writes the report for people. Hooks get nothing, no note either, when nothing is stale. */
+int heal_report_text(FILE *out, const struct heal_report *report, enum heal_verb verb);
+
+/*
+ * Writes the one line that goes to syslog for a stale listener, without a
+ * newline. Returns its priority (LOG_NOTICE, LOG_WARNING or LOG_CRIT).
+ */
+int heal_report_log(FILE *out, const struct heal_listener *listener);
+
+#endif

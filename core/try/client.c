@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What an ssh client meets: on a socket, or at a listener's own address. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "try/client.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "host/context.h"
+#include "report.h"
+
+/* sshd's own limit on what it says before its banner; ours is far below. */
+#define CLIENT_PEEK 64
+
+enum heal_fate client_classify(const char *buf, size_t len)
+{
+	/* srclimit.c of 9.8 on; sshd.c of 9.7 and before. */
+	static const char *const penalties[] = {"Not allowed at this time", "Exceeded MaxStartups"};
+
+	if (len == 0)
+		return HEAL_FATE_EOF;
+	for (size_t i = 0; i < ARRAY_SIZE(penalties); i++)
+		if (len >= strlen(penalties[i]) &&
+		    memcmp(buf, penalties[i], strlen(penalties[i])) == 0)
+			return HEAL_FATE_PENALTY;
+	/* Whatever else: the banner, or lines that may come before it, RFC 4253 4.2. */
+	return HEAL_FATE_OK;
+}
+
+/* What an error on the way to the server means; what is no doing of sshd's has a detail. */
+static void client_fail(struct heal_hello *hello, int code)
+{
+	switch (code) {
+	case ECONNREFUSED:
+		hello->fate = HEAL_FATE_REFUSED;
+		return;
+	case ECONNRESET:
+	case EPIPE:
+		hello->fate = HEAL_FATE_RESET;
+		return;
+	case ETIMEDOUT:
+		hello->fate = HEAL_FATE_TIMEOUT;
+		return;
+	default:
+		/* No address of that family, no route, no descriptor, no memory. */
+		hello->fate = HEAL_FATE_UNKNOWN;
+		(void)snprintf(hello->detail, sizeof(hello->detail), "%s", strerror(code));
+	}
+}
+
+static int client_poll(int fd, short events, int64_t deadline_ms)
+{
+	struct pollfd poller = {.fd = fd, .events = events};
+	int r;
+
+	do
+		r = poll(&poller, 1, heal_left_ms(deadline_ms, 60000));
+	while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return -errno;
+	return r == 0 ? -ETIMEDOUT : 0;
+}
+
+/* What the server says first, without taking it from the socket. */
+static void client_peek(int fd, int64_t deadline_ms, struct heal_hello *hello)
+{
+	char buf[CLIENT_PEEK];
+	ssize_t n = 0;
+	int r = client_poll(fd, POLLIN, deadline_ms);
+
+	if (r == 0) {
+		n = recv(fd, buf, sizeof(buf), MSG_PEEK | MSG_DONTWAIT);
+		r = n < 0 ? -errno : 0;
+	}
+	if (r < 0)
+		client_fail(hello, -r);
+	else
+		hello->fate = client_classify(buf, (size_t)n);
+}
+
+void heal_client_meet(struct heal_context *ctx, int fd, int64_t deadline_ms,
+		      struct heal_hello *ret)
+{
+	*ret = (struct heal_hello){.fate = HEAL_FATE_UNKNOWN};
+	client_peek(fd, deadline_ms, ret);
+	if (ret->fate != HEAL_FATE_OK)
+		return;
+	/* libssh takes no time-out at all for a default of its own. */
+	if (heal_left_ms(deadline_ms, 1) > 0)
+		ctx->client_ops->meet(fd, heal_left_ms(deadline_ms, 60000), ret);
+	else
+		ret->fate = HEAL_FATE_TIMEOUT;
+	/* The server need not find out by itself that nobody is there any more. */
+	(void)shutdown(fd, SHUT_RDWR);
+}
+
+struct client_address {
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} name;
+	socklen_t len;
+};
+
+/* "127.0.0.1:22" or "[::1]:22"; a wildcard becomes the loopback of its family. */
+static int client_parse_address(const char *text, struct client_address *ret)
+{
+	struct client_address found = {0};
+	char host[INET6_ADDRSTRLEN + 1];
+	unsigned port;
+
+	if (sscanf(text, "[%46[^]]]:%5u", host, &port) == 2) {
+		if (port > 65535 || inet_pton(AF_INET6, host, &found.name.v6.sin6_addr) != 1)
+			return -EINVAL;
+		found.name.v6.sin6_family = AF_INET6;
+		found.name.v6.sin6_port = htons((uint16_t)port);
+		if (IN6_IS_ADDR_UNSPECIFIED(&found.name.v6.sin6_addr))
+			found.name.v6.sin6_addr = in6addr_loopback;
+		found.len = sizeof(found.name.v6);
+	} else if (sscanf(text, "%46[0-9.]:%5u", host, &port) == 2) {
+		if (port > 65535 || inet_pton(AF_INET, host, &found.name.v4.sin_addr) != 1)
+			return -EINVAL;
+		found.name.v4.sin_family = AF_INET;
+		found.name.v4.sin_port = htons((uint16_t)port);
+		if (found.name.v4.sin_addr.s_addr == htonl(INADDR_ANY))
+			found.name.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		found.len = sizeof(found.name.v4);
+	} else {
+		return -EINVAL;
+	}
+	*ret = found;
+	return 0;
+}
+
+/* Connects without ever waiting longer than the deadline. */
+static int client_connect(int fd, const struct client_address *address, int64_t deadline_ms)
+{
+	socklen_t len = sizeof(int);
+	int code = 0;
+	int r;
+
+	if (connect(fd, &address->name.any, address->len) == 0)
+		return 0;
+	if (errno != EINPROGRESS)
+		return -errno;
+	r = client_poll(fd, POLLOUT, deadline_ms);
+	if (r < 0)
+		return r;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &len) < 0)
+		return -errno;
+	return -code;
+}
+
+int client_is_absent(const char *address)
+{
+	struct client_address where;
+	_cleanup_close_ int fd = -1;
+	int r = client_parse_address(address, &where);
+
+	if (r < 0)
+		return r;
+	fd = socket(where.name.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	/* Any port will do. The field is at the same place in both families. */
+	where.name.v4.sin_port = 0;
+	if (bind(fd, &where.name.any, where.len) == 0)
+		return 0;
+	return errno == EADDRNOTAVAIL ? 1 : -errno;
+}
+
+void heal_client_probe(struct heal_context *ctx, const char *address, int timeout_ms,
+		       struct heal_hello *ret)
+{
+	_cleanup_close_ int fd = -1;
+	struct client_address where;
+	int64_t deadline = heal_now_ms() + heal_left_ms(ctx->deadline_ms, timeout_ms);
+	int r;
+
+	*ret = (struct heal_hello){.fate = HEAL_FATE_UNKNOWN};
+	if (client_parse_address(address, &where) < 0)
+		return;
+	if (!heal_has_time(ctx->deadline_ms)) {
+		(void)snprintf(ret->detail, sizeof(ret->detail), "no time is left");
+		return;
+	}
+	fd = socket(where.name.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	r = fd < 0 ? -errno : client_connect(fd, &where, deadline);
+	if (r < 0)
+		client_fail(ret, -r);
+	else
+		heal_client_meet(ctx, fd, deadline, ret);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What an ssh client meets. */
+#ifndef SSHD_HEAL_TRY_CLIENT_H
+#define SSHD_HEAL_TRY_CLIENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "host/context.h"
+#include "report.h"
+
+/* What the first bytes of a server mean; none: it closed the connection. */
+enum heal_fate client_classify(const char *buf, size_t len);
+/* Whether no interface has the address: nobody could listen on it now. 1, 0, -errno. */
+int client_is_absent(const char *address);
+/* Is the client on a connected socket, which stays the caller's. */
+void heal_client_meet(struct heal_context *ctx, int fd, int64_t deadline_ms,
+		      struct heal_hello *ret);
+
+/*
+ * Is a client at a listener's address, wildcards by loopback, up to the verified
+ * host key; at most timeout_ms. Costs the source 1 s of PerSourcePenalties.
+ */
+void heal_client_probe(struct heal_context *ctx, const char *address, int timeout_ms,
+		       struct heal_hello *ret);
+
+#endif

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What would be started, and in what place: by SIGHUP, and by a restart of the unit. */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "try/command.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/words.h"
+#include "host/context.h"
+#include "host/module.h"
+#include "host/trust.h"
+#include "report.h"
+#include "try/arguments.h"
+
+#define COMMAND_ENVIRONMENT_MAX (256u << 10)
+
+/* The environment that the unit gives to its service. */
+static int command_environment(struct heal_context *ctx, struct heal_exec *exec)
+{
+	for (size_t i = 0; i < exec->files.count; i++) {
+		_cleanup_free_ char *buf = NULL;
+		const char *path = exec->files.items[i];
+		bool may_miss = *path == '-';
+		bool is_roots = false;
+		size_t len;
+		int r;
+
+		path += may_miss;
+		/* systemd.exec(5) allows wildcards; whoever uses them is told that we do not. */
+		if (*path != '/' || strpbrk(path, "*?["))
+			return -EINVAL;
+		/* What stands there becomes root's arguments, at a moment of our choice. */
+		r = heal_trust_path(ctx->root_fd, path, &is_roots);
+		if (r == 0 && !is_roots)
+			r = -EPERM;
+		if (r < 0 && r != -ENOENT)
+			return r;
+		r = heal_read_at(ctx->root_fd, path + 1, COMMAND_ENVIRONMENT_MAX, &buf, &len);
+		if (r == -ENOENT && may_miss)
+			continue;
+		if (r == 0)
+			r = arguments_parse_environment(buf, len, &exec->environment);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void command_exec_done(struct heal_exec *exec)
+{
+	free(exec->path);
+	heal_words_done(&exec->command);
+	heal_words_done(&exec->environment);
+	heal_words_done(&exec->files);
+	free(exec->directory);
+}
+
+/* Whether two paths lead to the same file, as /sbin/sshd and /usr/sbin/sshd do. */
+static bool command_same_file(struct heal_context *ctx, const char *a, const char *b)
+{
+	struct stat a_st;
+	struct stat b_st;
+
+	if (strcmp(a, b) == 0)
+		return true;
+	return *a == '/' && *b == '/' && fstatat(ctx->root_fd, a + 1, &a_st, 0) == 0 &&
+	       fstatat(ctx->root_fd, b + 1, &b_st, 0) == 0 && a_st.st_dev == b_st.st_dev &&
+	       a_st.st_ino == b_st.st_ino;
+}
+
+/*
+ * Where the unit starts its service: NULL for /. A directory that somebody else may
+ * write to, or put another into the place of, is none to run anything in.
+ */
+static int command_directory(struct heal_context *ctx, const char *whose, const char *directory,
+			   char **ret, struct heal_error *error)
+{
+	bool may_miss = *directory == '!';
+	bool is_roots = false;
+	char *copy;
+	int r;
+
+	directory += may_miss;
+	if (!*directory || strcmp(directory, "/") == 0)
+		return 0;
+	/* "~" is the home of the user that the service runs as. */
+	r = *directory == '/' ? heal_trust_path(ctx->root_fd, directory, &is_roots) : -EINVAL;
+	if (r == -ENOENT && may_miss && is_roots)
+		return 0;
+	if (r < 0)
+		return heal_error_set(error, -r, "%s starts sshd in %s: %s", whose, directory,
+				      strerror(-r));
+	if (!is_roots)
+		return heal_error_set(error, EPERM,
+				      "%s starts sshd in %s, where not only root can put files", whose,
+				      directory);
+	copy = strdup(directory);
+	if (!copy)
+		return heal_error_set(error, ENOMEM, "trying sshd: out of memory");
+	*ret = copy;
+	return 0;
+}
+
+/* The arguments that a restart would start sshd with, and where. */
+static int command_unit_argv(struct heal_context *ctx, const struct heal_listener *listener,
+			   struct heal_words *argv, char **cwd, struct heal_error *error)
+{
+	_cleanup_(command_exec_done) struct heal_exec exec = {0};
+	const char *unit = listener->unit.id;
+	struct arguments_relative relative;
+	const char *name;
+	char whose[256];
+	int r = ctx->service_ops->exec_start(ctx->service, unit, &exec, error);
+
+	if (r < 0)
+		return r;
+	/* What is tried must be what a restart would start. */
+	if (!command_same_file(ctx, exec.path, listener->exe))
+		return heal_error_set(error, ENOTSUP, "%s starts %s, but %s is what runs", unit,
+				      exec.path, listener->exe);
+	r = command_environment(ctx, &exec);
+	name = r == 0 ? arguments_find_loader_variable(&exec.environment) : NULL;
+	if (name)
+		return heal_error_set(error, ENOTSUP, "%s sets %s, which a trial would not have", unit,
+				      name);
+	if (r == 0)
+		r = arguments_expand(&exec.command, &exec.environment, argv);
+	if (r < 0)
+		return heal_error_set(error, -r, "understanding how %s starts sshd: %s", unit,
+				      strerror(-r));
+	/* Named with the option that makes it matter most; its configuration may name files, too. */
+	if (arguments_find_relative(argv, 0, &relative) == 1)
+		(void)snprintf(whose, sizeof(whose), "%s has -%c %s and", unit, relative.option,
+			       relative.value);
+	else
+		(void)snprintf(whose, sizeof(whose), "%s", unit);
+	return command_directory(ctx, whose, exec.directory ? exec.directory : "", cwd, error);
+}
+
+/*
+ * The arguments that the running listener has, and keeps across a SIGHUP. Its
+ * title has them with blanks between, which is ambiguous: where it is the one
+ * that the unit's arguments would give, those are taken.
+ */
+static int command_running_argv(const struct heal_listener *listener,
+			      const struct heal_words *unit_argv, struct heal_words *argv,
+			      struct heal_error *error)
+{
+	_cleanup_free_ char *cmdline = NULL;
+	size_t len = 0;
+	int r = heal_read_at(listener->dirfd, "cmdline", 256u << 10, &cmdline, &len);
+
+	if (r == 0 && arguments_is_title_of(cmdline, unit_argv))
+		return heal_words_copy(unit_argv, argv);
+	if (r == 0)
+		r = arguments_split_title(cmdline, argv);
+	/* Before 8.2 it is no title but the arguments themselves; a title may also be cut short. */
+	if (r == -EINVAL && cmdline && strncmp(cmdline, "sshd: ", 6) != 0)
+		r = words_split_nul(cmdline, len, argv);
+	return r < 0 ? heal_error_set(error, -r, "reading the arguments of sshd process %d: %s",
+				      (int)listener->pid, strerror(-r))
+		     : 0;
+}
+
+/*
+ * Whether the files that are named without saying from where are root's alone, looked
+ * up from a directory. One that is not there is an error where may_miss is not set.
+ */
+static int command_check_names(struct heal_context *ctx, const struct heal_words *argv,
+			     const char *cwd, bool may_miss, const char *whose,
+			     struct heal_error *error)
+{
+	struct arguments_relative name;
+
+	for (size_t i = 0; arguments_find_relative(argv, i, &name) == 1; i++) {
+		_cleanup_free_ char *path = NULL;
+		bool is_roots = false;
+		int r;
+
+		if (asprintf(&path, "%s/%s", cwd ? cwd : "", name.file) < 0) {
+			path = NULL;
+			return heal_error_set(error, ENOMEM, "trying sshd: out of memory");
+		}
+		r = heal_trust_path(ctx->root_fd, path, &is_roots);
+		/* A log or PID file is made anew. */
+		if (r == -ENOENT && is_roots &&
+		    (may_miss || name.option == 'E' || strncasecmp(name.value, "PidFile", 7) == 0))
+			r = 0;
+		if (r < 0)
+			return heal_error_set(error, -r, "%s has -%c %s, but %s: %s", whose, name.option,
+					      name.value, path, strerror(-r));
+		if (!is_roots)
+			return heal_error_set(error, EPERM,
+					      "%s has -%c %s, and not only root can write to %s", whose,
+					      name.option, name.value, path);
+	}
+	return 0;
+}
+
+/*
+ * The options of a trial, once nothing of anybody else's can be taken for root's;
+ * whose arguments they are is for the message.
+ */
+static int command_options(struct heal_context *ctx, const struct heal_words *argv,
+			 const char *whose, bool may_miss, struct heal_start *start,
+			 struct heal_error *error)
+{
+	int r = arguments_trial_options(argv, &start->options);
+
+	if (r < 0)
+		return heal_error_set(error, -r, "understanding how %s starts sshd: %s", whose,
+				      strerror(-r));
+	return command_check_names(ctx, argv, start->cwd, may_miss, whose, error);
+}
+
+void heal_start_done(struct heal_start *start)
+{
+	heal_words_done(&start->options);
+	free(start->cwd);
+}
+
+void heal_starts_done(struct heal_starts *starts)
+{
+	heal_start_done(&starts->hup);
+	heal_start_done(&starts->restart);
+}
+
+/*
+ * Finds out what SIGHUP would run. That it would not find its files again is no error
+ * where there is a unit: then only a restart can help.
+ */
+static int command_find_hup(struct heal_context *ctx, struct heal_listener *listener,
+			  const struct heal_words *unit_argv, struct heal_start *hup,
+			  struct heal_error *error)
+{
+	_cleanup_(heal_words_done) struct heal_words argv = {0};
+	int r = command_running_argv(listener, unit_argv, &argv, error);
+
+	if (r < 0)
+		return r;
+	r = command_options(ctx, &argv, "its title", false, hup, error);
+	listener->trial.is_hup_fatal = r == -ENOENT && heal_listener_has_unit(listener);
+	return listener->trial.is_hup_fatal ? 0 : r;
+}
+
+int heal_starts_find(struct heal_context *ctx, struct heal_listener *listener,
+		     struct heal_starts *starts, struct heal_error *error)
+{
+	_cleanup_(heal_words_done) struct heal_words unit_argv = {0};
+	struct arguments_relative name;
+	bool has_unit = heal_listener_has_unit(listener);
+	int r = 0;
+
+	starts->hup.path = starts->restart.path = listener->exe;
+	if (has_unit)
+		r = command_unit_argv(ctx, listener, &unit_argv, &starts->restart.cwd, error);
+	if (r == 0 && has_unit)
+		r = command_options(ctx, &unit_argv, listener->unit.id, true, &starts->restart, error);
+	if (r == 0)
+		r = command_find_hup(ctx, listener, &unit_argv, &starts->hup, error);
+	/* The same name is another file for SIGHUP, which must not be taken up for it. */
+	if (r == 0 && starts->restart.cwd && arguments_find_relative(&unit_argv, 0, &name) == 1)
+		listener->trial.is_hup_fatal = true;
+	return r;
+}
+
+int heal_start_find(struct heal_context *ctx, struct heal_listener *listener,
+		    struct heal_start *ret, struct heal_error *error)
+{
+	_cleanup_(heal_words_done) struct heal_words argv = {0};
+	int r;
+
+	ret->path = listener->exe;
+	r = command_unit_argv(ctx, listener, &argv, &ret->cwd, error);
+	return r < 0 ? r : command_options(ctx, &argv, listener->unit.id, true, ret, error);
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the sshd on disk would do with its configuration, by its own word: sshd -T.
+ * Two things that a trial does not show follow from it: host keys that are not
+ * those of the running listener, and ports that somebody else holds.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "try/effective.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/spawn.h"
+#include "base/text.h"
+#include "base/words.h"
+#include "host/context.h"
+#include "look/addresses.h"
+#include "report.h"
+#include "try/arguments.h"
+#include "try/client.h"
+#include "try/command.h"
+
+#define EFFECTIVE_MS 3000
+
+/* Start times are in ticks of 10 ms, and a first start makes its keys just before. */
+#define EFFECTIVE_SLACK_S 1
+
+/* How long the first word is of a text of len bytes. */
+static size_t effective_word_len(const char *text, size_t len)
+{
+	const char *blank = memchr(text, ' ', len);
+
+	return blank ? (size_t)(blank - text) : len;
+}
+
+int effective_parse(const char *buf, size_t len, struct heal_effective *ret)
+{
+	const char *cursor = buf;
+	const char *line;
+	size_t line_len = 0;
+
+	while ((line = heal_next_line(&cursor, buf + len, &line_len))) {
+		static const char *const keys[] = {"hostkey ", "listenaddress ", "pidfile "};
+		struct heal_words *const lists[] = {&ret->host_keys, &ret->addresses,
+						    &ret->pid_files};
+
+		for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+			size_t n = strlen(keys[i]);
+			size_t value_len = line_len > n ? line_len - n : 0;
+
+			/* "0.0.0.0:22 rdomain x" is an address and where it is. */
+			if (lists[i] == &ret->addresses && value_len)
+				value_len = effective_word_len(line + n, value_len);
+			/* Keywords have no case, sshd_config(5); 10.6 prints HostKey. */
+			if (line_len > n && strncasecmp(line, keys[i], n) == 0 &&
+			    heal_words_add(lists[i], line + n, value_len) < 0)
+				return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+void heal_effective_done(struct heal_effective *effective)
+{
+	heal_words_done(&effective->host_keys);
+	heal_words_done(&effective->addresses);
+	heal_words_done(&effective->pid_files);
+}
+
+void heal_effective_words(char *raw, char *ret, size_t size)
+{
+	char *save = NULL;
+
+	*ret = '\0';
+	for (char *line = strtok_r(raw, "\r\n", &save); line; line = strtok_r(NULL, "\r\n", &save))
+		if (!strstr(line, "Deprecated option") && !strstr(line, "eprecated key"))
+			heal_append(ret, size, "%s%s", *ret ? "; " : "", line);
+}
+
+int heal_effective_load(struct heal_context *ctx, const struct heal_start *start,
+			struct heal_effective *ret, struct heal_error *error)
+{
+	static const char what[] = "sshd -T did not tell its configuration";
+	static const char *const flags[] = {"-T", NULL};
+	_cleanup_(heal_words_done) struct heal_words argv = {0};
+	_cleanup_(heal_output_done) struct heal_output output = {0};
+	struct heal_command command = {.path = start->path, .cwd = start->cwd, .fds = {-1, -1, -1}};
+	char words[256];
+	int r;
+
+	if (!heal_has_time(ctx->deadline_ms))
+		return heal_error_set(error, ETIME, "no time is left to ask sshd -T");
+	if (arguments_build(start->path, flags, &start->options, &argv) < 0)
+		return heal_error_set(error, ENOMEM, "%s: out of memory", what);
+	command.argv = argv.items;
+	r = heal_process_capture(&command,
+				 heal_now_ms() + heal_left_ms(ctx->deadline_ms, EFFECTIVE_MS), &output);
+	if (r == -ETIMEDOUT)
+		return heal_error_set(error, ETIME, "%s in time", what);
+	if (r < 0)
+		return heal_error_set(error, -r, "%s: %s", what, strerror(-r));
+	heal_effective_words(output.words, words, sizeof(words));
+	if (output.status != 0)
+		return heal_error_set(error, ENOEXEC, "%s%s%s", what, *words ? ": " : "", words);
+	r = effective_parse(output.text, output.len, ret);
+	return r < 0 ? heal_error_set(error, -r, "%s: out of memory", what) : 0;
+}
+
+/* When the process started, as seconds of the wall clock. */
+static int64_t effective_start_s(const struct heal_listener *listener)
+{
+	struct timespec boot = {0};
+	struct timespec wall = {0};
+	int64_t ticks = sysconf(_SC_CLK_TCK);
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &boot);
+	(void)clock_gettime(CLOCK_REALTIME, &wall);
+	return wall.tv_sec - boot.tv_sec +
+	       (int64_t)(ticks > 0 ? listener->start_time / (uint64_t)ticks : 0);
+}
+
+/* When sshd last (re-)executed itself: its PID file tells, if it is this process's. */
+static int64_t effective_since_s(struct heal_context *ctx, const struct heal_listener *listener,
+				 const struct heal_words *pid_files)
+{
+	int64_t since = effective_start_s(listener);
+
+	for (size_t i = 0; i < pid_files->count; i++) {
+		const char *path = pid_files->items[i];
+		_cleanup_free_ char *text = NULL;
+		struct stat st;
+		size_t len;
+
+		if (*path == '/' && heal_read_at(ctx->root_fd, path + 1, 64, &text, &len) == 0 &&
+		    atol(text) == listener->pid &&
+		    fstatat(ctx->root_fd, path + 1, &st, 0) == 0 && st.st_mtime > since)
+			since = st.st_mtime;
+	}
+	return since;
+}
+
+/* Whether what is at a path was changed since: 1, 0, or -errno. */
+static int effective_is_newer(int root_fd, const char *path, int64_t since)
+{
+	struct stat st;
+
+	if (fstatat(root_fd, path[1] ? path + 1 : ".", &st, 0) < 0)
+		return -errno;
+	/* Written over, or, with whatever dates of its own, moved there. */
+	return st.st_ctim.tv_sec > since || st.st_mtim.tv_sec > since;
+}
+
+/* Whether a file may have been taken away since: its directory was changed. */
+static int effective_is_gone(int root_fd, const char *path, int64_t since)
+{
+	_cleanup_free_ char *directory = strdup(path);
+	int r;
+
+	if (!directory)
+		return -ENOMEM;
+	strrchr(directory, '/')[1] = '\0';
+	r = effective_is_newer(root_fd, directory, since);
+	return r == -ENOENT ? 0 : r;
+}
+
+static int64_t effective_limit_s(struct heal_context *ctx, const struct heal_listener *listener,
+				 const struct heal_effective *effective)
+{
+	return effective_since_s(ctx, listener, &effective->pid_files) + EFFECTIVE_SLACK_S;
+}
+
+int heal_effective_is_new(struct heal_context *ctx, const struct heal_listener *listener,
+			  const struct heal_effective *effective, const char *path)
+{
+	int r = *path == '/' ? effective_is_newer(ctx->root_fd, path,
+						  effective_limit_s(ctx, listener, effective))
+			     : 0;
+
+	return r == -ENOENT ? 0 : r;
+}
+
+int heal_effective_new_key(struct heal_context *ctx, const struct heal_listener *listener,
+			   const struct heal_effective *effective, const char **ret)
+{
+	int64_t since = effective_limit_s(ctx, listener, effective);
+
+	for (size_t i = 0; i < effective->host_keys.count; i++) {
+		const char *path = effective->host_keys.items[i];
+		int r = *path == '/' ? effective_is_newer(ctx->root_fd, path, since) : 0;
+
+		if (r == -ENOENT)
+			r = effective_is_gone(ctx->root_fd, path, since);
+		if (r != 0)
+			*ret = path;
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+int heal_effective_taken(struct heal_context *ctx, const struct heal_listener *listener,
+			 const struct heal_effective *effective, const char **ret)
+{
+	for (size_t i = 0; i < effective->addresses.count; i++) {
+		const char *address = effective->addresses.items[i];
+		int r = addresses_has(listener, address) ? 0 : addresses_is_taken(ctx, listener, address);
+
+		if (r != 0)
+			*ret = address;
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+const char *heal_effective_lost(const struct heal_listener *listener,
+				const struct heal_effective *effective)
+{
+	for (size_t i = 0; i < listener->n_addresses; i++) {
+		bool is_kept = false;
+
+		for (size_t j = 0; j < effective->addresses.count; j++)
+			is_kept |= addresses_are_same(listener->addresses[i],
+						       effective->addresses.items[j]);
+		if (!is_kept)
+			return listener->addresses[i];
+	}
+	return NULL;
+}
+
+int heal_effective_absent(const struct heal_effective *effective, const char **ret)
+{
+	for (size_t i = 0; i < effective->addresses.count; i++) {
+		int r = client_is_absent(effective->addresses.items[i]);
+
+		if (r != 0)
+			*ret = effective->addresses.items[i];
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What sshd says of its configuration. */
+#ifndef SSHD_HEAL_TRY_EFFECTIVE_H
+#define SSHD_HEAL_TRY_EFFECTIVE_H
+
+#include <stddef.h>
+
+#include "base/error.h"
+#include "base/words.h"
+#include "host/context.h"
+#include "report.h"
+#include "try/command.h"
+
+/* What sshd -T says, as far as it is of interest. */
+struct heal_effective {
+	struct heal_words host_keys;
+	struct heal_words addresses; /* "0.0.0.0:22", "[::]:22" */
+	struct heal_words pid_files;
+};
+
+/* Parses the output of sshd -T, sshd_config(5)'s keywords in lower case. */
+int effective_parse(const char *buf, size_t len, struct heal_effective *ret);
+/* Runs the on-disk sshd -T as a start would run it. Errors: -ETIME for want of time. */
+int heal_effective_load(struct heal_context *ctx, const struct heal_start *start,
+			struct heal_effective *ret, struct heal_error *error);
+/*
+ * What sshd wrote to stderr (raw is cut up): one printable line, "; " between its own,
+ * without what it says at every start of options that it does not know any more.
+ */
+void heal_effective_words(char *raw, char *ret, size_t size);
+void heal_effective_done(struct heal_effective *effective);
+/* The same of its host keys, or whether one may be gone; gives the first for which that is not 0. */
+int heal_effective_new_key(struct heal_context *ctx, const struct heal_listener *listener,
+			   const struct heal_effective *effective, const char **ret);
+/*
+ * Whether a file was changed since the listener's last start or reload. Returns 1, 0, or
+ * -errno; one that is not there was not.
+ */
+int heal_effective_is_new(struct heal_context *ctx, const struct heal_listener *listener,
+			  const struct heal_effective *effective, const char *path);
+/* An address that the listener has and would have no more; or NULL. */
+const char *heal_effective_lost(const struct heal_listener *listener,
+				const struct heal_effective *effective);
+/* Whether there is an address that sshd would listen on and that this host has not now. 1, 0, -errno. */
+int heal_effective_absent(const struct heal_effective *effective, const char **ret);
+/* Whether there is one that sshd would listen on and that somebody else holds. 1, 0, -errno. */
+int heal_effective_taken(struct heal_context *ctx, const struct heal_listener *listener,
+			 const struct heal_effective *effective, const char **ret);
+
+#endif

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The whole way, from top to bottom. What is not needed is not done. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "heal.h"
+
+#include "act/act.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "host/config-load.h"
+#include "host/config.h"
+#include "host/context.h"
+#include "host/event.h"
+#include "host/state.h"
+#include "judge/verdict.h"
+#include "look/addresses.h"
+#include "look/listener.h"
+#include "look/maps.h"
+#include "look/owner.h"
+#include "look/session.h"
+#include "report.h"
+
+#define WAY_LOCK_PAUSE_MS 20
+#define WAY_RESERVE_MS 20000
+#define WAY_RETRIES 5
+#define WAY_RETRY_PAUSE_MS 4
+
+/* What cannot be looked at has not ended for that. */
+static bool way_is_there(const struct heal_listener *listener)
+{
+	struct stat st;
+
+	return fstatat(listener->dirfd, "stat", &st, 0) == 0 || (errno != ENOENT && errno != ESRCH);
+}
+
+/*
+ * Looks at one listener's mappings. It may end, or not want to be read. Whose
+ * files a foreign sshd runs is nobody's business here, unless the configuration,
+ * which is not read yet, may make its path one of ours.
+ */
+static void way_look_one(struct heal_context *ctx, struct heal_report *report,
+			 struct heal_listener *listener)
+{
+	int r;
+
+	if (listener->foreign != HEAL_OURS &&
+	    (ctx->is_configured || listener->foreign != HEAL_FOREIGN_PATH))
+		return;
+	r = heal_listener_stale(ctx, listener);
+	/* Inside execve it has no mappings for a moment: that is how a reload looks. */
+	for (int i = 0; r == -ESRCH && i < WAY_RETRIES && way_is_there(listener); i++) {
+		heal_sleep_ms(WAY_RETRY_PAUSE_MS);
+		r = heal_listener_stale(ctx, listener);
+	}
+	if (r < 0 && way_is_there(listener)) {
+		report->listeners.unreadable++;
+		listener->verdict = HEAL_VERDICT_UNKNOWN;
+		(void)heal_notes_add(&report->notes, "reading the mappings of sshd process %d: %s",
+				     (int)listener->pid, strerror(-r));
+	}
+}
+
+/* Of a listener that has ended since, nothing can be said. */
+static void way_drop_ended(struct heal_listeners *listeners)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < listeners->count; i++) {
+		if (listeners->items[i].dirfd >= 0 && !way_is_there(&listeners->items[i]))
+			heal_listener_done(&listeners->items[i]);
+		else
+			listeners->items[kept++] = listeners->items[i];
+	}
+	listeners->count = kept;
+}
+
+static int way_look(struct heal_context *ctx, struct heal_report *report, struct heal_error *error)
+{
+	int r;
+
+	heal_listeners_done(&report->listeners);
+	heal_notes_done(&report->notes);
+	r = heal_listeners_find(ctx, &report->listeners, &report->notes, error);
+	for (size_t i = 0; r == 0 && i < report->listeners.count; i++)
+		way_look_one(ctx, report, &report->listeners.items[i]);
+	if (r == 0)
+		way_drop_ended(&report->listeners);
+	return r;
+}
+
+static bool way_is_stale(const struct heal_report *report)
+{
+	for (size_t i = 0; i < report->listeners.count; i++)
+		if (report->listeners.items[i].n_stale)
+			return true;
+	return false;
+}
+
+bool heal_is_stale(struct heal_context *ctx)
+{
+	_cleanup_(heal_report_done) struct heal_report report = {0};
+	struct heal_error error;
+
+	return ctx->proc_fd >= 0 && way_look(ctx, &report, &error) == 0 && way_is_stale(&report);
+}
+
+/* What a run needs once it has the lock: to try, to act, to prove it, perhaps to start sshd again. */
+static int64_t way_lock_deadline(const struct heal_context *ctx)
+{
+	int64_t reserve = (int64_t)ctx->config.deadline_ms * 2 / 3;
+
+	return ctx->deadline_ms - (reserve < WAY_RESERVE_MS ? reserve : WAY_RESERVE_MS);
+}
+
+/* One sshd-heal acts at a time. Returns the lock, or -errno: -EBUSY for another run's. */
+static int way_take_lock(struct heal_context *ctx, struct heal_error *error)
+{
+	static const char what[] = "locking /run/sshd-heal/lock";
+	_cleanup_close_ int dir = heal_state_open(ctx, true);
+	_cleanup_close_ int fd = -1;
+
+	if (dir < 0)
+		return heal_error_set(error, -dir, "%s: %s", what, strerror(-dir));
+	fd = openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return heal_error_set(error, errno, "%s: %s", what, strerror(errno));
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return heal_error_set(error, errno, "%s: %s", what, strerror(errno));
+		if (heal_left_ms(way_lock_deadline(ctx), 1) == 0)
+			return -EBUSY;
+		heal_sleep_ms(WAY_LOCK_PAUSE_MS);
+	}
+	return heal_take_fd(&fd);
+}
+
+/* Takes the lock for a run that may act, or keeps it from acting. */
+static int way_lock(struct heal_context *ctx, struct heal_error *error)
+{
+	int lock = way_take_lock(ctx, error);
+
+	/* A stale sshd is worth telling of even where nothing can be locked, and so done. */
+	ctx->is_busy = lock == -EBUSY;
+	ctx->is_unlocked = lock < 0 && lock != -EBUSY;
+	return lock;
+}
+
+/* A hook has nobody to ask what a broken configuration meant: it only warns. */
+static void way_configure(struct heal_context *ctx, struct heal_error *error)
+{
+	if (heal_config_load(ctx, NULL, error) < 0)
+		ctx->config.mode = HEAL_MODE_WARN;
+}
+
+/* Where a listener of ours listens; one that ends meanwhile just shows nothing. */
+static void way_find_addresses(struct heal_context *ctx, struct heal_report *report,
+			       struct heal_listener *listener)
+{
+	int r = listener->foreign == HEAL_OURS ? heal_listener_addresses(ctx, listener) : 0;
+
+	if (r < 0 && r != -ENOENT && r != -ESRCH)
+		(void)heal_notes_add(&report->notes,
+				     "finding out where sshd process %d listens: %s",
+				     (int)listener->pid, strerror(-r));
+}
+
+/* What a report tells beyond the files: addresses, sessions, packages. */
+static int way_describe(struct heal_context *ctx, struct heal_report *report)
+{
+	int r;
+
+	for (size_t i = 0; i < report->listeners.count; i++)
+		way_find_addresses(ctx, report, &report->listeners.items[i]);
+	if (heal_sessions_count(ctx, &report->listeners) < 0)
+		(void)heal_notes_add(&report->notes, "the sessions could not be counted");
+	if (!way_is_stale(report))
+		return 0;
+	r = heal_event_load(ctx, &report->event, &report->notes);
+	return r < 0 ? r : heal_packages_name(ctx, report);
+}
+
+static void way_note_ended(struct heal_report *report, struct heal_listener *listener)
+{
+	listener->verdict = HEAL_VERDICT_UNKNOWN;
+	listener->reason = "it ended while it was looked at";
+	report->listeners.unreadable++;
+	(void)heal_notes_add(&report->notes,
+			     "sshd process %d ended while it was looked at; what took its place was "
+			     "not looked at",
+			     (int)listener->pid);
+}
+
+static void way_judge(struct heal_context *ctx, enum heal_verb verb, struct heal_report *report,
+		      struct heal_listener *listener)
+{
+	unsigned facts;
+
+	/* Whoever restarted it meanwhile may have done our work, or not. */
+	if (listener->dirfd >= 0 && !way_is_there(listener)) {
+		way_note_ended(report, listener);
+		return;
+	}
+	facts = heal_facts_find(ctx, listener, &report->notes);
+	if (ctx->is_live)
+		facts = heal_facts_try(ctx, listener, facts);
+	if (listener->verdict != HEAL_VERDICT_UNKNOWN)
+		listener->verdict = heal_verdict_of(facts);
+	if (listener->verdict != HEAL_VERDICT_FOREIGN && listener->verdict > report->verdict)
+		report->verdict = listener->verdict;
+	if (verb == HEAL_CHECK || verb == HEAL_DRY_RUN || !ctx->is_live)
+		heal_plan_show(ctx, listener, facts, verb == HEAL_DRY_RUN && ctx->is_live,
+			       &report->notes);
+	else
+		heal_act(ctx, listener, facts, &report->notes);
+}
+
+static int way_count_sessions(const struct heal_report *report)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < report->listeners.count; i++)
+		if (report->listeners.items[i].foreign == HEAL_OURS &&
+		    report->listeners.items[i].sessions > 0)
+			n += report->listeners.items[i].sessions;
+	return n;
+}
+
+/*
+ * Sessions must survive; a restart makes those of any listener orphans, so only
+ * all of them together can be compared. One may have ended by itself.
+ */
+static void way_compare_sessions(struct heal_context *ctx, struct heal_report *report)
+{
+	int before = way_count_sessions(report);
+	int now;
+
+	if (heal_sessions_count(ctx, &report->listeners) < 0)
+		return;
+	now = way_count_sessions(report);
+	if (now < before)
+		(void)heal_notes_add(&report->notes, "%d ssh sessions were open before, %d are now",
+				     before, now);
+}
+
+static bool way_has_acted(const struct heal_report *report)
+{
+	for (size_t i = 0; i < report->listeners.count; i++)
+		if (report->listeners.items[i].outcome == HEAL_OUTCOME_HEALED ||
+		    report->listeners.items[i].outcome == HEAL_OUTCOME_FAILED)
+			return true;
+	return false;
+}
+
+static bool way_has_healed_all(const struct heal_report *report)
+{
+	for (size_t i = 0; i < report->listeners.count; i++)
+		if (report->listeners.items[i].n_stale &&
+		    report->listeners.items[i].outcome != HEAL_OUTCOME_HEALED)
+			return false;
+	return report->listeners.unreadable == 0;
+}
+
+int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *ret,
+	     struct heal_error *error)
+{
+	_cleanup_(heal_report_done) struct heal_report report = {0};
+	_cleanup_close_ int lock = -1;
+	struct heal_error config_error = {0};
+	struct heal_error lock_error = {0};
+	bool acts = (verb == HEAL_HEAL || verb == HEAL_HOOK) && ctx->is_live && !ctx->is_chroot;
+	int r;
+
+	ctx->is_hook = verb == HEAL_HOOK;
+	/* debootstrap, image builders and the like may have no /proc: no sshd there, either. */
+	if (verb == HEAL_HOOK && ctx->proc_fd < 0)
+		return 0;
+	r = way_look(ctx, &report, error);
+	if (r == 0 && way_is_stale(&report) && !ctx->is_configured) {
+		way_configure(ctx, &config_error);
+		r = way_look(ctx, &report, error);
+	}
+	if (r == 0 && acts && way_is_stale(&report)) {
+		lock = way_lock(ctx, &lock_error);
+		/* Whoever had the lock may have healed it all. */
+		r = way_look(ctx, &report, error);
+	}
+	if (r == 0 && lock_error.code)
+		r = heal_notes_add(&report.notes, "%s; only warning", lock_error.message);
+	if (r == 0 && config_error.code)
+		r = heal_notes_add(&report.notes, "%s; going on as if it said Mode=warn",
+				   config_error.message);
+	if (r == 0 && (verb != HEAL_HOOK || way_is_stale(&report)))
+		r = way_describe(ctx, &report);
+	if (r < 0)
+		return r == -ENOMEM ? heal_error_set(error, ENOMEM, "out of memory") : r;
+	for (size_t i = 0; i < report.listeners.count; i++) {
+		if (verb == HEAL_HOOK && !report.listeners.items[i].n_stale)
+			continue;
+		way_judge(ctx, verb, &report, &report.listeners.items[i]);
+	}
+	if (acts && way_has_acted(&report))
+		way_compare_sessions(ctx, &report);
+	if (report.listeners.unreadable && report.verdict < HEAL_VERDICT_UNKNOWN)
+		report.verdict = HEAL_VERDICT_UNKNOWN;
+	r = acts && way_has_healed_all(&report) ? heal_event_clear(ctx) : 0;
+	if (r < 0)
+		(void)heal_notes_add(&report.notes, "removing /run/sshd-heal/changes: %s",
+				     strerror(-r));
+	*ret = report;
+	report = (struct heal_report){0};
+	return 0;
+}
