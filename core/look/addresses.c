@@ -157,8 +157,10 @@ int addresses_is_reachable(struct heal_context *ctx, const struct heal_listener 
 	r = heal_readlink_at(listener->dirfd, "ns/net", &theirs);
 	if (r == 0)
 		r = heal_readlink_at(ctx->proc_fd, "thread-self/ns/net", &ours);
-	if (r < 0 || strcmp(theirs, ours) == 0)
+	if (!theirs || !ours)
 		return r;
+	if (strcmp(theirs, ours) == 0)
+		return 0;
 	/* Who is somewhere else: the one that is not where PID 1 is. */
 	r = heal_owner_same_link(ctx, listener->dirfd, "ns/net", &is_inits);
 	if (r < 0)
