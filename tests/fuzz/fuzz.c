@@ -28,9 +28,14 @@ static void fuzz_maps(const char *text, size_t len)
 
 static void fuzz_stat(const char *text, size_t len)
 {
+	struct heal_owner owner;
 	struct heal_stat stat;
+	char *cgroup = NULL;
 
 	(void)stat_parse(text, len, &stat);
+	(void)owner_parse(text, &owner);
+	if (session_cgroup(text, &cgroup) == 0)
+		free(cgroup);
 }
 
 static void fuzz_title(const char *text, size_t len)
@@ -41,9 +46,13 @@ static void fuzz_title(const char *text, size_t len)
 	(void)arguments_split_title(text, &words);
 	heal_words_done(&words);
 	if (words_split_nul(text, len, &words) == 0) {
+		struct arguments_relative name;
 		struct heal_words kept = {0};
 
 		(void)arguments_trial_options(&words, &kept);
+		for (size_t i = 0; arguments_find_relative(&words, i, &name) == 1; i++)
+			if (!*name.file || *name.file == '/')
+				abort();
 		heal_words_done(&kept);
 	}
 	heal_words_done(&words);
