@@ -103,6 +103,6 @@ def test_the_json_of_every_recorded_tree_fits_the_schema(tree):
 def test_every_header_can_be_included_by_cxx(tmp_path):
     for header in ("core/heal.h", "core/modules/apt_shim.h"):
         source = pathlib.Path(tmp_path / "header.cc")
-        source.write_text(f\'#include "{TOP / header}"\n')
+        source.write_text(f'#include "{TOP / header}"\n')
         subprocess.run(["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only",
                         "-D_GNU_SOURCE", f"-I{TOP}/core", source], check=True)
