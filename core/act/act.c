@@ -30,7 +30,6 @@
 /* A re-exec takes 5 ms, a restart 40; slow machines get a thousand times that. */
 #define ACT_PROVE_MS 5000
 #define ACT_PROBE_MS 3000
-#define ACT_SETTLE_MS 500
 #define ACT_RESERVE_MS 10000
 #define ACT_HANDLER_MS 1000
 #define ACT_HANDLER_PAUSE_MS 10
@@ -251,8 +250,8 @@ static int act_prove_ms(const struct heal_context *ctx, int done)
 	if (done == 0 || done == -ENOTCONN)
 		return heal_left_ms(ctx->deadline_ms, 2 * ACT_PROVE_MS) / 2;
 	if (done != -ECANCELED)
-		return ACT_SETTLE_MS;
-	heal_sleep_ms(heal_left_ms(ctx->deadline_ms, ACT_SETTLE_MS));
+		return ctx->settle_ms;
+	heal_sleep_ms(heal_left_ms(ctx->deadline_ms, ctx->settle_ms));
 	return 0;
 }
 
@@ -285,7 +284,7 @@ static void act_recover(struct heal_context *ctx, struct heal_listener *listener
 	listener->plan = HEAL_PLAN_RESTART;
 	if (unit)
 		proof = heal_prove(ctx, listener,
-				   r == 0 || r == -ENOTCONN ? ACT_PROVE_MS : ACT_SETTLE_MS);
+				   r == 0 || r == -ENOTCONN ? ACT_PROVE_MS : ctx->settle_ms);
 	if (proof == HEAL_PROOF_OK) {
 		listener->outcome = HEAL_OUTCOME_HEALED;
 		listener->trial.detail[0] = '\0';

@@ -25,7 +25,6 @@
 #define QUIET_PAUSE_MS 1
 /* Monitors and loops come regularly: right after one is the best time before the next. */
 #define QUIET_LOOK_MS 40
-#define QUIET_LIMIT_MS 1000
 #define QUIET_CHILDREN_MAX (64u << 10)
 
 bool quiet_is_waiting(const char *cmdline, size_t len)
@@ -70,7 +69,7 @@ static int quiet_is_busy(const struct heal_context *ctx, const struct heal_liste
 void heal_await_quiet(const struct heal_context *ctx, const struct heal_listener *listener)
 {
 	int64_t start = heal_now_ms();
-	int64_t limit = start + heal_left_ms(ctx->deadline_ms, QUIET_LIMIT_MS);
+	int64_t limit = start + heal_left_ms(ctx->deadline_ms, ctx->quiet_ms);
 	bool was_busy = false;
 
 	while (heal_now_ms() < limit) {

@@ -20,6 +20,9 @@
 #include "host/config.h"
 #include "host/module.h"
 
+#define CONTEXT_SETTLE_MS 500
+#define CONTEXT_QUIET_MS 1000
+
 /* The databases that a host may have, in the order in which they are looked for. */
 static const struct {
 	const char *path;
@@ -88,6 +91,8 @@ int heal_context_new(struct heal_context **ret, const char *root, const char *mo
 	if (!ctx)
 		return heal_error_set(error, ENOMEM, "starting: out of memory");
 	ctx->root_fd = ctx->proc_fd = -1;
+	ctx->settle_ms = CONTEXT_SETTLE_MS;
+	ctx->quiet_ms = CONTEXT_QUIET_MS;
 	r = context_open(ctx, root, error);
 	if (r < 0)
 		return r;

@@ -19,6 +19,8 @@ struct heal_context {
 	bool is_busy;     /* another run has the lock */
 	bool is_unlocked; /* the lock could not be had, and no other run has it */
 	int64_t deadline_ms;
+	int settle_ms; /* how long an action that failed may still be at work */
+	int quiet_ms;  /* how long the moment to act is waited for */
 	void (*on_act)(void); /* called when an action begins, which must be brought to its proof */
 	struct heal_config config;
 	bool is_configured; /* the configuration is known */

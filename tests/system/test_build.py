@@ -108,10 +108,10 @@ def test_what_root_has_made_is_the_owners_to_make_anew_and_to_clean(containers, 
                env={**bare_roots.ENV, "PYTEST_ADDOPTS": "--collect-only"})
     assert done.returncode == 0 and "test_what_root_has_made" in done.stdout, done.stdout
     assert roots_files(somebodys) == ours
-    (somebodys / "core/maps.c").touch()
+    (somebodys / "core/look/maps.c").touch()
     command = "nohup make -j2 check-unit; status=$?; cat nohup.out; exit $status"
     done = run("script", "-qec", command, "/dev/null", user=USER, cwd=somebodys)
-    assert done.returncode == 0 and "core/maps.c" in done.stdout, done.stdout
+    assert done.returncode == 0 and "core/look/maps.c" in done.stdout, done.stdout
     assert re.search(r"PASSED +\] \d+ test", done.stdout), done.stdout
     done = run("make", "-C", somebodys, "clean", user=USER)
     assert done.returncode == 0, done.stderr
@@ -120,10 +120,10 @@ def test_what_root_has_made_is_the_owners_to_make_anew_and_to_clean(containers, 
 
 
 def test_what_root_could_not_make_is_the_owners_too(containers, somebodys):
-    with open(somebodys / "core/main.c", "a", encoding="utf-8") as source:
+    with open(somebodys / "core/cli/main.c", "a", encoding="utf-8") as source:
         source.write("#error\n")
-    assert run("make", "-C", somebodys, "build/obj/util.o", "build/obj/main.o").returncode == 2
-    assert (somebodys / "build/obj/util.o").exists() and roots_files(somebodys) == []
+    assert run("make", "-C", somebodys, "build/obj/base/text.o", "build/obj/cli/main.o").returncode == 2
+    assert (somebodys / "build/obj/base/text.o").exists() and roots_files(somebodys) == []
 
     # A compiler that waits to be interrupted; a check in the background ignores that.
     waits = "CC=sh -c 'echo >build/waits; sleep 60' cc"

@@ -64,7 +64,7 @@ def test_man_page_and_completion_name_every_hook_and_no_other():
 
 def test_the_man_page_names_every_key_and_no_other():
     page = (TOP / "docs/sshd-heal.conf.5").read_text()
-    source = (TOP / "core/config.c").read_text()
+    source = (TOP / "core/host/config.c").read_text()
     keys = set(re.findall(r'^\t\{"([A-Za-z]+)", config_', source, re.M))
     assert keys == set(re.findall(r"^\.BR? ?I? ?([A-Za-z]+)=", page, re.M))
 

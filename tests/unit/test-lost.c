@@ -172,6 +172,7 @@ HEAL_TEST(failed_job_is_not_healed_by_a_process_that_systemd_is_about_to_end)
 
 	/* An ExecStartPost= failed. */
 	scene_init(&scene, 200);
+	scene.ctx->settle_ms = 100;
 	scene.fake.on_restart = gets_new_process;
 	scene.fake.failing = "restart";
 	scene.fake.code = ECANCELED;

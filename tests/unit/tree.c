@@ -287,6 +287,8 @@ struct heal_context *tree_context(const struct tree *tree)
 	/* No time need be kept in reserve. */
 	ctx->config.deadline_ms = 0;
 	ctx->deadline_ms = heal_now_ms() + 2000;
+	ctx->settle_ms = 20;
+	ctx->quiet_ms = 100;
 	return ctx;
 }
 
