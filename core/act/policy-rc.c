@@ -29,8 +29,8 @@ int policy_allows(int status, bool *ret)
 			return 0;
 		}
 	}
-	/* 101 forbidden, 106 something else should be done instead. */
-	if (status != 101 && status != 106)
+	/* 101 forbidden, 102 and 103 errors of its own, 106 something else should be done instead. */
+	if (status < 101 || status > 106)
 		return -EPROTO;
 	*ret = false;
 	return 0;

@@ -131,7 +131,7 @@ HEAL_TEST(policy_allows_what_debian_policy_says)
 	for (int status = 0; status < 256; status++) {
 		bool expected = status == 0 || status == 1 || status == 100 || status == 104 ||
 				status == 105;
-		bool is_forbidden = status == 101 || status == 106;
+		bool is_forbidden = status == 101 || status == 102 || status == 103 || status == 106;
 		bool is_allowed = !expected;
 		int r = policy_allows(status, &is_allowed);
 
