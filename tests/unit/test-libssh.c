@@ -89,7 +89,7 @@ static void *server_run(void *user)
 {
 	const struct server *server = user;
 	char said[256];
-	ssize_t n = write(server->fd, server->bytes, server->banner_len);
+	ssize_t n = send(server->fd, server->bytes, server->banner_len, MSG_NOSIGNAL);
 
 	/*
 	 * Its own offer tells that it has taken our banner. Of what comes together with that
@@ -98,7 +98,8 @@ static void *server_run(void *user)
 	do
 		n = server->len > server->banner_len ? read(server->fd, said, sizeof(said)) : 0;
 	while (n > 0 && said[n - 1] == '\n');
-	if (write(server->fd, server->bytes + server->banner_len, server->len - server->banner_len) < 0)
+	if (send(server->fd, server->bytes + server->banner_len, server->len - server->banner_len,
+		 MSG_NOSIGNAL) < 0)
 		return NULL;
 	if (server->hangs_up)
 		(void)shutdown(server->fd, SHUT_RDWR);
