@@ -52,8 +52,11 @@ def lasting(request, deb_staged):
 
 def age(host):
     """Gives a lasting host its old libraries back."""
-    return host.run("dpkg", "-i", *(path for name, version in host.old.items()
+    done = host.run("dpkg", "-i", *(path for name, version in host.old.items()
                              for path in archives(host, name, version)))
+    # apt tells a status file from another by its size and second: these may be the same.
+    host.sh("rm -f /var/cache/apt/*pkgcache.bin")
+    return done
 
 
 def archives(host, name, version="*"):
@@ -131,7 +134,8 @@ def test_lintian_is_content(deb_staged):
     deb_staged("trixie")
     root = deb_roots.build_root("trixie")
     shutil.rmtree(root / "tmp/judged", ignore_errors=True)
-    shutil.copytree(roots.suite_build("trixie-deb") / "deb", root / "tmp/judged")
+    top = roots.BUILD if roots.own_suite() == "trixie" else roots.suite_build("trixie-deb")
+    shutil.copytree(top / "deb", root / "tmp/judged")
     done = roots.run("chroot", root, "sh", "-c", "lintian --allow-root --fail-on error,warning"
                      " --display-info /tmp/judged/*.changes")
     assert not re.search(r"^[EWI]: ", done, re.M), done
