@@ -125,8 +125,9 @@ def test_what_root_could_not_make_is_the_owners_too(containers, somebodys):
     assert run("make", "-C", somebodys, "build/obj/base/text.o", "build/obj/cli/main.o").returncode == 2
     assert (somebodys / "build/obj/base/text.o").exists() and roots_files(somebodys) == []
 
-    # A compiler that waits to be interrupted; a check in the background ignores that.
-    waits = "CC=sh -c 'echo >build/waits; sleep 60' cc"
+    # A compiler that waits to be interrupted; what runs in the background ignores that.
+    waits = ("CC=python3 -c 'import signal, time; signal.signal(2, signal.SIG_DFL);"
+             ' open("build/waits", "w").close(); time.sleep(60)\'')
     with subprocess.Popen(["env", "--default-signal=INT", "make", "-C", somebodys,
                            "build/obj/maps.o", waits], env=bare_roots.ENV,
                           start_new_session=True, stdout=subprocess.DEVNULL,
