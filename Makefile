@@ -3,7 +3,7 @@
 # make            builds into $(B): $(B)/sshd-heal and $(B)/modules/*.so
 # make help       the other targets
 
-VERSION := 0.1.0
+VERSION := 0.1.1
 
 PREFIX     ?= /usr/local
 SBINDIR    ?= $(PREFIX)/sbin
