@@ -13,7 +13,7 @@ import pytest
 import faults
 import roots
 from host import ENV
-from test_act import drop_in
+from test_act import drop_in, socket_activate
 
 #: What a stale host is never told.
 FALSE = ("healthy", "no sshd is running", "left alone, ", "would not let a client in", "CRITICAL")
@@ -211,6 +211,43 @@ def test_a_reload_that_did_not_help_is_told(host):
     assert "reloaded, which did not help; left alone: its unit refuses to be restarted by hand" \
         in done.stdout
     assert host.deleted(pid)
+
+
+def test_an_sshd_with_systemds_descriptor_is_not_reloaded_when_its_socket_was_stopped(trixie):
+    """SIGHUP ends it: it cannot bind what it was given."""
+    socket_activate(trixie)
+    assert trixie.ssh("echo in").stdout == "in\n"
+    trixie.upgrade_unnoticed(*roots.UPGRADES["trixie"])
+    trixie.run("systemctl", "stop", "ssh.socket")
+    pid = trixie.listener()
+    assert trixie.deleted(pid)
+    done = trixie.heal("hook", "apt")
+    assert "healed: restarted" in done.stdout and "started again" not in done.stdout, done.stdout
+    assert trixie.listener() not in (0, pid)
+    assert trixie.ssh("echo in").stdout == "in\n"
+
+
+def test_a_new_main_process_is_seen_in_a_namespace_of_its_own(host):
+    """A running sshd was called DOWN, and started a second time."""
+    host.upgrade_unnoticed(*roots.UPGRADE)
+    drop_in(host, "ssh.service", "[Service]\nExecReload=\nPrivateTmp=yes\n")
+    done = host.heal("heal")
+    assert done.returncode == 0, done.stdout
+    assert "healed: restarted, no deleted file left, a new client gets in" in done.stdout
+    assert host.deleted(host.listener()) == []
+
+
+def test_clients_that_get_no_answer_any_more_are_no_heal(host):
+    host.upgrade_unnoticed(*roots.UPGRADE)
+    drop_in(host, "ssh.service",
+            "[Service]\nExecReload=\nExecReload=/bin/kill -HUP $MAINPID\n"
+            "ExecReload=/bin/sh -c 'sleep 0.5; kill -STOP $MAINPID'\n")
+    done = host.heal("heal")
+    host.run("kill", "-CONT", str(host.listener()))
+    assert done.returncode == 3, done.stdout
+    assert "it is NOT known whether it is healed: a new client at 0.0.0.0:22 could not be tried" \
+        in done.stdout
+    assert host.ssh("echo in").stdout == "in\n"
 
 
 def test_a_hook_with_options_of_other_verbs_does_nothing(host):
