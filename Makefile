@@ -93,6 +93,7 @@ help:
 #: make check              every test: units, then real hosts in containers
 #: make deps               install what build and tests need
 #: make install            DESTDIR= PREFIX=; then install-hooks-apt, -dnf, -yum or -rpm
+#: make uninstall          all of that, with the same DESTDIR and PREFIX
 #: make rpm                build/rpm/*.rpm, by rpmbuild
 #: make deb                build/deb/*.deb, by dpkg-buildpackage
 #: make lint               clang, clang-tidy, gcc -fanalyzer, shellcheck
@@ -197,6 +198,19 @@ install-hooks-yum:
 install-hooks-rpm:
 	$(call install-hook,0755,hooks/rpm/rpm-trigger.in,$(LIBEXECDIR)/sshd-heal/rpm-trigger)
 	$(call install-hook,0644,hooks/systemd/sshd-heal.service.in,$(UNITDIR)/sshd-heal.service)
+
+# All that the targets above have laid down; what an administrator wrote stays.
+.PHONY: uninstall
+uninstall:
+	rm -f $(DESTDIR)$(SBINDIR)/sshd-heal $(ALL_MODULES:%=$(DESTDIR)$(MODULEDIR)/%.so) \
+		$(DESTDIR)$(MANDIR)/man8/sshd-heal.8 $(DESTDIR)$(MANDIR)/man5/sshd-heal.conf.5 \
+		$(DESTDIR)$(COMPLETIONDIR)/sshd-heal \
+		$(DESTDIR)$(SYSCONFDIR)/apt/apt.conf.d/90sshd-heal \
+		$(DESTDIR)$(DNFPLUGINDIR)/sshd_heal.py \
+		$(DESTDIR)$(SYSCONFDIR)/dnf/libdnf5-plugins/actions.d/sshd-heal.actions \
+		$(DESTDIR)$(PREFIX)/lib/yum-plugins/sshd-heal.py $(DESTDIR)$(SYSCONFDIR)/yum/pluginconf.d/sshd-heal.conf \
+		$(DESTDIR)$(LIBEXECDIR)/sshd-heal/rpm-trigger $(DESTDIR)$(UNITDIR)/sshd-heal.service
+	-rmdir $(DESTDIR)$(MODULEDIR) $(DESTDIR)$(LIBDIR)/sshd-heal $(DESTDIR)$(LIBEXECDIR)/sshd-heal 2>/dev/null
 
 # What else a goal needs and this machine lacks, said in one line; and who may do it.
 lacks = $(shell sh tests/deps.sh $(1))

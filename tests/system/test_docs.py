@@ -106,3 +106,19 @@ def test_every_header_can_be_included_by_cxx(tmp_path):
         source.write_text(f'#include "{TOP / header}"\n')
         subprocess.run(["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only",
                         "-D_GNU_SOURCE", f"-I{TOP}/core", source], check=True)
+
+
+def test_what_is_installed_is_uninstalled(tmp_path):
+    def make(*goals):
+        subprocess.run(["make", "-s", "-C", TOP, f"B={roots.BUILD}", f"DESTDIR={tmp_path}",
+                        "PREFIX=/usr", *goals], check=True, capture_output=True)
+
+    hooks = [f"install-hooks-{name}" for name in ("apt", "dnf", "yum", "rpm")]
+    make("install", *hooks)
+    installed = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(installed) > 15
+    make("uninstall")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert not (tmp_path / "usr/lib/sshd-heal").exists()
+    # Where nothing is, nothing is to be taken away.
+    make("uninstall")
