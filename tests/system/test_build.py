@@ -129,7 +129,7 @@ def test_what_root_could_not_make_is_the_owners_too(containers, somebodys):
     waits = ("CC=python3 -c 'import signal, time; signal.signal(2, signal.SIG_DFL);"
              ' open("build/waits", "w").close(); time.sleep(60)\'')
     with subprocess.Popen(["env", "--default-signal=INT", "make", "-C", somebodys,
-                           "build/obj/maps.o", waits], env=bare_roots.ENV,
+                           "build/obj/look/maps.o", waits], env=bare_roots.ENV,
                           start_new_session=True, stdout=subprocess.DEVNULL,
                           stderr=subprocess.DEVNULL) as make:
         deadline = time.monotonic() + 30

@@ -2,6 +2,7 @@
 /* What the client makes of a server that does not do as it should, and of its own limits. */
 #include <dlfcn.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <sys/socket.h>
 
 #include "test.h"
@@ -106,6 +107,13 @@ static void *server_run(void *user)
 	return NULL;
 }
 
+/* libssh wants to know its user's home, though nothing of it is read. */
+#define NEEDS_ACCOUNT()                     \
+	do {                                \
+		if (!getpwuid(geteuid()))   \
+			skip();             \
+	} while (0)
+
 /* The client's view of a server that then hangs up, or is silent. */
 static struct heal_hello meet(struct server *server, bool hangs_up, int timeout_ms)
 {
@@ -130,6 +138,7 @@ static struct heal_hello meet(struct server *server, bool hangs_up, int timeout_
 
 HEAL_TEST(libssh_blames_the_server_that_hangs_up)
 {
+	NEEDS_ACCOUNT();
 	struct server server = {0};
 	struct heal_hello hello;
 
@@ -142,6 +151,7 @@ HEAL_TEST(libssh_blames_the_server_that_hangs_up)
 
 HEAL_TEST(libssh_blames_the_server_that_says_goodbye)
 {
+	NEEDS_ACCOUNT();
 	struct server server = {0};
 
 	server_greet(&server, "SSH-2.0-x\r\n", 11);
@@ -151,6 +161,7 @@ HEAL_TEST(libssh_blames_the_server_that_says_goodbye)
 
 HEAL_TEST(libssh_says_of_a_silent_server_only_that_it_did_not_wait_longer)
 {
+	NEEDS_ACCOUNT();
 	struct server server = {0};
 
 	server_greet(&server, "SSH-2.0-x\r\n", 11);
@@ -159,6 +170,7 @@ HEAL_TEST(libssh_says_of_a_silent_server_only_that_it_did_not_wait_longer)
 
 HEAL_TEST(libssh_takes_algorithms_that_it_has_not_for_an_answer)
 {
+	NEEDS_ACCOUNT();
 	struct server server = {0};
 	struct heal_hello hello;
 
@@ -171,6 +183,7 @@ HEAL_TEST(libssh_takes_algorithms_that_it_has_not_for_an_answer)
 
 HEAL_TEST(libssh_does_not_blame_the_server_for_a_banner_that_is_too_long_for_it)
 {
+	NEEDS_ACCOUNT();
 	struct server server = {0};
 	char banner[1000];
 	struct heal_hello hello;
