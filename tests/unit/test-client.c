@@ -306,7 +306,8 @@ HEAL_TEST(watch_tells_for_how_long_nothing_listened)
 	assert_non_null(watch);
 	heal_sleep_ms(10);
 	(void)close(fd);
-	heal_sleep_ms(30);
+	/* Long enough for a thread that other work keeps waiting. */
+	heal_sleep_ms(150);
 	fd = listen_on(&port);
 	heal_sleep_ms(30);
 	refused_ms = heal_gap_stop(watch);
