@@ -276,3 +276,15 @@ def test_a_stopped_hook_does_not_keep_apt_waiting(host):
     assert done.returncode == 0
     assert time.monotonic() - start < 20
     assert host.run("which", roots.UNRELATED).returncode == 0
+
+
+def test_what_no_signal_handler_can_end_is_ended_by_the_kernel(host):
+    """A call that does not come back, and lets no handler run; strace buries it only then."""
+    done = faults.traced(host, ["sshd-heal", "hook", "apt"], "-o", "/dev/null", "-e",
+                         "trace=readlinkat", "-e",
+                         "inject=readlinkat:delay_enter=42000000:when=3", timeout=70)
+    # Otherwise it would have gone on, and ended well.
+    assert done.returncode in (-9, 137), done
+    pid = host.listener()
+    assert "healed: reloaded" in host.upgrade(*roots.UPGRADE).stdout
+    assert host.deleted(pid) == []
