@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the program uses: the whole way. */
+/*
+ * libsshdheal: finds sshd listeners that still run deleted files, and heals them
+ * through the service manager. This is what the program calls; the rooms of core/ have
+ * the rest, a header beside each file.
+ *
+ * Return values: 0, or -errno; positive only for an outcome that is documented
+ * with the function. An output is left untouched on failure. The library does
+ * not print, log, or read the environment.
+ */
 #ifndef SSHD_HEAL_HEAL_H
 #define SSHD_HEAL_HEAL_H
 

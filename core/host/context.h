@@ -42,6 +42,7 @@ struct heal_context {
 int heal_context_new(struct heal_context **ret, const char *root, const char *module_dir,
 		     struct heal_error *error);
 struct heal_context *heal_context_free(struct heal_context *ctx);
+
 static inline void heal_context_freep(struct heal_context **ctx)
 {
 	(void)heal_context_free(*ctx);

@@ -21,6 +21,7 @@ struct heal_exec {
 	struct heal_words files; /* "-" in front: may be missing */
 	char *directory; /* WorkingDirectory=; "" for none, "!" in front: may be missing */
 };
+
 struct heal_package {
 	char *name;
 	char *source;

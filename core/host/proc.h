@@ -15,6 +15,7 @@
 int heal_open_process(const struct heal_context *ctx, const char *pid);
 /* /proc's directory from its beginning; NULL with errno. */
 DIR *heal_open_proc(struct heal_context *ctx);
+
 struct heal_stat {
 	pid_t ppid;
 	char state;
@@ -23,6 +24,7 @@ struct heal_stat {
 
 /* Parses /proc/PID/stat (proc_pid_stat(5)); the comm may hold anything. */
 int stat_parse(const char *buf, size_t len, struct heal_stat *ret);
+
 /* A process may have 65,536 groups, which its status names, credentials(7). */
 #define OWNER_STATUS_MAX (1u << 20)
 
