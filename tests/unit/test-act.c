@@ -4,45 +4,11 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "fake.h"
-#include "test.h"
+#include "scene.h"
 
-#define PID 34
+#define PID SCENE_PID
 #define NEW_PID 99
 #define CAN_RELOAD (HEAL_FACT_STALE | HEAL_FACT_CAN_RELOAD)
-
-/* A stale listener, the main process of ssh.service, in a tree of its own. */
-struct scene {
-	struct heal_context *ctx;
-	struct fake_service fake;
-	struct heal_listener listener;
-	struct heal_notes notes;
-};
-
-static void scene_done(struct scene *scene)
-{
-	heal_notes_done(&scene->notes);
-	heal_listener_done(&scene->listener);
-	(void)heal_context_free(scene->ctx);
-}
-#define _cleanup_scene_ _cleanup_(scene_done)
-
-static void scene_init(struct scene *scene, int deadline_ms)
-{
-	const struct tree *tree = tree_new();
-
-	*scene = (struct scene){
-		.ctx = tree_context(tree),
-		.fake = {.tree = tree, .unit = fake_unit(PID), .main_pid = PID},
-		.listener = {.dirfd = -1},
-	};
-	scene->ctx->deadline_ms = heal_now_ms() + deadline_ms;
-	fake_service_use(scene->ctx, &scene->fake);
-	tree_add(tree, &(struct tree_process){.pid = PID, .maps = TREE_MAPS_STALE});
-	tree_load(scene->ctx, PID, &scene->listener);
-	scene->listener.unit = scene->fake.unit;
-	scene->listener.unit.id = strdup(scene->fake.unit.id);
-}
 
 static void act(struct scene *scene, unsigned facts)
 {

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HEAL_TEST_SCENE_H
+#define HEAL_TEST_SCENE_H
+
+#include "fake.h"
+#include "test.h"
+
+#define SCENE_PID 34
+
+/* A stale listener, the main process of ssh.service, in a tree of its own. */
+struct scene {
+	struct heal_context *ctx;
+	struct fake_service fake;
+	struct heal_listener listener;
+	struct heal_notes notes;
+};
+
+void scene_init(struct scene *scene, int deadline_ms);
+void scene_done(struct scene *scene);
+#define _cleanup_scene_ _cleanup_(scene_done)
+
+#endif
