@@ -41,13 +41,23 @@ const char *heal_fate_text(enum heal_fate fate)
 
 bool heal_listener_has_unit(const struct heal_listener *listener)
 {
-	return listener->unit.is_service && listener->unit.main_pid == listener->pid;
+	return listener->unit.is_service && listener->unit.main_pid == listener->process.pid;
 }
 
-void maps_clear_stale(struct heal_listener *listener)
+void heal_process_done(struct heal_process *process)
 {
-	for (size_t i = 0; i < listener->n_stale; i++) {
-		struct heal_stale_file *file = &listener->stale[i];
+	for (size_t i = 0; i < process->n_addresses; i++)
+		free(process->addresses[i]);
+	free(process->addresses);
+	free(process->exe);
+	heal_closep(&process->dirfd);
+	*process = (struct heal_process){.dirfd = -1};
+}
+
+void heal_evidence_clear_stale(struct heal_evidence *evidence)
+{
+	for (size_t i = 0; i < evidence->n_stale; i++) {
+		struct heal_stale_file *file = &evidence->stale[i];
 
 		free(file->path);
 		free(file->package);
@@ -55,21 +65,17 @@ void maps_clear_stale(struct heal_listener *listener)
 		free(file->version_before);
 		free(file->version_now);
 	}
-	free(listener->stale);
-	listener->stale = NULL;
-	listener->n_stale = 0;
+	free(evidence->stale);
+	evidence->stale = NULL;
+	evidence->n_stale = 0;
 }
 
 void heal_listener_done(struct heal_listener *listener)
 {
-	for (size_t i = 0; i < listener->n_addresses; i++)
-		free(listener->addresses[i]);
-	free(listener->addresses);
-	maps_clear_stale(listener);
-	free(listener->exe);
+	heal_process_done(&listener->process);
+	heal_evidence_clear_stale(&listener->evidence);
 	free(listener->unit.id);
-	heal_closep(&listener->dirfd);
-	*listener = (struct heal_listener){.dirfd = -1};
+	*listener = (struct heal_listener){.process.dirfd = -1};
 }
 
 void heal_listeners_done(struct heal_listeners *listeners)
@@ -120,14 +126,14 @@ int heal_report_status(const struct heal_report *report)
 	for (size_t i = 0; i < report->listeners.count; i++) {
 		const struct heal_listener *listener = &report->listeners.items[i];
 
-		if (listener->outcome == HEAL_OUTCOME_HEALED)
+		if (listener->result.outcome == HEAL_OUTCOME_HEALED)
 			continue;
-		if (listener->verdict == HEAL_VERDICT_REFUSING ||
-		    (listener->outcome == HEAL_OUTCOME_FAILED &&
-		     listener->verdict != HEAL_VERDICT_UNKNOWN))
+		if (listener->result.verdict == HEAL_VERDICT_REFUSING ||
+		    (listener->result.outcome == HEAL_OUTCOME_FAILED &&
+		     listener->result.verdict != HEAL_VERDICT_UNKNOWN))
 			return 2;
-		is_stale |= listener->verdict == HEAL_VERDICT_STALE;
-		is_unknown |= listener->verdict == HEAL_VERDICT_UNKNOWN;
+		is_stale |= listener->result.verdict == HEAL_VERDICT_STALE;
+		is_unknown |= listener->result.verdict == HEAL_VERDICT_UNKNOWN;
 	}
 	/* Worst first, design.md: what could not be found out may be worse than stale. */
 	if (is_unknown)
@@ -135,7 +141,7 @@ int heal_report_status(const struct heal_report *report)
 	return is_stale ? 1 : 0;
 }
 
-void heal_detail(struct heal_listener *listener, const char *fmt, ...)
+void heal_detail(struct heal_result *result, const char *fmt, ...)
 {
 	char raw[1024];
 	va_list args;
@@ -144,5 +150,5 @@ void heal_detail(struct heal_listener *listener, const char *fmt, ...)
 	if (vsnprintf(raw, sizeof(raw), fmt, args) < 0)
 		raw[0] = '\0';
 	va_end(args);
-	heal_safe(listener->detail, sizeof(listener->detail), raw);
+	heal_safe(result->detail, sizeof(result->detail), raw);
 }

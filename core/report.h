@@ -74,43 +74,6 @@ enum heal_outcome {
 	HEAL_OUTCOME_FAILED,
 };
 
-/* What the plan rests on, one bit per fact. */
-enum heal_fact {
-	HEAL_FACT_FOREIGN = 1u << 0,
-	HEAL_FACT_STALE = 1u << 1,
-	HEAL_FACT_TRIAL_FAILED = 1u << 2,
-	HEAL_FACT_KEY_CHANGED = 1u << 3,
-	HEAL_FACT_MODE_WARN = 1u << 4,
-	HEAL_FACT_FORBIDDEN = 1u << 5,       /* policy-rc.d */
-	HEAL_FACT_SHUTTING_DOWN = 1u << 6,
-	HEAL_FACT_NO_MANAGER = 1u << 7,      /* systemd could not be asked */
-	HEAL_FACT_UNMANAGED = 1u << 8,       /* not the main process of a service */
-	HEAL_FACT_HUP_ALLOWED = 1u << 9,
-	HEAL_FACT_SOCKET_ACTIVATED = 1u << 10,
-	HEAL_FACT_CAN_RELOAD = 1u << 11,
-	HEAL_FACT_RELOADED = 1u << 12,       /* was reloaded in this run, and is still stale */
-	HEAL_FACT_KILLS_SESSIONS = 1u << 13,
-	HEAL_FACT_START_LIMIT = 1u << 14,    /* earlier starts count against it, and cannot be forgotten */
-	HEAL_FACT_REFUSES_STOP = 1u << 15,
-	HEAL_FACT_PORT_TAKEN = 1u << 16,
-	HEAL_FACT_REFUSING = 1u << 17,       /* clients are turned away now */
-	HEAL_FACT_UNTRIED = 1u << 18,        /* no trial could be made */
-	HEAL_FACT_MOVES = 1u << 19,          /* on disk it would not listen where it does */
-	HEAL_FACT_NO_TIME = 1u << 20,        /* too little of the deadline is left */
-	HEAL_FACT_BUSY = 1u << 21,           /* another run is at work */
-	HEAL_FACT_UNLOCKED = 1u << 22,       /* nothing could be locked, so nothing is done */
-	HEAL_FACT_POLICY_UNASKED = 1u << 23, /* policy-rc.d could not be asked */
-	HEAL_FACT_HUP_FATAL = 1u << 24,      /* after SIGHUP sshd would not find its files */
-	HEAL_FACT_SESSIONS_UNSEEN = 1u << 25, /* whether a restart would end any is not known */
-	HEAL_FACT_LOG_STUCK = 1u << 26,      /* sshd would wait for the log, and serve nobody */
-	HEAL_FACT_NOT_READY = 1u << 27,      /* it has no handler for SIGHUP, which would end it */
-};
-
-struct heal_decision {
-	enum heal_plan plan;
-	const char *reason; /* static text */
-};
-
 /* What a new ssh client meets. */
 enum heal_fate {
 	HEAL_FATE_UNKNOWN, /* not tried, or our client could not */
@@ -131,6 +94,7 @@ struct heal_hello {
 };
 
 enum heal_trial_result {
+	HEAL_TRIAL_NONE, /* none was called for */
 	HEAL_TRIAL_SKIPPED,
 	HEAL_TRIAL_OK,
 	HEAL_TRIAL_FAILED,
@@ -153,8 +117,16 @@ struct heal_trial {
 	char detail[512];            /* why it failed, was skipped or is no good, printable */
 };
 
-/* What systemd says of a listener's unit. */
+enum heal_manager {
+	HEAL_MANAGER_UNKNOWN, /* it could not be asked */
+	HEAL_MANAGER_NONE,    /* this host has no systemd */
+	HEAL_MANAGER_RUNNING,
+	HEAL_MANAGER_STOPPING, /* the system is shutting down */
+};
+
+/* What systemd says of a listener's unit: look/unit. */
 struct heal_unit {
+	enum heal_manager manager;
 	char *id; /* "ssh.service" */
 	pid_t main_pid;
 	bool is_service;
@@ -164,30 +136,65 @@ struct heal_unit {
 	bool kills_cgroup; /* KillMode= ends every process of its cgroup, sessions in it included */
 };
 
-struct heal_listener {
+/* The process that listens: look/listener and look/addresses. */
+struct heal_process {
 	pid_t pid;
 	pid_t ppid;
-	int dirfd;             /* /proc/PID; with start_time it names the process for good. -1: foreign */
-	uint64_t start_time;   /* clock ticks after boot, proc(5) field 22 */
-	char *exe;             /* without " (deleted)" */
+	int dirfd;           /* /proc/PID; with start_time it names the process for good. -1: foreign */
+	uint64_t start_time; /* clock ticks after boot, proc(5) field 22 */
+	char *exe;           /* without " (deleted)" */
 	bool exe_deleted;
 	enum heal_foreign foreign;
-	char **addresses;      /* "0.0.0.0:22", "[::]:22" */
+	char **addresses; /* "0.0.0.0:22", "[::]:22" */
 	size_t n_addresses;
-	int sessions;          /* -1: not counted */
+	int sessions; /* -1: not counted */
+};
+
+/* Whether sessions are where the end of its unit would end them. */
+enum heal_at_stake {
+	HEAL_AT_STAKE_NONE,
+	HEAL_AT_STAKE_SESSIONS,
+	HEAL_AT_STAKE_UNSEEN, /* it could not be found out */
+};
+
+/* What speaks against an action that would be begun now. */
+enum heal_objection {
+	HEAL_OBJECTION_NONE,
+	HEAL_OBJECTION_NO_TIME,         /* too little of the deadline is left */
+	HEAL_OBJECTION_NOT_READY,       /* it has no handler for SIGHUP, which would end it */
+	HEAL_OBJECTION_LOG_STUCK,       /* sshd would wait for the log, and serve nobody */
+	HEAL_OBJECTION_POLICY_FORBIDS,  /* policy-rc.d */
+	HEAL_OBJECTION_POLICY_UNASKED,  /* policy-rc.d could not be asked */
+	HEAL_OBJECTION_START_LIMIT,     /* earlier starts count against it, and cannot be forgotten */
+};
+
+/* What was seen of it before anything is done: look, try, and act right before it begins. */
+struct heal_evidence {
 	struct heal_stale_file *stale;
 	size_t n_stale;
-	struct heal_unit unit; /* id NULL: not known */
-	struct heal_hello live;  /* a client at its own address, before anything was done */
+	enum heal_at_stake at_stake;
+	struct heal_hello live; /* a client at its own address */
 	struct heal_trial trial;
+	enum heal_objection objection;
+};
+
+/* What was made of it, and what became of that: judge, act and prove. */
+struct heal_result {
 	enum heal_verdict verdict;
 	enum heal_plan plan;
-	const char *reason;    /* of the plan; static text */
+	const char *reason; /* of the plan; static text */
 	enum heal_outcome outcome;
 	enum heal_plan in_vain; /* what was done and did not help; NONE: nothing */
-	char detail[512];      /* what failed or what to type, "" when there is nothing to add */
-	enum heal_fate proved; /* what a client met after the action */
-	double refused_ms;     /* how long nothing listened during the action; negative: unknown */
+	char detail[512];       /* what failed or what to type, "" when there is nothing to add */
+	enum heal_fate proved;  /* what a client met after the action */
+	double refused_ms;      /* how long nothing listened during the action; negative: unknown */
+};
+
+struct heal_listener {
+	struct heal_process process;
+	struct heal_unit unit; /* id NULL: not known, or none */
+	struct heal_evidence evidence;
+	struct heal_result result;
 };
 
 struct heal_listeners {
@@ -215,6 +222,13 @@ enum heal_proof {
 	HEAL_PROOF_UNKNOWN,  /* it could not be looked at */
 };
 
+/* What a run that may act has of the lock that keeps others from it. */
+enum heal_lock {
+	HEAL_LOCK_HELD, /* or there is no need of it */
+	HEAL_LOCK_BUSY, /* another run has it */
+	HEAL_LOCK_NONE, /* it could not be had, and no other run has it */
+};
+
 enum heal_verb {
 	HEAL_CHECK, /* reads only */
 	HEAL_DRY_RUN,
@@ -230,7 +244,8 @@ const char *heal_fate_text(enum heal_fate fate);
 /* Whether it is the main process of its unit, a service: what is done to the unit is done to it. */
 bool heal_listener_has_unit(const struct heal_listener *listener);
 
-void maps_clear_stale(struct heal_listener *listener);
+void heal_process_done(struct heal_process *process);
+void heal_evidence_clear_stale(struct heal_evidence *evidence);
 void heal_listener_done(struct heal_listener *listener);
 void heal_listeners_done(struct heal_listeners *listeners);
 void heal_event_done(struct heal_event *event);
@@ -239,8 +254,8 @@ void heal_report_done(struct heal_report *report);
 /* Exit status: 0 fine or healed, 1 stale, 2 refusing or failed, 3 not found out. */
 int heal_report_status(const struct heal_report *report);
 
-/* Sets the detail of a listener's outcome, made safe to print. */
-void heal_detail(struct heal_listener *listener, const char *fmt, ...) _printf_(2, 3);
+/* Sets the detail of an outcome, made safe to print. */
+void heal_detail(struct heal_result *result, const char *fmt, ...) _printf_(2, 3);
 
 void heal_change_done(struct heal_change *change);
 

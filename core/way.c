@@ -19,13 +19,17 @@
 #include "host/context.h"
 #include "host/event.h"
 #include "host/state.h"
+#include "judge/facts.h"
 #include "judge/verdict.h"
 #include "look/addresses.h"
 #include "look/listener.h"
 #include "look/maps.h"
 #include "look/owner.h"
 #include "look/session.h"
+#include "look/unit.h"
 #include "report.h"
+#include "try/client.h"
+#include "try/trial.h"
 
 #define WAY_LOCK_PAUSE_MS 20
 #define WAY_RESERVE_MS 20000
@@ -37,7 +41,7 @@ static bool way_is_there(const struct heal_listener *listener)
 {
 	struct stat st;
 
-	return fstatat(listener->dirfd, "stat", &st, 0) == 0 || (errno != ENOENT && errno != ESRCH);
+	return fstatat(listener->process.dirfd, "stat", &st, 0) == 0 || (errno != ENOENT && errno != ESRCH);
 }
 
 /*
@@ -50,20 +54,20 @@ static void way_look_one(struct heal_context *ctx, struct heal_report *report,
 {
 	int r;
 
-	if (listener->foreign != HEAL_OURS &&
-	    (ctx->is_configured || listener->foreign != HEAL_FOREIGN_PATH))
+	if (listener->process.foreign != HEAL_OURS &&
+	    (ctx->is_configured || listener->process.foreign != HEAL_FOREIGN_PATH))
 		return;
-	r = heal_listener_stale(ctx, listener);
+	r = heal_listener_stale(ctx, &listener->process, &listener->evidence);
 	/* Inside execve it has no mappings for a moment: that is how a reload looks. */
 	for (int i = 0; r == -ESRCH && i < WAY_RETRIES && way_is_there(listener); i++) {
 		heal_sleep_ms(WAY_RETRY_PAUSE_MS);
-		r = heal_listener_stale(ctx, listener);
+		r = heal_listener_stale(ctx, &listener->process, &listener->evidence);
 	}
 	if (r < 0 && way_is_there(listener)) {
 		report->listeners.unreadable++;
-		listener->verdict = HEAL_VERDICT_UNKNOWN;
+		listener->result.verdict = HEAL_VERDICT_UNKNOWN;
 		(void)heal_notes_add(&report->notes, "reading the mappings of sshd process %d: %s",
-				     (int)listener->pid, strerror(-r));
+				     (int)listener->process.pid, strerror(-r));
 	}
 }
 
@@ -73,7 +77,7 @@ static void way_drop_ended(struct heal_listeners *listeners)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < listeners->count; i++) {
-		if (listeners->items[i].dirfd >= 0 && !way_is_there(&listeners->items[i]))
+		if (listeners->items[i].process.dirfd >= 0 && !way_is_there(&listeners->items[i]))
 			heal_listener_done(&listeners->items[i]);
 		else
 			listeners->items[kept++] = listeners->items[i];
@@ -98,7 +102,7 @@ static int way_look(struct heal_context *ctx, struct heal_report *report, struct
 static bool way_is_stale(const struct heal_report *report)
 {
 	for (size_t i = 0; i < report->listeners.count; i++)
-		if (report->listeners.items[i].n_stale)
+		if (report->listeners.items[i].evidence.n_stale)
 			return true;
 	return false;
 }
@@ -147,8 +151,9 @@ static int way_lock(struct heal_context *ctx, struct heal_error *error)
 	int lock = way_take_lock(ctx, error);
 
 	/* A stale sshd is worth telling of even where nothing can be locked, and so done. */
-	ctx->is_busy = lock == -EBUSY;
-	ctx->is_unlocked = lock < 0 && lock != -EBUSY;
+	ctx->lock = HEAL_LOCK_HELD;
+	if (lock < 0)
+		ctx->lock = lock == -EBUSY ? HEAL_LOCK_BUSY : HEAL_LOCK_NONE;
 	return lock;
 }
 
@@ -163,12 +168,12 @@ static void way_configure(struct heal_context *ctx, struct heal_error *error)
 static void way_find_addresses(struct heal_context *ctx, struct heal_report *report,
 			       struct heal_listener *listener)
 {
-	int r = listener->foreign == HEAL_OURS ? heal_listener_addresses(ctx, listener) : 0;
+	int r = listener->process.foreign == HEAL_OURS ? heal_listener_addresses(ctx, &listener->process) : 0;
 
 	if (r < 0 && r != -ENOENT && r != -ESRCH)
 		(void)heal_notes_add(&report->notes,
 				     "finding out where sshd process %d listens: %s",
-				     (int)listener->pid, strerror(-r));
+				     (int)listener->process.pid, strerror(-r));
 }
 
 /* What a report tells beyond the files: addresses, sessions, packages. */
@@ -188,37 +193,62 @@ static int way_describe(struct heal_context *ctx, struct heal_report *report)
 
 static void way_note_ended(struct heal_report *report, struct heal_listener *listener)
 {
-	listener->verdict = HEAL_VERDICT_UNKNOWN;
-	listener->reason = "it ended while it was looked at";
+	listener->result.verdict = HEAL_VERDICT_UNKNOWN;
+	listener->result.reason = "it ended while it was looked at";
 	report->listeners.unreadable++;
 	(void)heal_notes_add(&report->notes,
 			     "sshd process %d ended while it was looked at; what took its place was "
 			     "not looked at",
-			     (int)listener->pid);
+			     (int)listener->process.pid);
 }
 
-static void way_judge(struct heal_context *ctx, enum heal_verb verb, struct heal_report *report,
+/* What cannot be asked of systemd is a fact, too, and for a stale listener a line. */
+static void way_find_unit(struct heal_context *ctx, struct heal_report *report,
+			  struct heal_listener *listener)
+{
+	struct heal_error error = {0};
+
+	if (heal_unit_find(ctx, listener, &error) < 0 && listener->evidence.n_stale)
+		(void)heal_notes_add(&report->notes, "%s", error.message);
+}
+
+/* What another run is at work on, would only be in its way. */
+static void way_try(struct heal_context *ctx, struct heal_listener *listener)
+{
+	if (!ctx->is_live || ctx->lock == HEAL_LOCK_BUSY || !listener->evidence.n_stale)
+		return;
+	heal_client_live(ctx, &listener->process, &listener->evidence.live);
+	heal_trial_run(ctx, listener);
+}
+
+static void way_judge(struct heal_context *ctx, struct heal_report *report,
 		      struct heal_listener *listener)
 {
-	unsigned facts;
+	struct heal_result *result = &listener->result;
 
+	if (result->verdict != HEAL_VERDICT_UNKNOWN)
+		result->verdict = heal_verdict_of(heal_facts_of(&ctx->config, ctx->lock, listener));
+	if (result->verdict != HEAL_VERDICT_FOREIGN && result->verdict > report->verdict)
+		report->verdict = result->verdict;
+}
+
+static void way_of_one(struct heal_context *ctx, enum heal_verb verb, struct heal_report *report,
+		       struct heal_listener *listener)
+{
 	/* Whoever restarted it meanwhile may have done our work, or not. */
-	if (listener->dirfd >= 0 && !way_is_there(listener)) {
+	if (listener->process.dirfd >= 0 && !way_is_there(listener)) {
 		way_note_ended(report, listener);
 		return;
 	}
-	facts = heal_facts_find(ctx, listener, &report->notes);
-	if (ctx->is_live)
-		facts = heal_facts_try(ctx, listener, facts);
-	if (listener->verdict != HEAL_VERDICT_UNKNOWN)
-		listener->verdict = heal_verdict_of(facts);
-	if (listener->verdict != HEAL_VERDICT_FOREIGN && listener->verdict > report->verdict)
-		report->verdict = listener->verdict;
+	if (listener->process.foreign == HEAL_OURS) {
+		way_find_unit(ctx, report, listener);
+		way_try(ctx, listener);
+	}
+	way_judge(ctx, report, listener);
 	if (verb == HEAL_CHECK || verb == HEAL_DRY_RUN || !ctx->is_live)
-		heal_plan_show(ctx, listener, facts, verb == HEAL_DRY_RUN && ctx->is_live,
-			       &report->notes);
+		heal_plan_show(ctx, listener, verb == HEAL_DRY_RUN && ctx->is_live, &report->notes);
 	else
-		heal_act(ctx, listener, facts, &report->notes);
+		heal_act(ctx, listener, &report->notes);
 }
 
 static int way_count_sessions(const struct heal_report *report)
@@ -226,9 +256,9 @@ static int way_count_sessions(const struct heal_report *report)
 	int n = 0;
 
 	for (size_t i = 0; i < report->listeners.count; i++)
-		if (report->listeners.items[i].foreign == HEAL_OURS &&
-		    report->listeners.items[i].sessions > 0)
-			n += report->listeners.items[i].sessions;
+		if (report->listeners.items[i].process.foreign == HEAL_OURS &&
+		    report->listeners.items[i].process.sessions > 0)
+			n += report->listeners.items[i].process.sessions;
 	return n;
 }
 
@@ -252,8 +282,8 @@ static void way_compare_sessions(struct heal_context *ctx, struct heal_report *r
 static bool way_has_acted(const struct heal_report *report)
 {
 	for (size_t i = 0; i < report->listeners.count; i++)
-		if (report->listeners.items[i].outcome == HEAL_OUTCOME_HEALED ||
-		    report->listeners.items[i].outcome == HEAL_OUTCOME_FAILED)
+		if (report->listeners.items[i].result.outcome == HEAL_OUTCOME_HEALED ||
+		    report->listeners.items[i].result.outcome == HEAL_OUTCOME_FAILED)
 			return true;
 	return false;
 }
@@ -261,8 +291,8 @@ static bool way_has_acted(const struct heal_report *report)
 static bool way_has_healed_all(const struct heal_report *report)
 {
 	for (size_t i = 0; i < report->listeners.count; i++)
-		if (report->listeners.items[i].n_stale &&
-		    report->listeners.items[i].outcome != HEAL_OUTCOME_HEALED)
+		if (report->listeners.items[i].evidence.n_stale &&
+		    report->listeners.items[i].result.outcome != HEAL_OUTCOME_HEALED)
 			return false;
 	return report->listeners.unreadable == 0;
 }
@@ -301,9 +331,9 @@ int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *
 	if (r < 0)
 		return r == -ENOMEM ? heal_error_set(error, ENOMEM, "out of memory") : r;
 	for (size_t i = 0; i < report.listeners.count; i++) {
-		if (verb == HEAL_HOOK && !report.listeners.items[i].n_stale)
+		if (verb == HEAL_HOOK && !report.listeners.items[i].evidence.n_stale)
 			continue;
-		way_judge(ctx, verb, &report, &report.listeners.items[i]);
+		way_of_one(ctx, verb, &report, &report.listeners.items[i]);
 	}
 	if (acts && way_has_acted(&report))
 		way_compare_sessions(ctx, &report);

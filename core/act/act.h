@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The facts about a listener's unit, and the action that the plan asks for. */
+/* The action that the plan asks for. */
 #ifndef SSHD_HEAL_ACT_ACT_H
 #define SSHD_HEAL_ACT_ACT_H
 
@@ -10,32 +10,17 @@
 #include "report.h"
 
 /*
- * Gives the facts that verdict and plan rest on, and fills in the unit. systemd
- * is asked for a listener of ours; that it cannot be is a fact, too, and for a
- * stale one a note.
- */
-unsigned heal_facts_find(struct heal_context *ctx, struct heal_listener *listener,
-			 struct heal_notes *notes);
-
-/*
- * Tries a stale listener of ours: a live client, and a trial of the sshd on disk.
- * Gives facts with what came out of it.
- */
-unsigned heal_facts_try(struct heal_context *ctx, struct heal_listener *listener, unsigned facts);
-
-/*
  * Sets plan, reason and outcome without acting: DRY_RUN where there would be
  * something to do, and for a warning what to type in detail, if that is safe.
  * policy-rc.d is run only with asks_policy.
  */
-void heal_plan_show(struct heal_context *ctx, struct heal_listener *listener, unsigned facts,
-		    bool asks_policy, struct heal_notes *notes);
+void heal_plan_show(struct heal_context *ctx, struct heal_listener *listener, bool asks_policy,
+		    struct heal_notes *notes);
 
 /*
  * Carries out the plan and proves the result: reload, then restart where that
  * was not enough. Sets plan, reason, outcome, detail and refused_ms.
  */
-void heal_act(struct heal_context *ctx, struct heal_listener *listener, unsigned facts,
-	      struct heal_notes *notes);
+void heal_act(struct heal_context *ctx, struct heal_listener *listener, struct heal_notes *notes);
 
 #endif

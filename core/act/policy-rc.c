@@ -66,7 +66,7 @@ static int policy_ask(struct heal_context *ctx, const char *unit, const char *ac
 	argv[1] = name = heal_strndup(unit, len);
 	if (!name)
 		return -ENOMEM;
-	r = heal_process_capture(&command, heal_now_ms() + heal_left_ms(ctx->deadline_ms, POLICY_MS),
+	r = heal_spawn_capture(&command, heal_now_ms() + heal_left_ms(ctx->deadline_ms, POLICY_MS),
 				 &output);
 	*ret_status = output.status;
 	return r;

@@ -32,8 +32,8 @@ enum prove_state {
 };
 
 /* The first address that the listener had and has no more. */
-static const char *prove_lost_address(const struct heal_listener *before,
-				      const struct heal_listener *now)
+static const char *prove_lost_address(const struct heal_process *before,
+				      const struct heal_process *now)
 {
 	for (size_t i = 0; i < before->n_addresses; i++)
 		if (!addresses_has(now, before->addresses[i]))
@@ -42,7 +42,7 @@ static const char *prove_lost_address(const struct heal_listener *before,
 }
 
 /* Who but the old process listens where it did; 0 when nobody is seen to. */
-static pid_t prove_find(struct heal_context *ctx, const struct heal_listener *before)
+static pid_t prove_find(struct heal_context *ctx, const struct heal_process *before)
 {
 	_cleanup_(heal_listeners_done) struct heal_listeners all = {0};
 	_cleanup_(heal_notes_done) struct heal_notes notes = {0};
@@ -51,7 +51,7 @@ static pid_t prove_find(struct heal_context *ctx, const struct heal_listener *be
 	if (before->n_addresses == 0 || heal_listeners_find(ctx, &all, &notes, &error) < 0)
 		return 0;
 	for (size_t i = 0; i < all.count; i++) {
-		struct heal_listener *now = &all.items[i];
+		struct heal_process *now = &all.items[i].process;
 
 		if (now->foreign == HEAL_OURS &&
 		    (now->pid != before->pid || now->start_time != before->start_time) &&
@@ -67,15 +67,15 @@ static int prove_pid(struct heal_context *ctx, const struct heal_listener *liste
 {
 	int r;
 
-	*ret = listener->pid;
+	*ret = listener->process.pid;
 	/* A reload keeps the process; a restart has another one. */
-	if (listener->plan != HEAL_PLAN_RESTART)
+	if (listener->result.plan != HEAL_PLAN_RESTART)
 		return 0;
 	r = ctx->service_ops->main_pid(ctx->service, listener->unit.id, ret, error);
 	if (r == 0 || r == -ENOENT)
 		return r;
 	/* Where systemd cannot be asked, the process can be looked for. */
-	*ret = prove_find(ctx, listener);
+	*ret = prove_find(ctx, &listener->process);
 	return *ret ? 0 : r;
 }
 
@@ -89,8 +89,9 @@ static enum prove_state prove_fail(pid_t pid, int code, struct heal_error *error
 }
 
 static enum prove_state prove_look(struct heal_context *ctx, const struct heal_listener *before,
-				   struct heal_listener *fresh, struct heal_error *error)
+				   struct heal_process *fresh, struct heal_error *error)
 {
+	_cleanup_(heal_evidence_clear_stale) struct heal_evidence evidence = {0};
 	pid_t pid = 0;
 	int r = prove_pid(ctx, before, &pid, error);
 
@@ -100,27 +101,27 @@ static enum prove_state prove_look(struct heal_context *ctx, const struct heal_l
 	if (pid <= 0)
 		return PROVE_DOWN;
 	r = heal_listener_load(ctx, pid, true, fresh);
-	if (r == -ENOENT && before->plan != HEAL_PLAN_RESTART)
+	if (r == -ENOENT && before->result.plan != HEAL_PLAN_RESTART)
 		return PROVE_GONE;
 	if (r > 0)
 		return PROVE_DOWN;
 	if (r == 0)
-		r = heal_listener_stale(ctx, fresh);
+		r = heal_listener_stale(ctx, fresh, &evidence);
 	if (r == 0)
 		r = heal_listener_addresses(ctx, fresh);
 	if (r < 0)
 		return prove_fail(pid, r, error);
-	if (fresh->n_stale)
+	if (evidence.n_stale)
 		return PROVE_STALE;
 	if (fresh->n_addresses == 0)
 		return PROVE_DOWN;
-	return prove_lost_address(before, fresh) ? PROVE_MOVED : PROVE_FRESH;
+	return prove_lost_address(&before->process, fresh) ? PROVE_MOVED : PROVE_FRESH;
 }
 
 /* An address to be a client at, other than the first: the last is of another family or port. */
-static const char *prove_second_address(const struct heal_listener *listener)
+static const char *prove_second_address(const struct heal_process *process)
 {
-	return listener->addresses[listener->n_addresses - 1];
+	return process->addresses[process->n_addresses - 1];
 }
 
 /* Whether a fate speaks against sshd; what we did not see to its end does not. */
@@ -143,54 +144,61 @@ static bool prove_is_open(enum heal_fate before, enum heal_fate now)
  */
 static enum heal_proof prove_clients(struct heal_context *ctx, struct heal_listener *listener)
 {
-	const char *addresses[] = {listener->addresses[0], prove_second_address(listener)};
+	const char *addresses[] = {listener->process.addresses[0], prove_second_address(&listener->process)};
 
-	listener->proved = HEAL_FATE_UNKNOWN;
-	for (size_t i = 0; i < (listener->n_addresses > 1 ? 2 : 1); i++) {
+	listener->result.proved = HEAL_FATE_UNKNOWN;
+	for (size_t i = 0; i < (listener->process.n_addresses > 1 ? 2 : 1); i++) {
 		struct heal_hello hello;
 
 		heal_client_probe(ctx, addresses[i], PROVE_PROBE_MS, &hello);
 		if (i == 0)
-			listener->proved = hello.fate;
+			listener->result.proved = hello.fate;
 		if (prove_is_bad(hello.fate)) {
-			heal_detail(listener, "CRITICAL: a new client at %s %s%s%s", addresses[i],
+			heal_detail(&listener->result, "CRITICAL: a new client at %s %s%s%s", addresses[i],
 				    heal_fate_text(hello.fate), *hello.detail ? ": " : "",
 				    hello.detail);
 			return HEAL_PROOF_SHUT_OUT;
 		}
-		if (prove_is_open(listener->live.fate, hello.fate)) {
-			heal_detail(listener, "a new client at %s %s%s%s", addresses[i],
+		if (prove_is_open(listener->evidence.live.fate, hello.fate)) {
+			heal_detail(&listener->result, "a new client at %s %s%s%s", addresses[i],
 				    heal_fate_text(hello.fate), *hello.detail ? ": " : "",
 				    hello.detail);
 			return HEAL_PROOF_UNKNOWN;
 		}
-		if (i == 0 && *hello.key && *listener->live.key &&
-		    strcmp(hello.key, listener->live.key) != 0) {
-			heal_detail(listener, "CRITICAL: its host key changed, from %s to %s",
-				    listener->live.key, hello.key);
+		if (i == 0 && *hello.key && *listener->evidence.live.key &&
+		    strcmp(hello.key, listener->evidence.live.key) != 0) {
+			heal_detail(&listener->result, "CRITICAL: its host key changed, from %s to %s",
+				    listener->evidence.live.key, hello.key);
 			return HEAL_PROOF_SHUT_OUT;
 		}
 	}
 	return HEAL_PROOF_OK;
 }
 
+/* Puts what is seen now into the place of what was. Its sessions are those that were counted. */
+static void prove_replace(struct heal_process *process, struct heal_process *fresh)
+{
+	fresh->sessions = process->sessions;
+	heal_process_done(process);
+	*process = *fresh;
+	*fresh = (struct heal_process){.dirfd = -1};
+}
+
 static enum heal_proof prove_found(struct heal_context *ctx, struct heal_listener *listener,
-		       struct heal_listener *fresh)
+				   struct heal_process *fresh)
 {
 	char lost[64] = "";
-	int sessions = listener->sessions;
-	const char *address = prove_lost_address(listener, fresh);
+	const char *address = prove_lost_address(&listener->process, fresh);
 	enum heal_proof proof;
 
 	if (address)
 		(void)snprintf(lost, sizeof(lost), "%s", address);
-	heal_listener_replace(listener, fresh);
-	listener->sessions = sessions;
-	if (listener->plan == HEAL_PLAN_RESTART)
-		listener->unit.main_pid = listener->pid;
+	prove_replace(&listener->process, fresh);
+	if (listener->result.plan == HEAL_PLAN_RESTART)
+		listener->unit.main_pid = listener->process.pid;
 	proof = ctx->client_ops ? prove_clients(ctx, listener) : HEAL_PROOF_OK;
 	if (proof == HEAL_PROOF_OK && *lost) {
-		heal_detail(listener, "CRITICAL: it does not listen on %s any more", lost);
+		heal_detail(&listener->result, "CRITICAL: it does not listen on %s any more", lost);
 		return HEAL_PROOF_SHUT_OUT;
 	}
 	return proof;
@@ -204,7 +212,7 @@ static enum heal_proof prove_lost(struct heal_listener *listener, enum prove_sta
 		return HEAL_PROOF_STALE;
 	if (state != PROVE_UNSEEN)
 		return HEAL_PROOF_DOWN;
-	heal_detail(listener, "%s", error->message);
+	heal_detail(&listener->result, "%s", error->message);
 	return HEAL_PROOF_UNKNOWN;
 }
 
@@ -213,7 +221,7 @@ enum heal_proof heal_prove(struct heal_context *ctx, struct heal_listener *liste
 	int64_t deadline = heal_now_ms() + heal_left_ms(ctx->deadline_ms, timeout_ms);
 
 	for (;;) {
-		_cleanup_(heal_listener_done) struct heal_listener fresh = {.dirfd = -1};
+		_cleanup_(heal_process_done) struct heal_process fresh = {.dirfd = -1};
 		struct heal_error error = {0};
 		enum prove_state state = prove_look(ctx, listener, &fresh, &error);
 		bool is_last = heal_now_ms() >= deadline || state == PROVE_GONE;

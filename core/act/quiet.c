@@ -47,7 +47,7 @@ static bool quiet_child_is_waiting(const struct heal_context *ctx, const char *p
 }
 
 /* Gives 1 while a client is being handed over, 0 when none is, -errno when that cannot be seen. */
-static int quiet_is_busy(const struct heal_context *ctx, const struct heal_listener *listener)
+static int quiet_is_busy(const struct heal_context *ctx, const struct heal_process *process)
 {
 	_cleanup_free_ char *children = NULL;
 	char path[48];
@@ -55,8 +55,8 @@ static int quiet_is_busy(const struct heal_context *ctx, const struct heal_liste
 	size_t len;
 	int r;
 
-	(void)snprintf(path, sizeof(path), "task/%d/children", (int)listener->pid);
-	r = heal_read_at(listener->dirfd, path, QUIET_CHILDREN_MAX, &children, &len);
+	(void)snprintf(path, sizeof(path), "task/%d/children", (int)process->pid);
+	r = heal_read_at(process->dirfd, path, QUIET_CHILDREN_MAX, &children, &len);
 	if (r < 0)
 		return r;
 	rest = children;
@@ -66,14 +66,14 @@ static int quiet_is_busy(const struct heal_context *ctx, const struct heal_liste
 	return 0;
 }
 
-void heal_await_quiet(const struct heal_context *ctx, const struct heal_listener *listener)
+void heal_await_quiet(const struct heal_context *ctx, const struct heal_process *process)
 {
 	int64_t start = heal_now_ms();
 	int64_t limit = start + heal_left_ms(ctx->deadline_ms, ctx->quiet_ms);
 	bool was_busy = false;
 
 	while (heal_now_ms() < limit) {
-		int busy = quiet_is_busy(ctx, listener);
+		int busy = quiet_is_busy(ctx, process);
 
 		if (busy < 0 || (!busy && (was_busy || heal_now_ms() - start >= QUIET_LOOK_MS)))
 			return;

@@ -19,6 +19,6 @@ bool quiet_is_waiting(const char *cmdline, size_t len);
  * Waits until the listener has handed over the clients that it has accepted, a
  * second at most: an action before that cuts them.
  */
-void heal_await_quiet(const struct heal_context *ctx, const struct heal_listener *listener);
+void heal_await_quiet(const struct heal_context *ctx, const struct heal_process *process);
 
 #endif

@@ -68,7 +68,7 @@ static int spawn_attributes(posix_spawnattr_t *attributes)
 	return -r;
 }
 
-int heal_process_start(const struct heal_command *command, pid_t *ret)
+int heal_spawn_start(const struct heal_command *command, pid_t *ret)
 {
 	static char *const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
 	posix_spawn_file_actions_t actions;
@@ -91,7 +91,7 @@ int heal_process_start(const struct heal_command *command, pid_t *ret)
 	return r;
 }
 
-int heal_process_wait(pid_t pid, int timeout_ms, int *ret)
+int heal_spawn_wait(pid_t pid, int timeout_ms, int *ret)
 {
 	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	struct pollfd poller = {.fd = pidfd, .events = POLLIN};
@@ -117,7 +117,7 @@ int heal_process_wait(pid_t pid, int timeout_ms, int *ret)
 	return 0;
 }
 
-bool heal_process_was_killed(pid_t pid)
+bool heal_spawn_was_killed(pid_t pid)
 {
 	siginfo_t info = {0};
 
@@ -125,14 +125,14 @@ bool heal_process_was_killed(pid_t pid)
 	       info.si_code == CLD_KILLED && info.si_status == SIGKILL;
 }
 
-int heal_process_end(pid_t pid)
+int heal_spawn_end(pid_t pid)
 {
 	int status;
 
 	/* The group is ours alone; it exists as long as its leader is not reaped. */
 	if (kill(-pid, SIGKILL) < 0 && errno != ESRCH)
 		return -errno;
-	return heal_process_wait(pid, SPAWN_KILL_MS, &status);
+	return heal_spawn_wait(pid, SPAWN_KILL_MS, &status);
 }
 
 /* One of the two streams of a program; fd does not block. */
@@ -212,13 +212,13 @@ static int spawn_finish(pid_t pid, struct spawn_stream streams[2], int64_t deadl
 	int r = spawn_read(pid, streams, deadline_ms);
 
 	if (r == 0)
-		r = heal_process_wait(pid, SPAWN_KILL_MS, ret_status);
+		r = heal_spawn_wait(pid, SPAWN_KILL_MS, ret_status);
 	if (r < 0)
-		(void)heal_process_end(pid);
+		(void)heal_spawn_end(pid);
 	return r;
 }
 
-int heal_process_capture(const struct heal_command *command, int64_t deadline_ms,
+int heal_spawn_capture(const struct heal_command *command, int64_t deadline_ms,
 			 struct heal_output *ret)
 {
 	_cleanup_(heal_output_done) struct heal_output output = {
@@ -239,7 +239,7 @@ int heal_process_capture(const struct heal_command *command, int64_t deadline_ms
 	piped.fds[1] = out_write;
 	piped.fds[2] = err_write;
 	if (r == 0)
-		r = heal_process_start(&piped, &pid);
+		r = heal_spawn_start(&piped, &pid);
 	if (r < 0)
 		return r;
 	streams[0].fd = out_read;

@@ -20,27 +20,27 @@ struct heal_command {
  * Starts a program by its path in a process group of its own, with an environment
  * of nothing but PATH.
  */
-int heal_process_start(const struct heal_command *command, pid_t *ret);
+int heal_spawn_start(const struct heal_command *command, pid_t *ret);
 /* Waits for its end; gives its exit status, 128 and more for a signal. Its group ends with it. -ETIMEDOUT. */
-int heal_process_wait(pid_t pid, int timeout_ms, int *ret);
+int heal_spawn_wait(pid_t pid, int timeout_ms, int *ret);
 /* Whether somebody has ended it by SIGKILL, as the kernel does when memory runs out. */
-bool heal_process_was_killed(pid_t pid);
+bool heal_spawn_was_killed(pid_t pid);
 /* Ends it with its whole group, and reaps it. */
-int heal_process_end(pid_t pid);
+int heal_spawn_end(pid_t pid);
 
 /* What a program said. Both texts end in a NUL; what was too much of them is left out. */
 struct heal_output {
 	char *text;  /* its standard output */
 	size_t len;
 	char *words; /* its standard error */
-	int status;  /* as heal_process_wait() gives it */
+	int status;  /* as heal_spawn_wait() gives it */
 };
 
 /*
  * Runs a program to its end, at most until deadline_ms of CLOCK_MONOTONIC, and gives
  * what it said; fds[1] and fds[2] do not matter. Errors: those of starting it, -ETIMEDOUT.
  */
-int heal_process_capture(const struct heal_command *command, int64_t deadline_ms,
+int heal_spawn_capture(const struct heal_command *command, int64_t deadline_ms,
 			 struct heal_output *ret);
 void heal_output_done(struct heal_output *output);
 

@@ -87,7 +87,7 @@ static void cli_log_report(const struct cli *cli, const struct heal_report *repo
 		int priority;
 		FILE *out;
 
-		if (!listener->n_stale)
+		if (!listener->evidence.n_stale)
 			continue;
 		is_news = true;
 		out = open_memstream(&line, &len);

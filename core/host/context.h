@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "host/config.h"
 #include "host/module.h"
+#include "report.h"
 
 struct heal_context {
 	int root_fd;
@@ -16,8 +17,7 @@ struct heal_context {
 	bool is_live; /* the root is that of this machine, so its processes can be acted on */
 	bool is_hook;   /* only what can be acted on is of interest */
 	bool is_chroot; /* the processes that /proc shows are not of this root */
-	bool is_busy;     /* another run has the lock */
-	bool is_unlocked; /* the lock could not be had, and no other run has it */
+	enum heal_lock lock;
 	int64_t deadline_ms;
 	int settle_ms; /* how long an action that failed may still be at work */
 	int quiet_ms;  /* how long the moment to act is waited for */

@@ -2,6 +2,7 @@
 /* The policy: what follows from a listener's facts. Nothing else. */
 #include "judge/plan.h"
 
+#include "judge/facts.h"
 #include "report.h"
 
 /* From the top, the first row whose `all` are set and whose `none` are not. */
@@ -73,4 +74,25 @@ struct heal_decision heal_plan_of(unsigned facts)
 	while ((facts & plan_rows[i].all) != plan_rows[i].all || (facts & plan_rows[i].none))
 		i++;
 	return (struct heal_decision){.plan = plan_rows[i].plan, .reason = plan_rows[i].reason};
+}
+
+enum heal_plan heal_advice_of(unsigned facts)
+{
+	static const unsigned dangers =
+		HEAL_FACT_TRIAL_FAILED | HEAL_FACT_UNTRIED | HEAL_FACT_KEY_CHANGED |
+		HEAL_FACT_MOVES | HEAL_FACT_PORT_TAKEN | HEAL_FACT_SHUTTING_DOWN |
+		HEAL_FACT_NO_MANAGER | HEAL_FACT_BUSY | HEAL_FACT_LOG_STUCK | HEAL_FACT_NOT_READY;
+	static const unsigned orders = HEAL_FACT_MODE_WARN | HEAL_FACT_FORBIDDEN |
+				       HEAL_FACT_POLICY_UNASKED | HEAL_FACT_UNLOCKED |
+				       HEAL_FACT_UNMANAGED | HEAL_FACT_NO_TIME;
+
+	if (facts & dangers || !(facts & orders))
+		return HEAL_PLAN_NONE;
+	if (facts & HEAL_FACT_UNMANAGED)
+		return HEAL_PLAN_HUP;
+	if (facts & HEAL_FACT_CAN_RELOAD &&
+	    !(facts & (HEAL_FACT_SOCKET_ACTIVATED | HEAL_FACT_HUP_FATAL)))
+		return HEAL_PLAN_RELOAD;
+	return facts & (HEAL_FACT_KILLS_SESSIONS | HEAL_FACT_SESSIONS_UNSEEN) ? HEAL_PLAN_NONE
+									      : HEAL_PLAN_RESTART;
 }

@@ -5,7 +5,18 @@
 
 #include "report.h"
 
+struct heal_decision {
+	enum heal_plan plan;
+	const char *reason; /* static text */
+};
+
 /* The plan for one listener: the first row of the table that its facts match. */
 struct heal_decision heal_plan_of(unsigned facts);
+
+/*
+ * What an administrator may be told to do by hand instead of what is not done: RELOAD,
+ * RESTART or HUP, and NONE unless the only reason is that we are not to do it.
+ */
+enum heal_plan heal_advice_of(unsigned facts);
 
 #endif

@@ -2,6 +2,7 @@
 /* What a listener's facts mean. */
 #include "judge/verdict.h"
 
+#include "judge/facts.h"
 #include "report.h"
 
 enum heal_verdict heal_verdict_of(unsigned facts)

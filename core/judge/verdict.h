@@ -5,7 +5,6 @@
 
 #include "report.h"
 
-/* The judgement of one listener, from its facts alone. */
 enum heal_verdict heal_verdict_of(unsigned facts);
 
 #endif

@@ -118,10 +118,10 @@ static int addresses_inodes_load(int process_fd, struct addresses_inodes *inodes
 }
 
 /* The table of one family in /proc, for who cannot use sock_diag. */
-static int addresses_list_proc(const struct heal_listener *listener, const char *table, diag_fn fn,
+static int addresses_list_proc(const struct heal_process *process, const char *table, diag_fn fn,
 			    void *user)
 {
-	_cleanup_close_ int fd = openat(listener->dirfd, table, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = openat(process->dirfd, table, O_RDONLY | O_CLOEXEC);
 	_cleanup_fclose_ FILE *in = NULL;
 	char line[512];
 
@@ -145,7 +145,7 @@ static int addresses_list_proc(const struct heal_listener *listener, const char 
 	return ferror(in) ? -EIO : 0;
 }
 
-int addresses_is_reachable(struct heal_context *ctx, const struct heal_listener *listener)
+int addresses_is_reachable(struct heal_context *ctx, const struct heal_process *process)
 {
 	_cleanup_free_ char *theirs = NULL;
 	_cleanup_free_ char *ours = NULL;
@@ -154,7 +154,7 @@ int addresses_is_reachable(struct heal_context *ctx, const struct heal_listener 
 
 	if (!ctx->is_live)
 		return -EOPNOTSUPP;
-	r = heal_readlink_at(listener->dirfd, "ns/net", &theirs);
+	r = heal_readlink_at(process->dirfd, "ns/net", &theirs);
 	if (r == 0)
 		r = heal_readlink_at(ctx->proc_fd, "thread-self/ns/net", &ours);
 	if (!theirs || !ours)
@@ -162,16 +162,16 @@ int addresses_is_reachable(struct heal_context *ctx, const struct heal_listener 
 	if (strcmp(theirs, ours) == 0)
 		return 0;
 	/* Who is somewhere else: the one that is not where PID 1 is. */
-	r = heal_owner_same_link(ctx, listener->dirfd, "ns/net", &is_inits);
+	r = heal_owner_same_link(ctx, process->dirfd, "ns/net", &is_inits);
 	if (r < 0)
 		return r;
 	return is_inits ? -EREMOTE : -ENETUNREACH;
 }
 
-int addresses_list(struct heal_context *ctx, const struct heal_listener *listener, diag_fn fn,
+int addresses_list(struct heal_context *ctx, const struct heal_process *process, diag_fn fn,
 		void *user)
 {
-	_cleanup_close_ int fd = addresses_is_reachable(ctx, listener) == 0 ? diag_open() : -1;
+	_cleanup_close_ int fd = addresses_is_reachable(ctx, process) == 0 ? diag_open() : -1;
 	int r = fd;
 
 	if (fd >= 0)
@@ -181,12 +181,12 @@ int addresses_list(struct heal_context *ctx, const struct heal_listener *listene
 	/* The kernel may lack the module tcp_diag. */
 	if (r >= 0)
 		return r;
-	r = addresses_list_proc(listener, "net/tcp", fn, user);
-	return r == 0 ? addresses_list_proc(listener, "net/tcp6", fn, user) : r;
+	r = addresses_list_proc(process, "net/tcp", fn, user);
+	return r == 0 ? addresses_list_proc(process, "net/tcp6", fn, user) : r;
 }
 
 struct addresses_search {
-	struct heal_listener *listener;
+	struct heal_process *process;
 	struct addresses_inodes inodes;
 };
 
@@ -208,10 +208,10 @@ bool addresses_are_same(const char *a, const char *b)
 	return strcmp(a, b) == 0;
 }
 
-bool addresses_has(const struct heal_listener *listener, const char *address)
+bool addresses_has(const struct heal_process *process, const char *address)
 {
-	for (size_t i = 0; i < listener->n_addresses; i++)
-		if (addresses_are_same(listener->addresses[i], address))
+	for (size_t i = 0; i < process->n_addresses; i++)
+		if (addresses_are_same(process->addresses[i], address))
 			return true;
 	return false;
 }
@@ -220,7 +220,7 @@ bool addresses_has(const struct heal_listener *listener, const char *address)
 static int addresses_add_own(void *user, const struct heal_socket *found)
 {
 	struct addresses_search *search = user;
-	struct heal_listener *listener = search->listener;
+	struct heal_process *process = search->process;
 	size_t i = 0;
 	char *copy;
 
@@ -229,29 +229,29 @@ static int addresses_add_own(void *user, const struct heal_socket *found)
 	if (i == search->inodes.count)
 		return 0;
 	/* Listed already, before the list had to be begun anew from another source. */
-	if (addresses_has(listener, found->address))
+	if (addresses_has(process, found->address))
 		return 0;
-	if (heal_grow(&listener->addresses, listener->n_addresses,
-		      sizeof(*listener->addresses)) < 0)
+	if (heal_grow(&process->addresses, process->n_addresses,
+		      sizeof(*process->addresses)) < 0)
 		return -ENOMEM;
 	copy = strdup(found->address);
 	if (!copy)
 		return -ENOMEM;
-	listener->addresses[listener->n_addresses++] = copy;
+	process->addresses[process->n_addresses++] = copy;
 	return 0;
 }
 
-int heal_listener_addresses(struct heal_context *ctx, struct heal_listener *listener)
+int heal_listener_addresses(struct heal_context *ctx, struct heal_process *process)
 {
-	_cleanup_(addresses_search_done) struct addresses_search search = {.listener = listener};
+	_cleanup_(addresses_search_done) struct addresses_search search = {.process = process};
 	int r;
 
-	for (size_t i = 0; i < listener->n_addresses; i++)
-		free(listener->addresses[i]);
-	listener->n_addresses = 0;
-	r = addresses_inodes_load(listener->dirfd, &search.inodes);
+	for (size_t i = 0; i < process->n_addresses; i++)
+		free(process->addresses[i]);
+	process->n_addresses = 0;
+	r = addresses_inodes_load(process->dirfd, &search.inodes);
 	if (r == 0)
-		r = addresses_list(ctx, listener, addresses_add_own, &search);
+		r = addresses_list(ctx, process, addresses_add_own, &search);
 	return r;
 }
 
@@ -278,7 +278,7 @@ static bool addresses_conflicts(const char *a, const char *b)
 }
 
 struct addresses_rival {
-	const struct heal_listener *listener;
+	const struct heal_process *process;
 	const char *address;
 };
 
@@ -287,14 +287,14 @@ static int addresses_is_rival(void *user, const struct heal_socket *found)
 {
 	const struct addresses_rival *rival = user;
 
-	return !addresses_has(rival->listener, found->address) &&
+	return !addresses_has(rival->process, found->address) &&
 	       addresses_conflicts(found->address, rival->address);
 }
 
-int addresses_is_taken(struct heal_context *ctx, const struct heal_listener *listener,
+int addresses_is_taken(struct heal_context *ctx, const struct heal_process *process,
 		     const char *address)
 {
-	struct addresses_rival rival = {.listener = listener, .address = address};
+	struct addresses_rival rival = {.process = process, .address = address};
 
-	return addresses_list(ctx, listener, addresses_is_rival, &rival);
+	return addresses_list(ctx, process, addresses_is_rival, &rival);
 }

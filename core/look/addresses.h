@@ -16,13 +16,13 @@
 int addresses_parse_line(const char *line, struct heal_socket *ret);
 
 /* Fills in addresses, from the listening TCP sockets that the process holds. */
-int heal_listener_addresses(struct heal_context *ctx, struct heal_listener *listener);
+int heal_listener_addresses(struct heal_context *ctx, struct heal_process *process);
 
 /*
  * Lists the listening TCP sockets in a listener's network namespace: by sock_diag
  * when it is ours, otherwise (and in a recorded tree) from /proc/PID/net.
  */
-int addresses_list(struct heal_context *ctx, const struct heal_listener *listener, diag_fn fn,
+int addresses_list(struct heal_context *ctx, const struct heal_process *process, diag_fn fn,
 		void *user);
 
 /*
@@ -30,15 +30,15 @@ int addresses_list(struct heal_context *ctx, const struct heal_listener *listene
  * 0 when it is; -ENETUNREACH when it has one of its own, -EREMOTE when it is we who have,
  * -EOPNOTSUPP in a recorded tree; other errors: it cannot be told.
  */
-int addresses_is_reachable(struct heal_context *ctx, const struct heal_listener *listener);
+int addresses_is_reachable(struct heal_context *ctx, const struct heal_process *process);
 
 /* Whether two addresses are the same; sshd gives a scope, the kernel's tables do not. */
 bool addresses_are_same(const char *a, const char *b);
 /* Whether the address is one of those that the listener listens on. */
-bool addresses_has(const struct heal_listener *listener, const char *address);
+bool addresses_has(const struct heal_process *process, const char *address);
 
 /* Whether a socket listens on the port of an address, at that address or at any. 1, 0, -errno. */
-int addresses_is_taken(struct heal_context *ctx, const struct heal_listener *listener,
+int addresses_is_taken(struct heal_context *ctx, const struct heal_process *process,
 		     const char *address);
 
 #endif

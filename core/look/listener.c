@@ -63,14 +63,14 @@ static int listener_is_with_init(const struct heal_context *ctx, int dirfd, bool
 }
 
 /* Whose a process is, as far as its exe does not matter. */
-static int listener_whose(const struct heal_context *ctx, const struct heal_listener *listener,
+static int listener_whose(const struct heal_context *ctx, const struct heal_process *process,
 			  const struct heal_owner *owner, enum heal_foreign *ret)
 {
 	bool is_with_init = false;
 	int r = 0;
 
 	if (owner->is_root && !ctx->is_chroot)
-		r = listener_is_with_init(ctx, listener->dirfd, &is_with_init);
+		r = listener_is_with_init(ctx, process->dirfd, &is_with_init);
 	if (r < 0)
 		return r;
 	*ret = is_with_init ? HEAL_OURS : HEAL_FOREIGN_NAMESPACE;
@@ -79,10 +79,10 @@ static int listener_whose(const struct heal_context *ctx, const struct heal_list
 	return 0;
 }
 
-static bool listener_is_known(const struct heal_context *ctx, const struct heal_listener *listener)
+static bool listener_is_known(const struct heal_context *ctx, const struct heal_process *process)
 {
 	for (char **path = ctx->config.sshd_paths; *path; path++)
-		if (strcmp(*path, listener->exe) == 0)
+		if (strcmp(*path, process->exe) == 0)
 			return true;
 	return false;
 }
@@ -116,31 +116,31 @@ static int listener_title(int dirfd, enum heal_title *ret)
 }
 
 /* Sets exe and exe_deleted. Returns 1 when the exe is no sshd. */
-static int listener_load_exe(struct heal_listener *listener)
+static int listener_load_exe(struct heal_process *process)
 {
 	_cleanup_free_ char *exe = NULL;
 	size_t len;
-	int r = heal_readlink_at(listener->dirfd, "exe", &exe);
+	int r = heal_readlink_at(process->dirfd, "exe", &exe);
 
 	if (r < 0)
 		return r;
-	len = listener_exe_len(exe, &listener->exe_deleted);
+	len = listener_exe_len(exe, &process->exe_deleted);
 	if (!listener_basename_is(exe, len, "sshd"))
 		return 1;
-	listener->exe = heal_strndup(exe, len);
-	return listener->exe ? 0 : -ENOMEM;
+	process->exe = heal_strndup(exe, len);
+	return process->exe ? 0 : -ENOMEM;
 }
 
 /* Returns 1 when the exe of a process of root's only is named as a deleted sshd would be. */
-static int listener_check_exe(struct heal_context *ctx, struct heal_listener *listener)
+static int listener_check_exe(struct heal_context *ctx, struct heal_process *process)
 {
 	_cleanup_free_ char *exe = NULL;
 	struct stat st = {0};
-	int r = heal_readlink_at(listener->dirfd, "exe", &exe);
+	int r = heal_readlink_at(process->dirfd, "exe", &exe);
 
 	if (r < 0)
 		return r;
-	if (ctx->is_live && fstatat(listener->dirfd, "exe", &st, 0) < 0)
+	if (ctx->is_live && fstatat(process->dirfd, "exe", &st, 0) < 0)
 		return -errno;
 	return maps_is_real_name(ctx, exe, strlen(exe), st.st_ino);
 }
@@ -149,21 +149,21 @@ static int listener_check_exe(struct heal_context *ctx, struct heal_listener *li
  * Whether a process of anybody's is one that sshd has started for a client: its parent is
  * an sshd, or it is shut in where sshd has its children until the client is known.
  */
-static int listener_is_child(const struct heal_context *ctx, const struct heal_listener *listener,
+static int listener_is_child(const struct heal_context *ctx, const struct heal_process *process,
 			     bool is_sandboxed, bool *ret)
 {
 	_cleanup_free_ char *exe = NULL;
 	_cleanup_free_ char *root = NULL;
 	char path[32];
 	const char *base;
-	int r = heal_readlink_at(listener->dirfd, "root", &root);
+	int r = heal_readlink_at(process->dirfd, "root", &root);
 
 	if (r < 0)
 		return r;
 	*ret = is_sandboxed && strcmp(root, "/") != 0;
 	if (*ret)
 		return 0;
-	(void)snprintf(path, sizeof(path), "%d/exe", (int)listener->ppid);
+	(void)snprintf(path, sizeof(path), "%d/exe", (int)process->ppid);
 	r = heal_readlink_at(ctx->proc_fd, path, &exe);
 	/* It may have ended, and a kernel thread has none; no sshd has so long a name. */
 	if (r < 0 && r != -ENOENT && r != -ESRCH && r != -ENAMETOOLONG)
@@ -174,22 +174,22 @@ static int listener_is_child(const struct heal_context *ctx, const struct heal_l
 }
 
 /* What a process of this host's root is: its title tells. Returns 1 when it is no listener. */
-static int listener_load_title(struct heal_context *ctx, struct heal_listener *listener)
+static int listener_load_title(struct heal_context *ctx, struct heal_process *process)
 {
 	enum heal_title title = HEAL_TITLE_OTHER;
-	int r = listener->exe_deleted ? listener_check_exe(ctx, listener) : 0;
+	int r = process->exe_deleted ? listener_check_exe(ctx, process) : 0;
 
 	if (r == 0)
-		r = listener_title(listener->dirfd, &title);
+		r = listener_title(process->dirfd, &title);
 	return r == 0 ? title != HEAL_TITLE_LISTENER : r;
 }
 
-static int listener_load_roots(struct heal_context *ctx, struct heal_listener *listener)
+static int listener_load_roots(struct heal_context *ctx, struct heal_process *process)
 {
-	int r = listener_load_title(ctx, listener);
+	int r = listener_load_title(ctx, process);
 
-	if (r == 0 && !listener_is_known(ctx, listener))
-		listener->foreign = HEAL_FOREIGN_PATH;
+	if (r == 0 && !listener_is_known(ctx, process))
+		process->foreign = HEAL_FOREIGN_PATH;
 	return r;
 }
 
@@ -198,60 +198,60 @@ static int listener_load_roots(struct heal_context *ctx, struct heal_listener *l
  * for. A hook has no use for it.
  */
 static int listener_load_foreign(const struct heal_context *ctx,
-				 const struct heal_listener *listener, bool is_sandboxed)
+				 const struct heal_process *process, bool is_sandboxed)
 {
 	bool is_child = false;
 	int r = ctx->is_hook && ctx->is_live ? 1
-					     : listener_is_child(ctx, listener, is_sandboxed, &is_child);
+					     : listener_is_child(ctx, process, is_sandboxed, &is_child);
 
 	return r != 0 ? r : is_child;
 }
 
-static int listener_load(struct heal_context *ctx, struct heal_listener *listener, bool is_known)
+static int listener_load(struct heal_context *ctx, struct heal_process *process, bool is_known)
 {
 	struct heal_owner owner = {0};
 	struct heal_stat stat = {0};
-	int r = listener_load_exe(listener);
+	int r = listener_load_exe(process);
 
 	if (r == 0)
-		r = heal_owner_load(ctx, listener->dirfd, &owner);
+		r = heal_owner_load(ctx, process->dirfd, &owner);
 	if (r == 0)
-		r = listener_read_stat(listener->dirfd, &stat);
+		r = listener_read_stat(process->dirfd, &stat);
 	if (r != 0)
 		return r;
 	if (stat.state == 'Z' || stat.state == 'X')
 		return 1;
-	listener->ppid = stat.ppid;
-	listener->start_time = stat.start_time;
+	process->ppid = stat.ppid;
+	process->start_time = stat.start_time;
 	if (is_known && owner.is_root)
-		return listener_load_title(ctx, listener);
-	r = listener_whose(ctx, listener, &owner, &listener->foreign);
+		return listener_load_title(ctx, process);
+	r = listener_whose(ctx, process, &owner, &process->foreign);
 	if (r < 0)
 		return r;
-	return listener->foreign == HEAL_OURS
-		       ? listener_load_roots(ctx, listener)
-		       : listener_load_foreign(ctx, listener, owner.is_sandboxed);
+	return process->foreign == HEAL_OURS
+		       ? listener_load_roots(ctx, process)
+		       : listener_load_foreign(ctx, process, owner.is_sandboxed);
 }
 
-int heal_listener_load(struct heal_context *ctx, pid_t pid, bool is_known, struct heal_listener *ret)
+int heal_listener_load(struct heal_context *ctx, pid_t pid, bool is_known, struct heal_process *ret)
 {
-	_cleanup_(heal_listener_done) struct heal_listener listener = {
-		.pid = pid, .dirfd = -1, .sessions = -1, .refused_ms = -1};
+	_cleanup_(heal_process_done) struct heal_process process = {
+		.pid = pid, .dirfd = -1, .sessions = -1};
 	char name[16];
 	int r;
 
 	(void)snprintf(name, sizeof(name), "%d", (int)pid);
-	listener.dirfd = heal_open_process(ctx, name);
-	if (listener.dirfd < 0)
-		return listener.dirfd;
-	r = listener_load(ctx, &listener, is_known);
+	process.dirfd = heal_open_process(ctx, name);
+	if (process.dirfd < 0)
+		return process.dirfd;
+	r = listener_load(ctx, &process, is_known);
 	if (r != 0)
 		return r;
 	/* Anyone can start a thousand of them: they must not use up our descriptors. */
-	if (listener.foreign != HEAL_OURS && listener.foreign != HEAL_FOREIGN_PATH)
-		(void)close(heal_take_fd(&listener.dirfd));
-	*ret = listener;
-	listener = (struct heal_listener){.dirfd = -1};
+	if (process.foreign != HEAL_OURS && process.foreign != HEAL_FOREIGN_PATH)
+		(void)close(heal_take_fd(&process.dirfd));
+	*ret = process;
+	process = (struct heal_process){.dirfd = -1};
 	return 0;
 }
 
@@ -331,36 +331,42 @@ static int listener_is_candidate(struct heal_context *ctx, const char *pid)
 	return listener_basename_is(exe, len, "sshd");
 }
 
+/* Lists a process, unless it is one foreign one too many. Takes it over in any case. */
+static int listener_add(struct heal_listeners *listeners, struct heal_process *process)
+{
+	_cleanup_(heal_process_done) struct heal_process taken = *process;
+	bool is_foreign = process->foreign != HEAL_OURS;
+
+	/* Anyone can start a thousand of them, and so bury the one that matters. */
+	if (is_foreign && listeners->n_foreign >= LISTENER_FOREIGN_MAX) {
+		listeners->n_foreign++;
+		return 0;
+	}
+	if (heal_grow(&listeners->items, listeners->count, sizeof(*listeners->items)) < 0)
+		return -ENOMEM;
+	listeners->items[listeners->count++] = (struct heal_listener){
+		.process = taken, .result.refused_ms = -1};
+	listeners->n_foreign += is_foreign;
+	taken = (struct heal_process){.dirfd = -1};
+	return 0;
+}
+
 static int listener_scan_one(struct heal_context *ctx, const char *pid,
 			     struct heal_listeners *listeners, struct heal_notes *notes)
 {
-	struct heal_listener listener;
+	struct heal_process process;
 	int r = listener_is_candidate(ctx, pid);
 
 	/* Kernel threads have no exe; what is not there any more has ended. */
 	if (r == 0 || r == -ENOENT || r == -ESRCH)
 		return 0;
 	if (r > 0)
-		r = heal_listener_load(ctx, (pid_t)atoi(pid), false, &listener);
+		r = heal_listener_load(ctx, (pid_t)atoi(pid), false, &process);
 	if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
 		return r;
 	if (r < 0)
 		listeners->unreadable += listener_note_unreadable(ctx, pid, -r, notes);
-	if (r != 0)
-		return 0;
-	/* Anyone can start a thousand of them, and so bury the one that matters. */
-	if (listener.foreign != HEAL_OURS && listeners->n_foreign >= LISTENER_FOREIGN_MAX) {
-		listeners->n_foreign++;
-		heal_listener_done(&listener);
-		return 0;
-	}
-	if (heal_grow(&listeners->items, listeners->count, sizeof(*listeners->items)) < 0) {
-		heal_listener_done(&listener);
-		return -ENOMEM;
-	}
-	listeners->items[listeners->count++] = listener;
-	listeners->n_foreign += listener.foreign != HEAL_OURS;
-	return 0;
+	return r == 0 ? listener_add(listeners, &process) : 0;
 }
 
 /* Between fork and exec a connection's child still has the listener's title and mappings. */
@@ -369,18 +375,22 @@ static void listener_drop_children(struct heal_listeners *listeners)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < listeners->count; i++) {
-		struct heal_listener *listener = &listeners->items[i];
+		struct heal_process *process = &listeners->items[i].process;
 		bool is_child = false;
 
-		for (size_t j = 0; j < listeners->count; j++)
-			is_child |= listeners->items[j].pid == listener->ppid &&
-				    (listeners->items[j].foreign == HEAL_OURS ||
-				     listener->foreign != HEAL_OURS);
-		listener->ppid = is_child ? -1 : listener->ppid;
+		for (size_t j = 0; j < listeners->count; j++) {
+			const struct heal_process *other = &listeners->items[j].process;
+
+			is_child |= other->pid == process->ppid && (other->foreign == HEAL_OURS ||
+								    process->foreign != HEAL_OURS);
+		}
+		process->ppid = is_child ? -1 : process->ppid;
 	}
 	for (size_t i = 0; i < listeners->count; i++) {
-		if (listeners->items[i].ppid == -1) {
-			listeners->n_foreign -= listeners->items[i].foreign != HEAL_OURS;
+		const struct heal_process *process = &listeners->items[i].process;
+
+		if (process->ppid == -1) {
+			listeners->n_foreign -= process->foreign != HEAL_OURS;
 			heal_listener_done(&listeners->items[i]);
 		} else {
 			listeners->items[kept++] = listeners->items[i];
@@ -416,22 +426,4 @@ int heal_listeners_find(struct heal_context *ctx, struct heal_listeners *ret,
 	*ret = listeners;
 	listeners = (struct heal_listeners){0};
 	return 0;
-}
-
-void heal_listener_replace(struct heal_listener *listener, struct heal_listener *fresh)
-{
-	struct heal_listener old = *listener;
-
-	listener->pid = fresh->pid;
-	listener->dirfd = fresh->dirfd;
-	listener->start_time = fresh->start_time;
-	listener->exe = fresh->exe;
-	listener->exe_deleted = fresh->exe_deleted;
-	listener->addresses = fresh->addresses;
-	listener->n_addresses = fresh->n_addresses;
-	fresh->dirfd = old.dirfd;
-	fresh->exe = old.exe;
-	fresh->addresses = old.addresses;
-	fresh->n_addresses = old.n_addresses;
-	heal_listener_done(fresh);
 }

@@ -21,11 +21,9 @@ int heal_listeners_find(struct heal_context *ctx, struct heal_listeners *ret,
 
 /*
  * Looks at one process again; is_known: it is one that was ours, or that systemd says is
- * our unit's, wherever it runs now. Returns 0 with a listener that is the caller's to
+ * our unit's, wherever it runs now. Returns 0 with a process that is the caller's to
  * free, 1 when it is none, -errno when it may not be read; -EAGAIN: inside execve.
  */
-int heal_listener_load(struct heal_context *ctx, pid_t pid, bool is_known, struct heal_listener *ret);
-/* Puts a fresh look into the place of an older one, keeping its stale files. Frees the rest. */
-void heal_listener_replace(struct heal_listener *listener, struct heal_listener *fresh);
+int heal_listener_load(struct heal_context *ctx, pid_t pid, bool is_known, struct heal_process *ret);
 
 #endif

@@ -121,26 +121,27 @@ bool maps_is_real_name(struct heal_context *ctx, const char *path, size_t len, u
 	return !ctx->is_live || st.st_ino == inode;
 }
 
-static int maps_add_stale(struct heal_listener *listener, const char *path, size_t len)
+static int maps_add_stale(struct heal_evidence *evidence, const char *path, size_t len)
 {
 	char *copy;
 
-	for (size_t i = 0; i < listener->n_stale; i++) {
-		const char *known = listener->stale[i].path;
+	for (size_t i = 0; i < evidence->n_stale; i++) {
+		const char *known = evidence->stale[i].path;
 
 		if (strlen(known) == len && memcmp(known, path, len) == 0)
 			return 0;
 	}
-	if (heal_grow(&listener->stale, listener->n_stale, sizeof(*listener->stale)) < 0)
+	if (heal_grow(&evidence->stale, evidence->n_stale, sizeof(*evidence->stale)) < 0)
 		return -ENOMEM;
 	copy = heal_strndup(path, len);
 	if (!copy)
 		return -ENOMEM;
-	listener->stale[listener->n_stale++] = (struct heal_stale_file){.path = copy};
+	evidence->stale[evidence->n_stale++] = (struct heal_stale_file){.path = copy};
 	return 0;
 }
 
-int heal_listener_stale(struct heal_context *ctx, struct heal_listener *listener)
+int heal_listener_stale(struct heal_context *ctx, const struct heal_process *process,
+			struct heal_evidence *evidence)
 {
 	_cleanup_free_ char *buf = NULL;
 	size_t len = 0;
@@ -149,15 +150,15 @@ int heal_listener_stale(struct heal_context *ctx, struct heal_listener *listener
 	const char *line;
 	int r;
 
-	maps_clear_stale(listener);
-	r = heal_read_at(listener->dirfd, "maps", MAPS_MAX, &buf, &len);
+	heal_evidence_clear_stale(evidence);
+	r = heal_read_at(process->dirfd, "maps", MAPS_MAX, &buf, &len);
 	if (r < 0)
 		return r == -ENOENT ? -ESRCH : r;
 	/* A process that has just ended, or is inside execve, shows no mapping at all. */
 	if (len == 0)
 		return -ESRCH;
-	if (listener->exe_deleted) {
-		r = maps_add_stale(listener, listener->exe, strlen(listener->exe));
+	if (process->exe_deleted) {
+		r = maps_add_stale(evidence, process->exe, strlen(process->exe));
 		if (r < 0)
 			return r;
 	}
@@ -172,20 +173,20 @@ int heal_listener_stale(struct heal_context *ctx, struct heal_listener *listener
 		if (name_len == 0 ||
 		    maps_is_real_name(ctx, mapping.path, mapping.path_len, mapping.inode))
 			continue;
-		r = maps_add_stale(listener, mapping.path, name_len);
+		r = maps_add_stale(evidence, mapping.path, name_len);
 		if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
-char *maps_library_dir(const struct heal_listener *listener)
+char *maps_library_dir(const struct heal_process *process)
 {
 	static const char *const names[] = {"/libcrypto.so.", "/libc.so.", "/libc-"};
 	_cleanup_free_ char *buf = NULL;
 	size_t len = 0;
 
-	if (heal_read_at(listener->dirfd, "maps", MAPS_MAX, &buf, &len) < 0)
+	if (heal_read_at(process->dirfd, "maps", MAPS_MAX, &buf, &len) < 0)
 		return NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		const char *end = memmem(buf, len, names[i], strlen(names[i]));

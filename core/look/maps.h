@@ -41,7 +41,7 @@ size_t maps_deleted_name(const char *path, size_t len);
  */
 bool maps_is_real_name(struct heal_context *ctx, const char *path, size_t len, uint64_t inode);
 /* The directory that the process has its libcrypto or libc from; NULL when it has none. */
-char *maps_library_dir(const struct heal_listener *listener);
+char *maps_library_dir(const struct heal_process *process);
 
 /*
  * Fills in the stale files: the exe and every executable file mapping whose
@@ -49,6 +49,7 @@ char *maps_library_dir(const struct heal_listener *listener);
  * Returns 0; -ESRCH when the process has ended; -EACCES, -EPERM when it may
  * not be read.
  */
-int heal_listener_stale(struct heal_context *ctx, struct heal_listener *listener);
+int heal_listener_stale(struct heal_context *ctx, const struct heal_process *process,
+			struct heal_evidence *evidence);
 
 #endif

@@ -34,14 +34,14 @@ static int owner_collect(const struct heal_report *report, struct heal_stale_fil
 	size_t n = 0;
 
 	for (size_t i = 0; i < report->listeners.count; i++)
-		n += report->listeners.items[i].n_stale;
+		n += report->listeners.items[i].evidence.n_stale;
 	files = calloc(n + 1, sizeof(*files));
 	if (!files)
 		return -ENOMEM;
 	n = 0;
 	for (size_t i = 0; i < report->listeners.count; i++)
-		for (size_t j = 0; j < report->listeners.items[i].n_stale; j++)
-			files[n++] = &report->listeners.items[i].stale[j];
+		for (size_t j = 0; j < report->listeners.items[i].evidence.n_stale; j++)
+			files[n++] = &report->listeners.items[i].evidence.stale[j];
 	*ret = files;
 	*ret_n = n;
 	return 0;

@@ -171,9 +171,9 @@ static struct heal_listener *session_listener(struct heal_listeners *listeners, 
 	for (size_t i = 0; i < listeners->count; i++) {
 		struct heal_listener *listener = &listeners->items[i];
 
-		if (listener->pid == ppid)
+		if (listener->process.pid == ppid)
 			return listener;
-		if (!first && listener->foreign == HEAL_OURS)
+		if (!first && listener->process.foreign == HEAL_OURS)
 			first = listener;
 	}
 	/* Its own listener has ended since. */
@@ -204,7 +204,7 @@ static int session_is_inside(const struct heal_context *ctx, pid_t pid, const ch
 	return r;
 }
 
-int heal_sessions_inside(struct heal_context *ctx, const struct heal_listener *listener, bool *ret)
+int heal_sessions_inside(struct heal_context *ctx, const struct heal_process *process, bool *ret)
 {
 	_cleanup_(session_table_done) struct session_table table = {0};
 	_cleanup_free_ char *buf = NULL;
@@ -214,7 +214,7 @@ int heal_sessions_inside(struct heal_context *ctx, const struct heal_listener *l
 	int r = session_table_load(ctx, &table);
 
 	if (r == 0)
-		r = heal_read_at(listener->dirfd, "cgroup", SESSION_CGROUP_MAX, &buf, &len);
+		r = heal_read_at(process->dirfd, "cgroup", SESSION_CGROUP_MAX, &buf, &len);
 	if (r == 0)
 		r = session_cgroup(buf, &cgroup);
 	for (size_t i = 0; r == 0 && !is_inside && i < table.count; i++)
@@ -233,7 +233,7 @@ int heal_sessions_count(struct heal_context *ctx, struct heal_listeners *listene
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < listeners->count; i++)
-		listeners->items[i].sessions = 0;
+		listeners->items[i].process.sessions = 0;
 	for (size_t i = 0; i < table.count; i++) {
 		struct heal_listener *listener;
 
@@ -241,7 +241,7 @@ int heal_sessions_count(struct heal_context *ctx, struct heal_listeners *listene
 			continue;
 		listener = session_listener(listeners, table.items[i].ppid);
 		if (listener)
-			listener->sessions++;
+			listener->process.sessions++;
 	}
 	return 0;
 }

@@ -21,7 +21,7 @@ int heal_sessions_count(struct heal_context *ctx, struct heal_listeners *listene
  * Whether sessions are in the control group of a listener's process, cgroups(7), where
  * what ends all of that ends them. Errors: those of /proc.
  */
-int heal_sessions_inside(struct heal_context *ctx, const struct heal_listener *listener,
+int heal_sessions_inside(struct heal_context *ctx, const struct heal_process *process,
 			 bool *ret);
 
 #endif

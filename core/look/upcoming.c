@@ -35,7 +35,7 @@ static char *upcoming_listed(const char *files, size_t len, const char *path, si
 }
 
 /* Adds the owner of every listed file that one listener has mapped as code. */
-static int upcoming_add(struct heal_context *ctx, const struct heal_listener *listener,
+static int upcoming_add(struct heal_context *ctx, const struct heal_process *process,
 			const char *files, size_t len, struct heal_event *event,
 			struct heal_error *error)
 {
@@ -46,7 +46,7 @@ static int upcoming_add(struct heal_context *ctx, const struct heal_listener *li
 	const char *line;
 	int r = 0;
 
-	if (heal_read_at(listener->dirfd, "maps", MAPS_MAX, &maps, &maps_len) < 0)
+	if (heal_read_at(process->dirfd, "maps", MAPS_MAX, &maps, &maps_len) < 0)
 		return 0;
 	cursor = maps;
 	while (r == 0 && (line = heal_next_line(&cursor, maps + maps_len, &line_len))) {
@@ -85,8 +85,8 @@ int heal_event_of_files(struct heal_context *ctx, int fd, struct heal_event *ret
 		return 0;
 	r = heal_listeners_find(ctx, &listeners, notes, error);
 	for (size_t i = 0; r == 0 && i < listeners.count; i++)
-		if (listeners.items[i].foreign == HEAL_OURS)
-			r = upcoming_add(ctx, &listeners.items[i], files, len, &event, error);
+		if (listeners.items[i].process.foreign == HEAL_OURS)
+			r = upcoming_add(ctx, &listeners.items[i].process, files, len, &event, error);
 	*ret = event;
 	event = (struct heal_event){0};
 	return r;

@@ -69,8 +69,8 @@ static struct json_object *json_stale_files(struct json *json, const struct heal
 {
 	struct json_object *list = json_made(json, json_object_new_array());
 
-	for (size_t i = 0; i < listener->n_stale; i++) {
-		const struct heal_stale_file *file = &listener->stale[i];
+	for (size_t i = 0; i < listener->evidence.n_stale; i++) {
+		const struct heal_stale_file *file = &listener->evidence.stale[i];
 		struct json_object *object = json_made(json, json_object_new_object());
 
 		json_add_text(json, object, "path", file->path);
@@ -86,6 +86,7 @@ static struct json_object *json_stale_files(struct json *json, const struct heal
 static struct json_object *json_trial(struct json *json, const struct heal_trial *trial)
 {
 	static const char *const results[] = {
+		[HEAL_TRIAL_NONE] = "skipped",
 		[HEAL_TRIAL_SKIPPED] = "skipped",
 		[HEAL_TRIAL_OK] = "ok",
 		[HEAL_TRIAL_FAILED] = "failed",
@@ -107,8 +108,8 @@ static struct json_object *json_addresses(struct json *json, const struct heal_l
 {
 	struct json_object *list = json_made(json, json_object_new_array());
 
-	for (size_t i = 0; i < listener->n_addresses; i++)
-		json_append(json, list, json_text(json, listener->addresses[i]));
+	for (size_t i = 0; i < listener->process.n_addresses; i++)
+		json_append(json, list, json_text(json, listener->process.addresses[i]));
 	return list;
 }
 
@@ -145,19 +146,19 @@ static struct json_object *json_listener(struct json *json, const struct heal_li
 	};
 	struct json_object *object = json_made(json, json_object_new_object());
 
-	json_add(json, object, "pid", json_count(json, listener->pid));
+	json_add(json, object, "pid", json_count(json, listener->process.pid));
 	json_add_text(json, object, "unit", listener->unit.id);
-	json_add_text(json, object, "exe", listener->exe);
+	json_add_text(json, object, "exe", listener->process.exe);
 	json_add(json, object, "addresses", json_addresses(json, listener));
-	json_add(json, object, "sessions", json_count(json, listener->sessions));
-	json_add_text(json, object, "verdict", heal_verdict_text(listener->verdict));
+	json_add(json, object, "sessions", json_count(json, listener->process.sessions));
+	json_add_text(json, object, "verdict", heal_verdict_text(listener->result.verdict));
 	json_add(json, object, "stale_files", json_stale_files(json, listener));
-	json_add(json, object, "trial", json_trial(json, &listener->trial));
-	json_add_text(json, object, "plan", plans[listener->plan]);
+	json_add(json, object, "trial", json_trial(json, &listener->evidence.trial));
+	json_add_text(json, object, "plan", plans[listener->result.plan]);
 	json_add_text(json, object, "reason",
-		      listener->outcome == HEAL_OUTCOME_FAILED ? listener->detail : listener->reason);
-	json_add_text(json, object, "outcome", outcomes[listener->outcome]);
-	json_add(json, object, "refused_ms", json_milliseconds(json, listener->refused_ms));
+		      listener->result.outcome == HEAL_OUTCOME_FAILED ? listener->result.detail : listener->result.reason);
+	json_add_text(json, object, "outcome", outcomes[listener->result.outcome]);
+	json_add(json, object, "refused_ms", json_milliseconds(json, listener->result.refused_ms));
 	return object;
 }
 

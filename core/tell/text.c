@@ -54,13 +54,13 @@ static void text_subject(FILE *out, const struct heal_listener *listener)
 	if (listener->unit.id && heal_listener_has_unit(listener))
 		text_safe(out, listener->unit.id);
 	else
-		text_safe(out, listener->exe);
-	(void)fprintf(out, " (pid %d", (int)listener->pid);
-	for (size_t i = 0; i < listener->n_addresses; i++)
-		(void)fprintf(out, "%s%s", i ? " " : ", listens on ", listener->addresses[i]);
-	if (listener->sessions > 0)
-		(void)fprintf(out, ", %d session%s", listener->sessions,
-			      listener->sessions == 1 ? "" : "s");
+		text_safe(out, listener->process.exe);
+	(void)fprintf(out, " (pid %d", (int)listener->process.pid);
+	for (size_t i = 0; i < listener->process.n_addresses; i++)
+		(void)fprintf(out, "%s%s", i ? " " : ", listens on ", listener->process.addresses[i]);
+	if (listener->process.sessions > 0)
+		(void)fprintf(out, ", %d session%s", listener->process.sessions,
+			      listener->process.sessions == 1 ? "" : "s");
 	(void)fputc(')', out);
 }
 
@@ -99,36 +99,36 @@ static void text_outcome(FILE *out, const struct heal_listener *listener)
 		[HEAL_PLAN_HUP] = "would get SIGHUP",
 	};
 
-	if (listener->foreign != HEAL_OURS)
-		(void)fprintf(out, "left alone, %s", text_foreign(listener->foreign));
-	if (listener->in_vain != HEAL_PLAN_NONE)
-		(void)fprintf(out, "%s, which did not help; ", done[listener->in_vain]);
-	switch (listener->outcome) {
+	if (listener->process.foreign != HEAL_OURS)
+		(void)fprintf(out, "left alone, %s", text_foreign(listener->process.foreign));
+	if (listener->result.in_vain != HEAL_PLAN_NONE)
+		(void)fprintf(out, "%s, which did not help; ", done[listener->result.in_vain]);
+	switch (listener->result.outcome) {
 	case HEAL_OUTCOME_NOT_NEEDED:
 		break;
 	case HEAL_OUTCOME_DRY_RUN:
-		(void)fprintf(out, "%s: %s", would[listener->plan], listener->reason);
+		(void)fprintf(out, "%s: %s", would[listener->result.plan], listener->result.reason);
 		break;
 	case HEAL_OUTCOME_HEALED:
 		(void)fprintf(out, "healed: %s, no deleted file left, a new client %s",
-			      done[listener->plan],
-			      text_is_in(listener->proved) ? heal_fate_text(listener->proved)
+			      done[listener->result.plan],
+			      text_is_in(listener->result.proved) ? heal_fate_text(listener->result.proved)
 							     : "could not be tried");
-		if (listener->refused_ms >= 0)
-			(void)fprintf(out, "; clients were refused for %.1f ms", listener->refused_ms);
-		if (*listener->detail)
-			(void)fprintf(out, "; but %s", listener->detail);
+		if (listener->result.refused_ms >= 0)
+			(void)fprintf(out, "; clients were refused for %.1f ms", listener->result.refused_ms);
+		if (*listener->result.detail)
+			(void)fprintf(out, "; but %s", listener->result.detail);
 		break;
 	case HEAL_OUTCOME_WARNED:
-		(void)fprintf(out, "left alone: %s", listener->reason);
-		if (*listener->detail)
-			(void)fprintf(out, "; to heal it by hand: %s", listener->detail);
+		(void)fprintf(out, "left alone: %s", listener->result.reason);
+		if (*listener->result.detail)
+			(void)fprintf(out, "; to heal it by hand: %s", listener->result.detail);
 		break;
 	case HEAL_OUTCOME_FAILED:
 		(void)fprintf(out, "%s: %s",
-			      listener->verdict == HEAL_VERDICT_UNKNOWN ? "it is NOT known whether it is healed"
+			      listener->result.verdict == HEAL_VERDICT_UNKNOWN ? "it is NOT known whether it is healed"
 									: "NOT healed",
-			      listener->detail);
+			      listener->result.detail);
 		break;
 	}
 }
@@ -136,22 +136,22 @@ static void text_outcome(FILE *out, const struct heal_listener *listener)
 /* What clients meet, now and with the files on disk, where that is bad news. */
 static void text_tried(FILE *out, const struct heal_listener *listener)
 {
-	if (listener->live.fate > HEAL_FATE_OK)
+	if (listener->evidence.live.fate > HEAL_FATE_OK)
 		(void)fprintf(out, "  %sa new client %s\n",
-			      listener->verdict == HEAL_VERDICT_REFUSING ? "CRITICAL: " : "",
-			      heal_fate_text(listener->live.fate));
-	else if (listener->live.fate == HEAL_FATE_UNKNOWN && *listener->live.detail)
-		(void)fprintf(out, "  a client could not be tried: %s\n", listener->live.detail);
-	if (*listener->trial.detail)
-		(void)fprintf(out, "  %s\n", listener->trial.detail);
+			      listener->result.verdict == HEAL_VERDICT_REFUSING ? "CRITICAL: " : "",
+			      heal_fate_text(listener->evidence.live.fate));
+	else if (listener->evidence.live.fate == HEAL_FATE_UNKNOWN && *listener->evidence.live.detail)
+		(void)fprintf(out, "  a client could not be tried: %s\n", listener->evidence.live.detail);
+	if (*listener->evidence.trial.detail)
+		(void)fprintf(out, "  %s\n", listener->evidence.trial.detail);
 }
 
 static void text_stale(FILE *out, const struct heal_listener *listener)
 {
 	text_subject(out, listener);
 	(void)fputs(" runs files that were replaced or deleted\n", out);
-	for (size_t i = 0; i < listener->n_stale; i++) {
-		const struct heal_stale_file *file = &listener->stale[i];
+	for (size_t i = 0; i < listener->evidence.n_stale; i++) {
+		const struct heal_stale_file *file = &listener->evidence.stale[i];
 
 		(void)fputs("  ", out);
 		text_safe(out, file->path);
@@ -177,9 +177,9 @@ static bool text_is_named(const struct heal_report *report, const char *package)
 	for (size_t i = 0; i < report->listeners.count; i++) {
 		const struct heal_listener *listener = &report->listeners.items[i];
 
-		for (size_t j = 0; j < listener->n_stale; j++)
-			if (listener->stale[j].package &&
-			    strcmp(listener->stale[j].package, package) == 0)
+		for (size_t j = 0; j < listener->evidence.n_stale; j++)
+			if (listener->evidence.stale[j].package &&
+			    strcmp(listener->evidence.stale[j].package, package) == 0)
 				return true;
 	}
 	return false;
@@ -201,14 +201,14 @@ static void text_upgrades(FILE *out, const struct heal_report *report)
 
 static void text_listener(FILE *out, const struct heal_listener *listener)
 {
-	if (listener->n_stale) {
+	if (listener->evidence.n_stale) {
 		text_stale(out, listener);
 		return;
 	}
 	text_subject(out, listener);
-	if (listener->foreign != HEAL_OURS)
-		(void)fprintf(out, ": left alone, %s\n", text_foreign(listener->foreign));
-	else if (listener->verdict == HEAL_VERDICT_UNKNOWN)
+	if (listener->process.foreign != HEAL_OURS)
+		(void)fprintf(out, ": left alone, %s\n", text_foreign(listener->process.foreign));
+	else if (listener->result.verdict == HEAL_VERDICT_UNKNOWN)
 		(void)fputs(": could not be examined\n", out);
 	else
 		(void)fputs(": healthy, runs the files on disk\n", out);
@@ -218,7 +218,7 @@ static void text_listener(FILE *out, const struct heal_listener *listener)
 static bool text_is_news(const struct heal_report *report)
 {
 	for (size_t i = 0; i < report->listeners.count; i++)
-		if (report->listeners.items[i].n_stale)
+		if (report->listeners.items[i].evidence.n_stale)
 			return true;
 	return report->listeners.unreadable > 0;
 }
@@ -229,7 +229,7 @@ static void text_unlisted(FILE *out, const struct heal_listeners *listeners)
 	size_t listed = 0;
 
 	for (size_t i = 0; i < listeners->count; i++)
-		listed += listeners->items[i].foreign != HEAL_OURS;
+		listed += listeners->items[i].process.foreign != HEAL_OURS;
 	if (listeners->n_foreign > listed)
 		(void)fprintf(out, "sshd-heal: and %zu more that are not this host's own\n",
 			      listeners->n_foreign - listed);
@@ -244,7 +244,7 @@ int heal_report_text(FILE *out, const struct heal_report *report, enum heal_verb
 	for (size_t i = 0; i < report->listeners.count; i++) {
 		const struct heal_listener *listener = &report->listeners.items[i];
 
-		if (verb == HEAL_HOOK && !listener->n_stale)
+		if (verb == HEAL_HOOK && !listener->evidence.n_stale)
 			continue;
 		(void)fputs("sshd-heal: ", out);
 		text_listener(out, listener);
@@ -261,10 +261,10 @@ int heal_report_text(FILE *out, const struct heal_report *report, enum heal_verb
 /* Whether the same package stands with an earlier file of the list. */
 static bool text_is_repeated(const struct heal_listener *listener, size_t index)
 {
-	const char *package = listener->stale[index].package;
+	const char *package = listener->evidence.stale[index].package;
 
 	for (size_t i = 0; package && i < index; i++)
-		if (listener->stale[i].package && strcmp(listener->stale[i].package, package) == 0)
+		if (listener->evidence.stale[i].package && strcmp(listener->evidence.stale[i].package, package) == 0)
 			return true;
 	return false;
 }
@@ -273,8 +273,8 @@ int heal_report_log(FILE *out, const struct heal_listener *listener)
 {
 	text_subject(out, listener);
 	(void)fputs(" ran deleted files of ", out);
-	for (size_t i = 0; i < listener->n_stale; i++) {
-		const struct heal_stale_file *file = &listener->stale[i];
+	for (size_t i = 0; i < listener->evidence.n_stale; i++) {
+		const struct heal_stale_file *file = &listener->evidence.stale[i];
 
 		if (text_is_repeated(listener, i))
 			continue;
@@ -287,14 +287,14 @@ int heal_report_log(FILE *out, const struct heal_listener *listener)
 			text_safe(out, file->path);
 	}
 	(void)fputs("; ", out);
-	if (*listener->trial.detail)
-		(void)fprintf(out, "%s; ", listener->trial.detail);
+	if (*listener->evidence.trial.detail)
+		(void)fprintf(out, "%s; ", listener->evidence.trial.detail);
 	text_outcome(out, listener);
-	switch (listener->outcome) {
+	switch (listener->result.outcome) {
 	case HEAL_OUTCOME_FAILED:
 		return LOG_CRIT;
 	case HEAL_OUTCOME_WARNED:
-		return listener->verdict == HEAL_VERDICT_REFUSING ? LOG_CRIT : LOG_WARNING;
+		return listener->result.verdict == HEAL_VERDICT_REFUSING ? LOG_CRIT : LOG_WARNING;
 	default:
 		return LOG_NOTICE;
 	}

@@ -14,10 +14,12 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "host/context.h"
+#include "look/addresses.h"
 #include "report.h"
 
 /* sshd's own limit on what it says before its banner; ours is far below. */
 #define CLIENT_PEEK 64
+#define CLIENT_LIVE_MS 3000
 
 enum heal_fate client_classify(const char *buf, size_t len)
 {
@@ -198,4 +200,12 @@ void heal_client_probe(struct heal_context *ctx, const char *address, int timeou
 		client_fail(ret, -r);
 	else
 		heal_client_meet(ctx, fd, deadline, ret);
+}
+
+void heal_client_live(struct heal_context *ctx, const struct heal_process *process,
+		      struct heal_hello *ret)
+{
+	if (heal_context_client(ctx, NULL) == 0 && process->n_addresses &&
+	    addresses_is_reachable(ctx, process) == 0)
+		heal_client_probe(ctx, process->addresses[0], CLIENT_LIVE_MS, ret);
 }

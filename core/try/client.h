@@ -24,4 +24,8 @@ void heal_client_meet(struct heal_context *ctx, int fd, int64_t deadline_ms,
 void heal_client_probe(struct heal_context *ctx, const char *address, int timeout_ms,
 		       struct heal_hello *ret);
 
+/* The same at the first address of a listener, where we can be a client of it at all. */
+void heal_client_live(struct heal_context *ctx, const struct heal_process *process,
+		      struct heal_hello *ret);
+
 #endif

@@ -123,9 +123,9 @@ static int command_unit_argv(struct heal_context *ctx, const struct heal_listene
 	if (r < 0)
 		return r;
 	/* What is tried must be what a restart would start. */
-	if (!command_same_file(ctx, exec.path, listener->exe))
+	if (!command_same_file(ctx, exec.path, listener->process.exe))
 		return heal_error_set(error, ENOTSUP, "%s starts %s, but %s is what runs", unit,
-				      exec.path, listener->exe);
+				      exec.path, listener->process.exe);
 	r = command_environment(ctx, &exec);
 	name = r == 0 ? arguments_find_loader_variable(&exec.environment) : NULL;
 	if (name)
@@ -156,7 +156,7 @@ static int command_running_argv(const struct heal_listener *listener,
 {
 	_cleanup_free_ char *cmdline = NULL;
 	size_t len = 0;
-	int r = heal_read_at(listener->dirfd, "cmdline", 256u << 10, &cmdline, &len);
+	int r = heal_read_at(listener->process.dirfd, "cmdline", 256u << 10, &cmdline, &len);
 
 	if (r == 0 && arguments_is_title_of(cmdline, unit_argv))
 		return heal_words_copy(unit_argv, argv);
@@ -166,7 +166,7 @@ static int command_running_argv(const struct heal_listener *listener,
 	if (r == -EINVAL && cmdline && strncmp(cmdline, "sshd: ", 6) != 0)
 		r = words_split_nul(cmdline, len, argv);
 	return r < 0 ? heal_error_set(error, -r, "reading the arguments of sshd process %d: %s",
-				      (int)listener->pid, strerror(-r))
+				      (int)listener->process.pid, strerror(-r))
 		     : 0;
 }
 
@@ -247,8 +247,8 @@ static int command_find_hup(struct heal_context *ctx, struct heal_listener *list
 	if (r < 0)
 		return r;
 	r = command_options(ctx, &argv, "its title", false, hup, error);
-	listener->trial.is_hup_fatal = r == -ENOENT && heal_listener_has_unit(listener);
-	return listener->trial.is_hup_fatal ? 0 : r;
+	listener->evidence.trial.is_hup_fatal = r == -ENOENT && heal_listener_has_unit(listener);
+	return listener->evidence.trial.is_hup_fatal ? 0 : r;
 }
 
 int heal_starts_find(struct heal_context *ctx, struct heal_listener *listener,
@@ -259,7 +259,7 @@ int heal_starts_find(struct heal_context *ctx, struct heal_listener *listener,
 	bool has_unit = heal_listener_has_unit(listener);
 	int r = 0;
 
-	starts->hup.path = starts->restart.path = listener->exe;
+	starts->hup.path = starts->restart.path = listener->process.exe;
 	if (has_unit)
 		r = command_unit_argv(ctx, listener, &unit_argv, &starts->restart.cwd, error);
 	if (r == 0 && has_unit)
@@ -268,7 +268,7 @@ int heal_starts_find(struct heal_context *ctx, struct heal_listener *listener,
 		r = command_find_hup(ctx, listener, &unit_argv, &starts->hup, error);
 	/* The same name is another file for SIGHUP, which must not be taken up for it. */
 	if (r == 0 && starts->restart.cwd && arguments_find_relative(&unit_argv, 0, &name) == 1)
-		listener->trial.is_hup_fatal = true;
+		listener->evidence.trial.is_hup_fatal = true;
 	return r;
 }
 
@@ -278,7 +278,7 @@ int heal_start_find(struct heal_context *ctx, struct heal_listener *listener,
 	_cleanup_(heal_words_done) struct heal_words argv = {0};
 	int r;
 
-	ret->path = listener->exe;
+	ret->path = listener->process.exe;
 	r = command_unit_argv(ctx, listener, &argv, &ret->cwd, error);
 	return r < 0 ? r : command_options(ctx, &argv, listener->unit.id, true, ret, error);
 }

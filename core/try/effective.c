@@ -103,7 +103,7 @@ int heal_effective_load(struct heal_context *ctx, const struct heal_start *start
 	if (arguments_build(start->path, flags, &start->options, &argv) < 0)
 		return heal_error_set(error, ENOMEM, "%s: out of memory", what);
 	command.argv = argv.items;
-	r = heal_process_capture(&command,
+	r = heal_spawn_capture(&command,
 				 heal_now_ms() + heal_left_ms(ctx->deadline_ms, EFFECTIVE_MS), &output);
 	if (r == -ETIMEDOUT)
 		return heal_error_set(error, ETIME, "%s in time", what);
@@ -117,7 +117,7 @@ int heal_effective_load(struct heal_context *ctx, const struct heal_start *start
 }
 
 /* When the process started, as seconds of the wall clock. */
-static int64_t effective_start_s(const struct heal_listener *listener)
+static int64_t effective_start_s(const struct heal_process *process)
 {
 	struct timespec boot = {0};
 	struct timespec wall = {0};
@@ -126,14 +126,14 @@ static int64_t effective_start_s(const struct heal_listener *listener)
 	(void)clock_gettime(CLOCK_BOOTTIME, &boot);
 	(void)clock_gettime(CLOCK_REALTIME, &wall);
 	return wall.tv_sec - boot.tv_sec +
-	       (int64_t)(ticks > 0 ? listener->start_time / (uint64_t)ticks : 0);
+	       (int64_t)(ticks > 0 ? process->start_time / (uint64_t)ticks : 0);
 }
 
 /* When sshd last (re-)executed itself: its PID file tells, if it is this process's. */
-static int64_t effective_since_s(struct heal_context *ctx, const struct heal_listener *listener,
+static int64_t effective_since_s(struct heal_context *ctx, const struct heal_process *process,
 				 const struct heal_words *pid_files)
 {
-	int64_t since = effective_start_s(listener);
+	int64_t since = effective_start_s(process);
 
 	for (size_t i = 0; i < pid_files->count; i++) {
 		const char *path = pid_files->items[i];
@@ -142,7 +142,7 @@ static int64_t effective_since_s(struct heal_context *ctx, const struct heal_lis
 		size_t len;
 
 		if (*path == '/' && heal_read_at(ctx->root_fd, path + 1, 64, &text, &len) == 0 &&
-		    atol(text) == listener->pid &&
+		    atol(text) == process->pid &&
 		    fstatat(ctx->root_fd, path + 1, &st, 0) == 0 && st.st_mtime > since)
 			since = st.st_mtime;
 	}
@@ -173,26 +173,26 @@ static int effective_is_gone(int root_fd, const char *path, int64_t since)
 	return r == -ENOENT ? 0 : r;
 }
 
-static int64_t effective_limit_s(struct heal_context *ctx, const struct heal_listener *listener,
+static int64_t effective_limit_s(struct heal_context *ctx, const struct heal_process *process,
 				 const struct heal_effective *effective)
 {
-	return effective_since_s(ctx, listener, &effective->pid_files) + EFFECTIVE_SLACK_S;
+	return effective_since_s(ctx, process, &effective->pid_files) + EFFECTIVE_SLACK_S;
 }
 
-int heal_effective_is_new(struct heal_context *ctx, const struct heal_listener *listener,
+int heal_effective_is_new(struct heal_context *ctx, const struct heal_process *process,
 			  const struct heal_effective *effective, const char *path)
 {
 	int r = *path == '/' ? effective_is_newer(ctx->root_fd, path,
-						  effective_limit_s(ctx, listener, effective))
+						  effective_limit_s(ctx, process, effective))
 			     : 0;
 
 	return r == -ENOENT ? 0 : r;
 }
 
-int heal_effective_new_key(struct heal_context *ctx, const struct heal_listener *listener,
+int heal_effective_new_key(struct heal_context *ctx, const struct heal_process *process,
 			   const struct heal_effective *effective, const char **ret)
 {
-	int64_t since = effective_limit_s(ctx, listener, effective);
+	int64_t since = effective_limit_s(ctx, process, effective);
 
 	for (size_t i = 0; i < effective->host_keys.count; i++) {
 		const char *path = effective->host_keys.items[i];
@@ -208,12 +208,12 @@ int heal_effective_new_key(struct heal_context *ctx, const struct heal_listener 
 	return 0;
 }
 
-int heal_effective_taken(struct heal_context *ctx, const struct heal_listener *listener,
+int heal_effective_taken(struct heal_context *ctx, const struct heal_process *process,
 			 const struct heal_effective *effective, const char **ret)
 {
 	for (size_t i = 0; i < effective->addresses.count; i++) {
 		const char *address = effective->addresses.items[i];
-		int r = addresses_has(listener, address) ? 0 : addresses_is_taken(ctx, listener, address);
+		int r = addresses_has(process, address) ? 0 : addresses_is_taken(ctx, process, address);
 
 		if (r != 0)
 			*ret = address;
@@ -223,17 +223,17 @@ int heal_effective_taken(struct heal_context *ctx, const struct heal_listener *l
 	return 0;
 }
 
-const char *heal_effective_lost(const struct heal_listener *listener,
+const char *heal_effective_lost(const struct heal_process *process,
 				const struct heal_effective *effective)
 {
-	for (size_t i = 0; i < listener->n_addresses; i++) {
+	for (size_t i = 0; i < process->n_addresses; i++) {
 		bool is_kept = false;
 
 		for (size_t j = 0; j < effective->addresses.count; j++)
-			is_kept |= addresses_are_same(listener->addresses[i],
+			is_kept |= addresses_are_same(process->addresses[i],
 						       effective->addresses.items[j]);
 		if (!is_kept)
-			return listener->addresses[i];
+			return process->addresses[i];
 	}
 	return NULL;
 }

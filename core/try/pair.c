@@ -78,7 +78,7 @@ static int pair_start(const struct heal_start *start, int server, int err, pid_t
 	int r = arguments_build(start->path, flags, &start->options, &argv);
 
 	command.argv = argv.items;
-	return r < 0 ? r : heal_process_start(&command, ret);
+	return r < 0 ? r : heal_spawn_start(&command, ret);
 }
 
 int heal_pair_try(struct heal_context *ctx, const struct heal_start *start,
@@ -110,11 +110,11 @@ int heal_pair_try(struct heal_context *ctx, const struct heal_start *start,
 	heal_client_meet(ctx, client, deadline, hello);
 	(void)close(heal_take_fd(&client));
 	pair_read_stderr(err_read, words, size);
-	if (heal_process_was_killed(pid)) {
+	if (heal_spawn_was_killed(pid)) {
 		hello->fate = HEAL_FATE_UNKNOWN;
 		(void)snprintf(hello->detail, sizeof(hello->detail), "the sshd on trial was killed");
 	}
 	/* However its end went: what it did with its client is known. */
-	(void)heal_process_end(pid);
+	(void)heal_spawn_end(pid);
 	return 0;
 }

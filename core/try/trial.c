@@ -27,14 +27,15 @@
 #define TRIAL_WORDS_MAX 256
 
 /* Adds the file at fault to the detail: whether it is there, and whose it is. */
-static void trial_blame(struct heal_context *ctx, struct heal_listener *listener, const char *words)
+static void trial_blame(struct heal_context *ctx, const struct heal_process *process,
+			struct heal_trial *trial, const char *words)
 {
-	_cleanup_free_ char *directory = maps_library_dir(listener);
+	_cleanup_free_ char *directory = maps_library_dir(process);
 	_cleanup_free_ char *path = blame_find_path(words, directory);
 	_cleanup_(heal_package_done) struct heal_package owner = {0};
-	char *detail = listener->trial.detail;
-	size_t size = sizeof(listener->trial.detail);
-	const char *file = path ? path : listener->exe;
+	char *detail = trial->detail;
+	size_t size = sizeof(trial->detail);
+	const char *file = path ? path : process->exe;
 	bool is_missing = faccessat(ctx->root_fd, file + 1, F_OK, 0) < 0;
 	char name[256];
 
@@ -47,10 +48,10 @@ static void trial_blame(struct heal_context *ctx, struct heal_listener *listener
 			    is_missing ? "is missing" : "belongs to no package");
 }
 
-static void trial_judge(struct heal_context *ctx, struct heal_listener *listener, int code,
-			const struct heal_hello *hello, const char *words)
+static void trial_judge(struct heal_context *ctx, const struct heal_process *process,
+			struct heal_trial *trial, int code, const struct heal_hello *hello,
+			const char *words)
 {
-	struct heal_trial *trial = &listener->trial;
 	size_t size = sizeof(trial->detail);
 
 	trial->detail[0] = '\0';
@@ -61,9 +62,9 @@ static void trial_judge(struct heal_context *ctx, struct heal_listener *listener
 	}
 	trial->result = HEAL_TRIAL_FAILED;
 	if (code < 0)
-		heal_append(trial->detail, size, "running %s: %s", listener->exe, strerror(-code));
+		heal_append(trial->detail, size, "running %s: %s", process->exe, strerror(-code));
 	else
-		heal_append(trial->detail, size, "a client of %s %s", listener->exe,
+		heal_append(trial->detail, size, "a client of %s %s", process->exe,
 			    heal_fate_text(hello->fate));
 	if (!*words)
 		words = hello->detail;
@@ -71,14 +72,14 @@ static void trial_judge(struct heal_context *ctx, struct heal_listener *listener
 		heal_append(trial->detail, size, ": %s", words);
 	else if (hello->fate == HEAL_FATE_EOF)
 		heal_append(trial->detail, size, ", and it does not say why (does hosts.deny refuse 127.0.0.1?)");
-	trial_blame(ctx, listener, words);
+	trial_blame(ctx, process, trial, words);
 }
 
-static void trial_skip(struct heal_listener *listener, const char *why)
+static void trial_skip(struct heal_trial *trial, const char *why)
 {
-	listener->trial.result = HEAL_TRIAL_SKIPPED;
-	listener->trial.detail[0] = '\0';
-	heal_append(listener->trial.detail, sizeof(listener->trial.detail), "%s", why);
+	trial->result = HEAL_TRIAL_SKIPPED;
+	trial->detail[0] = '\0';
+	heal_append(trial->detail, sizeof(trial->detail), "%s", why);
 }
 
 /* What execve(2) says of the file itself; anything else is about this machine's state. */
@@ -124,57 +125,56 @@ static void trial_with(struct heal_context *ctx, struct heal_listener *listener,
 	int r = heal_pair_try(ctx, start, &hello, words, sizeof(words));
 
 	if (trial_is_void(start, r, &hello, &error))
-		trial_skip(listener, error.message);
+		trial_skip(&listener->evidence.trial, error.message);
 	else
-		trial_judge(ctx, listener, r, &hello, words);
+		trial_judge(ctx, &listener->process, &listener->evidence.trial, r, &hello, words);
 }
 
-static void trial_compare_keys(struct heal_listener *listener)
+static void trial_compare_keys(const struct heal_hello *hello, struct heal_trial *trial)
 {
-	const char *live = listener->live.key;
-	const char *tried = listener->trial.key;
+	const char *live = hello->key;
+	const char *tried = trial->key;
 
 	if (!*live || !*tried)
 		return;
-	listener->trial.host_key =
+	trial->host_key =
 		strcmp(live, tried) == 0 ? HEAL_HOST_KEY_SAME : HEAL_HOST_KEY_CHANGED;
-	if (listener->trial.host_key == HEAL_HOST_KEY_CHANGED)
-		heal_append(listener->trial.detail, sizeof(listener->trial.detail),
+	if (trial->host_key == HEAL_HOST_KEY_CHANGED)
+		heal_append(trial->detail, sizeof(trial->detail),
 			    "clients know the host key %s, on disk is %s", live, tried);
 }
 
 /* Adds a sentence about something to the detail. */
-static void trial_add(struct heal_listener *listener, const char *before, const char *what,
+static void trial_add(struct heal_trial *trial, const char *before, const char *what,
 		      const char *after)
 {
-	struct heal_trial *trial = &listener->trial;
-
 	heal_append(trial->detail, sizeof(trial->detail), "%s%s%s%s", *trial->detail ? "; " : "",
 		    before, what, after);
 }
 
 /* Where sshd would listen, as against where it does. systemd's sockets are not its affair. */
-static int trial_check_addresses(struct heal_context *ctx, struct heal_listener *listener,
-				 const struct heal_effective *effective, const char **ret)
+static int trial_check_addresses(struct heal_context *ctx, const struct heal_process *process,
+				 struct heal_trial *trial, const struct heal_effective *effective,
+				 const char **ret)
 {
-	const char *address = heal_effective_lost(listener, effective);
+	const char *address = heal_effective_lost(process, effective);
 	int r;
 
 	if (address) {
-		listener->trial.is_moving = true;
-		trial_add(listener, "it would not listen on ", address, " any more");
+		trial->is_moving = true;
+		trial_add(trial, "it would not listen on ", address, " any more");
 	}
 	r = heal_effective_absent(effective, ret);
 	if (r < 0)
 		return r;
 	if (r > 0) {
-		listener->trial.is_moving = true;
-		trial_add(listener, "this host has no address for ", *ret, " now");
+		trial->is_moving = true;
+		trial_add(trial, "this host has no address for ", *ret, " now");
 	}
-	r = heal_effective_taken(ctx, listener, effective, ret);
+	r = heal_effective_taken(ctx, process, effective, ret);
 	if (r > 0) {
-		listener->trial.is_port_taken = true;
-		trial_add(listener, "another process listens on ", *ret, ", where sshd would");
+		trial->is_port_taken = true;
+		trial_add(trial, "another process listens on ", *ret, ", where sshd would");
 	}
 	return r < 0 ? r : 0;
 }
@@ -189,23 +189,22 @@ static const char *trial_config_file(const struct heal_words *options)
 }
 
 /* The keys of the other types than the client's, and the configuration. */
-static int trial_check_files(struct heal_context *ctx, struct heal_listener *listener,
-			     const struct heal_effective *effective, const char *config,
-			     const char **ret)
+static int trial_check_files(struct heal_context *ctx, const struct heal_process *process,
+			     struct heal_trial *trial, const struct heal_effective *effective,
+			     const char *config, const char **ret)
 {
-	struct heal_trial *trial = &listener->trial;
-	int r = heal_effective_new_key(ctx, listener, effective, ret);
+	int r = heal_effective_new_key(ctx, process, effective, ret);
 
 	if (r < 0)
 		return r;
 	if (r > 0 && trial->host_key != HEAL_HOST_KEY_CHANGED) {
 		trial->host_key = HEAL_HOST_KEY_CHANGED;
-		trial_add(listener, "the host key ", *ret, " was replaced after sshd had started");
+		trial_add(trial, "the host key ", *ret, " was replaced after sshd had started");
 	}
 	*ret = config;
-	r = heal_effective_is_new(ctx, listener, effective, config);
+	r = heal_effective_is_new(ctx, process, effective, config);
 	if (r > 0)
-		trial_add(listener, "sshd takes up what was changed in ", config, " since it started");
+		trial_add(trial, "sshd takes up what was changed in ", config, " since it started");
 	return r < 0 ? r : 0;
 }
 
@@ -214,45 +213,48 @@ static void trial_ask_sshd(struct heal_context *ctx, struct heal_listener *liste
 			   const struct heal_start *start)
 {
 	_cleanup_(heal_effective_done) struct heal_effective effective = {0};
+	const struct heal_process *process = &listener->process;
+	struct heal_trial *trial = &listener->evidence.trial;
 	struct heal_error error = {0};
 	const char *what = NULL;
 	int r = heal_effective_load(ctx, start, &effective, &error);
 
 	if (r == 0) {
-		r = trial_check_files(ctx, listener, &effective, trial_config_file(&start->options),
-				      &what);
+		r = trial_check_files(ctx, process, trial, &effective,
+				      trial_config_file(&start->options), &what);
 		if (r == 0 && !listener->unit.is_socket_activated)
-			r = trial_check_addresses(ctx, listener, &effective, &what);
+			r = trial_check_addresses(ctx, process, trial, &effective, &what);
 		if (r < 0)
 			(void)heal_error_set(&error, -r, "looking at %s: %s", what, strerror(-r));
 	}
 	if (r < 0)
-		trial_skip(listener, error.message);
+		trial_skip(trial, error.message);
 }
 
 /* Tries what the running listener has, and where it differs what its unit says now. */
 static void trial_starts_with(struct heal_context *ctx, struct heal_listener *listener,
 			      const struct heal_starts *starts)
 {
+	struct heal_trial *trial = &listener->evidence.trial;
 	bool has_unit = heal_listener_has_unit(listener);
 
-	if (!listener->trial.is_hup_fatal)
+	if (!trial->is_hup_fatal)
 		trial_with(ctx, listener, &starts->hup);
-	if (listener->trial.is_hup_fatal ||
-	    (listener->trial.result == HEAL_TRIAL_OK && has_unit &&
+	if (trial->is_hup_fatal ||
+	    (trial->result == HEAL_TRIAL_OK && has_unit &&
 	     (starts->restart.cwd ||
 	      !heal_words_equal(&starts->hup.options, &starts->restart.options))))
 		trial_with(ctx, listener, &starts->restart);
-	trial_compare_keys(listener);
-	if (listener->trial.result == HEAL_TRIAL_OK)
+	trial_compare_keys(&listener->evidence.live, trial);
+	if (trial->result == HEAL_TRIAL_OK)
 		trial_ask_sshd(ctx, listener, has_unit ? &starts->restart : &starts->hup);
 }
 
 /* Whether we can be its client. */
-static int trial_check_reach(struct heal_context *ctx, const struct heal_listener *listener,
+static int trial_check_reach(struct heal_context *ctx, const struct heal_process *process,
 			     struct heal_error *error)
 {
-	int r = addresses_is_reachable(ctx, listener);
+	int r = addresses_is_reachable(ctx, process);
 
 	if (r == -ENETUNREACH)
 		return heal_error_set(error, -r, "it is in a network namespace of its own, where no "
@@ -266,7 +268,7 @@ static int trial_check_reach(struct heal_context *ctx, const struct heal_listene
 }
 
 /* What we may not do, the sshd that we start may not either: that would be no word on sshd. */
-static int trial_check_confinement(struct heal_context *ctx, const struct heal_listener *listener,
+static int trial_check_confinement(struct heal_context *ctx, const struct heal_process *process,
 				   struct heal_error *error)
 {
 	_cleanup_close_ int self = heal_open_process(ctx, "thread-self");
@@ -275,7 +277,7 @@ static int trial_check_confinement(struct heal_context *ctx, const struct heal_l
 	int r = self < 0 ? self : heal_owner_load(ctx, self, &ours);
 
 	if (r == 0)
-		r = heal_owner_load(ctx, listener->dirfd, &theirs);
+		r = heal_owner_load(ctx, process->dirfd, &theirs);
 	if (r < 0)
 		return heal_error_set(error, -r, "comparing our rights with those of sshd: %s",
 				      strerror(-r));
@@ -291,16 +293,16 @@ void heal_trial_run(struct heal_context *ctx, struct heal_listener *listener)
 	struct heal_error error = {0};
 	int r = heal_context_client(ctx, &error);
 
-	if (r == 0 && listener->n_addresses == 0)
+	if (r == 0 && listener->process.n_addresses == 0)
 		r = heal_error_set(&error, EADDRNOTAVAIL, "its listening sockets were not found");
 	if (r == 0)
-		r = trial_check_reach(ctx, listener, &error);
+		r = trial_check_reach(ctx, &listener->process, &error);
 	if (r == 0)
-		r = trial_check_confinement(ctx, listener, &error);
+		r = trial_check_confinement(ctx, &listener->process, &error);
 	if (r == 0)
 		r = heal_starts_find(ctx, listener, &starts, &error);
 	if (r < 0)
-		trial_skip(listener, error.message);
+		trial_skip(&listener->evidence.trial, error.message);
 	else
 		trial_starts_with(ctx, listener, &starts);
 }
@@ -311,7 +313,7 @@ void heal_trial_again(struct heal_context *ctx, struct heal_listener *listener)
 	struct heal_error error = {0};
 
 	if (heal_start_find(ctx, listener, &start, &error) < 0)
-		trial_skip(listener, error.message);
+		trial_skip(&listener->evidence.trial, error.message);
 	else
 		trial_with(ctx, listener, &start);
 }

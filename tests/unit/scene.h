@@ -16,6 +16,10 @@ struct scene {
 };
 
 void scene_init(struct scene *scene, int deadline_ms);
+/* Has these facts seen, and no others; but of one that is foreign. */
+void scene_see(struct scene *scene, unsigned facts);
+/* What follows from what was seen. */
+unsigned scene_facts(const struct scene *scene);
 void scene_done(struct scene *scene);
 #define _cleanup_scene_ _cleanup_(scene_done)
 

@@ -12,13 +12,15 @@
 
 static void act(struct scene *scene, unsigned facts)
 {
-	heal_act(scene->ctx, &scene->listener, facts, &scene->notes);
+	scene_see(scene, facts);
+	heal_act(scene->ctx, &scene->listener, &scene->notes);
 	assert_int_equal(scene->notes.count, 0);
 }
 
 static void show(struct scene *scene, unsigned facts)
 {
-	heal_plan_show(scene->ctx, &scene->listener, facts, false, &scene->notes);
+	scene_see(scene, facts);
+	heal_plan_show(scene->ctx, &scene->listener, false, &scene->notes);
 	assert_int_equal(scene->notes.count, 0);
 }
 
@@ -57,9 +59,9 @@ static void assert_outcome(const struct scene *scene, enum heal_plan plan,
 			   enum heal_outcome outcome, const char *detail, const char *calls)
 {
 	assert_string_equal(scene->fake.calls, calls);
-	assert_int_equal(scene->listener.plan, plan);
-	assert_int_equal(scene->listener.outcome, outcome);
-	assert_string_equal(scene->listener.detail, detail);
+	assert_int_equal(scene->listener.result.plan, plan);
+	assert_int_equal(scene->listener.result.outcome, outcome);
+	assert_string_equal(scene->listener.result.detail, detail);
 }
 
 HEAL_TEST(plan_show_tells_without_acting)
@@ -86,7 +88,7 @@ HEAL_TEST(plan_show_tells_without_acting)
 		scene_init(&scene, 500);
 		show(&scene, rows[i].facts);
 		assert_outcome(&scene, rows[i].plan, rows[i].outcome, rows[i].detail, "");
-		assert_string_equal(scene.listener.reason, heal_plan_of(rows[i].facts).reason);
+		assert_string_equal(scene.listener.result.reason, heal_plan_of(rows[i].facts).reason);
 		tree_remove_all();
 	}
 }
@@ -119,9 +121,11 @@ HEAL_TEST(warning_says_what_to_type)
 		id = scene.listener.unit.id;
 		scene.listener.unit = rows[i].unit;
 		scene.listener.unit.id = id;
-		show(&scene, HEAL_FACT_STALE | HEAL_FACT_MODE_WARN);
-		assert_row(test_same(scene.listener.detail, rows[i].advice), "%s: %s",
-			   rows[i].what, scene.listener.detail);
+		scene.listener.unit.manager = HEAL_MANAGER_RUNNING;
+		scene.ctx->config.mode = HEAL_MODE_WARN;
+		heal_plan_show(scene.ctx, &scene.listener, false, &scene.notes);
+		assert_row(test_same(scene.listener.result.detail, rows[i].advice), "%s: %s",
+			   rows[i].what, scene.listener.result.detail);
 		tree_remove_all();
 	}
 }
@@ -134,10 +138,10 @@ HEAL_TEST(act_reloads_and_proves_it)
 	scene.fake.on_reload = becomes_fresh;
 	act(&scene, CAN_RELOAD);
 	assert_outcome(&scene, HEAL_PLAN_RELOAD, HEAL_OUTCOME_HEALED, "", "reload ssh.service; ");
-	assert_int_equal(scene.listener.pid, PID);
+	assert_int_equal(scene.listener.process.pid, PID);
 	/* What was stale stays for the report. */
-	assert_int_equal(scene.listener.n_stale, 1);
-	assert_string_equal(scene.listener.stale[0].path, TREE_LIBCRYPTO);
+	assert_int_equal(scene.listener.evidence.n_stale, 1);
+	assert_string_equal(scene.listener.evidence.stale[0].path, TREE_LIBCRYPTO);
 }
 
 HEAL_TEST(act_restarts_where_the_reload_was_not_enough)
@@ -149,10 +153,10 @@ HEAL_TEST(act_restarts_where_the_reload_was_not_enough)
 	act(&scene, CAN_RELOAD);
 	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_HEALED, "",
 		       "reload ssh.service; reset_failed ssh.service; unit_of 34; restart ssh.service; ");
-	assert_int_equal(scene.listener.pid, NEW_PID);
-	assert_int_equal(scene.listener.start_time, 228000 + NEW_PID);
-	assert_int_equal(scene.listener.n_addresses, 2);
-	assert_int_equal(scene.listener.n_stale, 1);
+	assert_int_equal(scene.listener.process.pid, NEW_PID);
+	assert_int_equal(scene.listener.process.start_time, 228000 + NEW_PID);
+	assert_int_equal(scene.listener.process.n_addresses, 2);
+	assert_int_equal(scene.listener.evidence.n_stale, 1);
 }
 
 HEAL_TEST(act_restarts_at_once_where_there_is_no_reload)
@@ -164,7 +168,7 @@ HEAL_TEST(act_restarts_at_once_where_there_is_no_reload)
 	act(&scene, HEAL_FACT_STALE);
 	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_HEALED, "",
 		       "reset_failed ssh.service; unit_of 34; restart ssh.service; ");
-	assert_int_equal(scene.listener.pid, NEW_PID);
+	assert_int_equal(scene.listener.process.pid, NEW_PID);
 }
 
 HEAL_TEST(act_never_reloads_a_socket_activated_listener)
@@ -188,7 +192,7 @@ HEAL_TEST(act_tries_no_restart_after_a_reload_that_failed)
 	act(&scene, CAN_RELOAD);
 	assert_outcome(&scene, HEAL_PLAN_RELOAD, HEAL_OUTCOME_FAILED, "reload did not work",
 		       "reload ssh.service; ");
-	assert_int_equal(scene.listener.pid, PID);
+	assert_int_equal(scene.listener.process.pid, PID);
 }
 
 HEAL_TEST(act_fails_when_the_restart_fails)
@@ -255,8 +259,8 @@ HEAL_TEST(act_restarts_nothing_whose_start_limit_cannot_be_reset)
 	scene.fake.code = EACCES;
 	act(&scene, HEAL_FACT_STALE);
 	assert_string_equal(scene.fake.calls, "reset_failed ssh.service; unit_of 34; ");
-	assert_int_equal(scene.listener.outcome, HEAL_OUTCOME_WARNED);
-	assert_string_equal(scene.listener.reason, "its unit's start limit is spent, a restart "
+	assert_int_equal(scene.listener.result.outcome, HEAL_OUTCOME_WARNED);
+	assert_string_equal(scene.listener.result.reason, "its unit's start limit is spent, a restart "
 						   "would leave it stopped");
 }
 
@@ -271,8 +275,8 @@ HEAL_TEST(act_looks_again_for_sessions_right_before_a_restart)
 		 &(struct tree_process){.pid = 200, .ppid = PID, .title = "sshd: root@pts/0|"});
 	act(&scene, HEAL_FACT_STALE);
 	assert_string_equal(scene.fake.calls, "reset_failed ssh.service; unit_of 34; ");
-	assert_int_equal(scene.listener.outcome, HEAL_OUTCOME_WARNED);
-	assert_string_equal(scene.listener.reason, "a restart would end open sessions");
+	assert_int_equal(scene.listener.result.outcome, HEAL_OUTCOME_WARNED);
+	assert_string_equal(scene.listener.result.reason, "a restart would end open sessions");
 }
 
 HEAL_TEST(act_restarts_nothing_that_systemd_does_not_tell_of_any_more)
@@ -284,8 +288,8 @@ HEAL_TEST(act_restarts_nothing_that_systemd_does_not_tell_of_any_more)
 	scene.fake.code = ETIMEDOUT;
 	act(&scene, HEAL_FACT_STALE);
 	assert_string_equal(scene.fake.calls, "reset_failed ssh.service; unit_of 34; ");
-	assert_int_equal(scene.listener.outcome, HEAL_OUTCOME_WARNED);
-	assert_string_equal(scene.listener.reason, "systemd cannot be asked");
+	assert_int_equal(scene.listener.result.outcome, HEAL_OUTCOME_WARNED);
+	assert_string_equal(scene.listener.result.reason, "systemd cannot be asked");
 }
 
 HEAL_TEST(act_begins_nothing_that_it_has_no_time_to_prove)
@@ -312,10 +316,10 @@ HEAL_TEST(act_begins_nothing_that_it_has_no_time_to_prove)
 		assert_row(test_same(scene.fake.calls, rows[i].acts ? "reload ssh.service; " : ""),
 			   "row %zu: %s", i, scene.fake.calls);
 		assert_row(rows[i].acts ||
-				   test_same(scene.listener.reason,
+				   test_same(scene.listener.result.reason,
 					     "too little time is left to act and to prove that "
 					     "it went well"),
-			   "row %zu: %s", i, scene.listener.reason);
+			   "row %zu: %s", i, scene.listener.result.reason);
 		tree_remove_all();
 	}
 }
@@ -362,9 +366,9 @@ HEAL_TEST(warning_gives_no_advice_that_would_do_harm)
 
 		scene_init(&scene, 500);
 		show(&scene, CAN_RELOAD | rows[i].facts);
-		assert_row(scene.listener.outcome == HEAL_OUTCOME_WARNED, "row %zu", i);
-		assert_row(test_same(scene.listener.detail, rows[i].advice), "row %zu: %s", i,
-			   scene.listener.detail);
+		assert_row(scene.listener.result.outcome == HEAL_OUTCOME_WARNED, "row %zu", i);
+		assert_row(test_same(scene.listener.result.detail, rows[i].advice), "row %zu: %s", i,
+			   scene.listener.result.detail);
 		tree_remove_all();
 	}
 }
@@ -377,9 +381,9 @@ HEAL_TEST(act_warns_where_no_restart_may_follow_the_reload)
 	scene.listener.unit.kills_cgroup = true;
 	act(&scene, CAN_RELOAD | HEAL_FACT_KILLS_SESSIONS);
 	assert_string_equal(scene.fake.calls, "reload ssh.service; ");
-	assert_int_equal(scene.listener.plan, HEAL_PLAN_WARN);
-	assert_int_equal(scene.listener.outcome, HEAL_OUTCOME_WARNED);
-	assert_string_equal(scene.listener.reason, "a restart would end open sessions");
+	assert_int_equal(scene.listener.result.plan, HEAL_PLAN_WARN);
+	assert_int_equal(scene.listener.result.outcome, HEAL_OUTCOME_WARNED);
+	assert_string_equal(scene.listener.result.reason, "a restart would end open sessions");
 }
 
 /* SIGHUP to an sshd that has no handler yet ends it, 16 of 16 times. */
@@ -394,11 +398,11 @@ HEAL_TEST(act_sends_no_sighup_to_an_sshd_that_would_die_of_it)
 		scene_init(&scene, 50);
 		tree_add(scene.fake.tree, &(struct tree_process){.pid = PID, .is_starting = true,
 								 .maps = TREE_MAPS_STALE});
-		heal_listener_done(&scene.listener);
+		heal_process_done(&scene.listener.process);
 		tree_load(scene.ctx, PID, &scene.listener);
 		act(&scene, rows[i]);
 		assert_outcome(&scene, HEAL_PLAN_WARN, HEAL_OUTCOME_WARNED, "", "");
-		assert_string_equal(scene.listener.reason,
+		assert_string_equal(scene.listener.result.reason,
 				    "sshd does not take a SIGHUP now, which would end it");
 		tree_remove_all();
 	}
@@ -434,9 +438,9 @@ HEAL_TEST(act_keeps_its_hands_off)
 		act(&scene, facts[i]);
 		assert_row(test_same(scene.fake.calls, ""), "facts %#x: %s", facts[i],
 			   scene.fake.calls);
-		assert_row(scene.listener.outcome ==
+		assert_row(scene.listener.result.outcome ==
 				   (is_warned ? HEAL_OUTCOME_WARNED : HEAL_OUTCOME_NOT_NEEDED),
-			   "facts %#x: %d", facts[i], (int)scene.listener.outcome);
+			   "facts %#x: %d", facts[i], (int)scene.listener.result.outcome);
 		tree_remove_all();
 	}
 }
@@ -474,7 +478,7 @@ HEAL_TEST(act_sends_sighup_to_the_very_process)
 	TEST_NEEDS_PIDFDS();
 	const struct tree *tree = tree_new();
 	_cleanup_context_ struct heal_context *ctx = NULL;
-	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
+	_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
 	_cleanup_notes_ struct heal_notes notes = {0};
 	struct tree_process process = {.maps = TREE_MAPS_STALE};
 	char path[32];
@@ -484,26 +488,27 @@ HEAL_TEST(act_sends_sighup_to_the_very_process)
 	process.pid = start_child();
 	tree_add(tree, &process);
 	tree_load(ctx, process.pid, &listener);
-	heal_closep(&listener.dirfd);
+	heal_closep(&listener.process.dirfd);
 	(void)snprintf(path, sizeof(path), "/proc/%d", (int)process.pid);
-	listener.dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	listener.process.dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	/* In the tree it has taken the signal already. */
 	tree_set_maps(tree, process.pid, TREE_MAPS_FRESH);
-	heal_act(ctx, &listener, HEAL_FACT_STALE | HEAL_FACT_UNMANAGED | HEAL_FACT_HUP_ALLOWED,
-		 &notes);
-	if (listener.outcome != HEAL_OUTCOME_HEALED)
+	listener.unit.manager = HEAL_MANAGER_NONE;
+	ctx->config.hup_unmanaged = true;
+	heal_act(ctx, &listener, &notes);
+	if (listener.result.outcome != HEAL_OUTCOME_HEALED)
 		(void)kill(process.pid, SIGKILL);
 	assert_int_equal(waitpid(process.pid, &status, 0), process.pid);
-	assert_string_equal(listener.detail, "");
-	assert_int_equal(listener.plan, HEAL_PLAN_HUP);
-	assert_int_equal(listener.outcome, HEAL_OUTCOME_HEALED);
+	assert_string_equal(listener.result.detail, "");
+	assert_int_equal(listener.result.plan, HEAL_PLAN_HUP);
+	assert_int_equal(listener.result.outcome, HEAL_OUTCOME_HEALED);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == HUP_STATUS);
 }
 
 HEAL_TEST(act_fails_where_sighup_cannot_be_sent)
 {
 	TEST_NEEDS_PIDFDS();
-	_cleanup_scene_ struct scene scene = {.listener = {.dirfd = -1}};
+	_cleanup_scene_ struct scene scene = {.listener = {.process.dirfd = -1}};
 
 	scene_init(&scene, 500);
 	/* The tree's directory is no process. */
@@ -515,7 +520,7 @@ HEAL_TEST(act_fails_where_sighup_cannot_be_sent)
 HEAL_TEST(act_names_no_unit_for_a_listener_beside_it_that_has_ended)
 {
 	TEST_NEEDS_PIDFDS();
-	_cleanup_scene_ struct scene scene = {.listener = {.dirfd = -1}};
+	_cleanup_scene_ struct scene scene = {.listener = {.process.dirfd = -1}};
 	char path[32];
 	pid_t pid;
 
@@ -523,15 +528,15 @@ HEAL_TEST(act_names_no_unit_for_a_listener_beside_it_that_has_ended)
 	scene.listener.unit.main_pid = 33;
 	pid = start_child();
 	(void)snprintf(path, sizeof(path), "/proc/%d", (int)pid);
-	heal_closep(&scene.listener.dirfd);
-	scene.listener.dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	heal_closep(&scene.listener.process.dirfd);
+	scene.listener.process.dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	/* The child takes the signal, and in the tree it has ended of it. */
 	tree_end(scene.fake.tree, PID);
 	act(&scene, HEAL_FACT_STALE | HEAL_FACT_UNMANAGED | HEAL_FACT_HUP_ALLOWED);
 	(void)kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	assert_int_equal(scene.listener.outcome, HEAL_OUTCOME_FAILED);
-	assert_string_equal(scene.listener.detail,
+	assert_int_equal(scene.listener.result.outcome, HEAL_OUTCOME_FAILED);
+	assert_string_equal(scene.listener.result.detail,
 			    "CRITICAL: sshd is DOWN, nothing listens any more; start it by hand");
 	/* Least of all the unit, which is another sshd's. */
 	assert_string_equal(scene.fake.calls, "");

@@ -155,7 +155,7 @@ static int test_start(const char *path, char *const argv[], const int fds[3], pi
 	const struct heal_command command = {
 		.path = path, .argv = argv, .fds = {fds[0], fds[1], fds[2]}};
 
-	return heal_process_start(&command, ret);
+	return heal_spawn_start(&command, ret);
 }
 
 HEAL_TEST(process_is_started_with_its_arguments_and_nothing_of_our_environment)
@@ -171,7 +171,7 @@ HEAL_TEST(process_is_started_with_its_arguments_and_nothing_of_our_environment)
 	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
 	assert_int_equal(setenv("HEAL_TEST", "leaked", 1), 0);
 	assert_int_equal(test_start("/bin/sh", argv, (int[3]){-1, out[1], -1}, &pid), 0);
-	assert_int_equal(heal_process_wait(pid, 2000, &status), 0);
+	assert_int_equal(heal_spawn_wait(pid, 2000, &status), 0);
 	assert_int_equal(status, 7);
 	assert_true(read(out[0], found, sizeof(found) - 1) > 0);
 	assert_string_equal(found, "zero,one,/usr/sbin:/usr/bin:/sbin:/bin,\n");
@@ -194,8 +194,8 @@ HEAL_TEST(process_that_does_not_end_is_ended_with_its_group)
 	assert_int_equal(test_start("/bin/sh", argv, (int[3]){-1, out[1], -1}, &pid), 0);
 	(void)close(out[1]);
 	poller.fd = out[0];
-	assert_int_equal(heal_process_wait(pid, 20, &status), -ETIMEDOUT);
-	assert_int_equal(heal_process_end(pid), 0);
+	assert_int_equal(heal_spawn_wait(pid, 20, &status), -ETIMEDOUT);
+	assert_int_equal(heal_spawn_end(pid), 0);
 	/* The end of file says that the child's child has ended, too. */
 	assert_int_equal(poll(&poller, 1, 2000), 1);
 	assert_int_equal(read(out[0], &byte, 1), 0);
@@ -216,7 +216,7 @@ HEAL_TEST(process_that_has_ended_leaves_nothing_behind_in_its_group)
 	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
 	assert_int_equal(test_start("/bin/sh", argv, (int[3]){-1, out[1], -1}, &pid), 0);
 	(void)close(out[1]);
-	assert_int_equal(heal_process_wait(pid, 2000, &status), 0);
+	assert_int_equal(heal_spawn_wait(pid, 2000, &status), 0);
 	assert_int_equal(status, 7);
 	/* The end of file says that what it has started has ended, too. */
 	poller.fd = out[0];

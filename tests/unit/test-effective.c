@@ -131,7 +131,7 @@ static uint64_t ticks_from_now(int seconds)
 static void assert_new_key(const struct tree *tree, uint64_t start_time, const char *expected)
 {
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	const struct heal_listener listener = {.pid = 34, .start_time = start_time};
+	const struct heal_listener listener = {.process.pid = 34, .process.start_time = start_time};
 	static const char text[] = "hostkey relative\nhostkey /elsewhere/none\nhostkey " KEY
 				   "\npidfile /run/sshd.pid\n";
 	struct heal_effective effective = {0};
@@ -139,7 +139,7 @@ static void assert_new_key(const struct tree *tree, uint64_t start_time, const c
 	int r;
 
 	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
-	r = heal_effective_new_key(ctx, &listener, &effective, &found);
+	r = heal_effective_new_key(ctx, &listener.process, &effective, &found);
 	assert_row(r == (expected != NULL) && test_same(found, expected), "%s: %d",
 		   expected ? "not new" : "new", r);
 	heal_effective_done(&effective);
@@ -171,13 +171,13 @@ HEAL_TEST(effective_host_key_that_cannot_be_looked_at_is_an_error)
 	static const char text[] = "hostkey /loop\n";
 	const struct tree *tree = tree_new();
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	const struct heal_listener listener = {.pid = 34};
+	const struct heal_listener listener = {.process.pid = 34};
 	struct heal_effective effective = {0};
 	const char *found = NULL;
 
 	tree_link(tree, "loop", "loop");
 	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
-	assert_int_equal(heal_effective_new_key(ctx, &listener, &effective, &found), -ELOOP);
+	assert_int_equal(heal_effective_new_key(ctx, &listener.process, &effective, &found), -ELOOP);
 	assert_string_equal(found, "/loop");
 	heal_effective_done(&effective);
 }
@@ -199,17 +199,17 @@ HEAL_TEST(effective_address_is_taken_when_another_process_has_it)
 	static const char text[] = "listenaddress 0.0.0.0:22\nlistenaddress 127.0.0.1:6010\n";
 	const struct tree *tree = tree_new();
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
+	_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
 	struct heal_effective effective = {0};
 	const char *address = NULL;
 
 	tree_add(tree, &(struct tree_process){.pid = 34});
 	tree_load(ctx, 34, &listener);
 	assert_int_equal(effective_parse(text, strlen("listenaddress 0.0.0.0:22\n"), &effective), 0);
-	assert_int_equal(heal_effective_taken(ctx, &listener, &effective, &address), 0);
+	assert_int_equal(heal_effective_taken(ctx, &listener.process, &effective, &address), 0);
 	heal_effective_done(&effective);
 	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
-	assert_int_equal(heal_effective_taken(ctx, &listener, &effective, &address), 1);
+	assert_int_equal(heal_effective_taken(ctx, &listener.process, &effective, &address), 1);
 	assert_string_equal(address, "127.0.0.1:6010");
 	heal_effective_done(&effective);
 }
@@ -219,7 +219,7 @@ HEAL_TEST(effective_address_that_it_listens_on_already_is_not_taken)
 	static const char text[] = "listenaddress 0.0.0.0:22\n";
 	const struct tree *tree = tree_new();
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
+	_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
 	struct heal_effective effective = {0};
 	const char *address = NULL;
 
@@ -229,14 +229,14 @@ HEAL_TEST(effective_address_that_it_listens_on_already_is_not_taken)
 		  "   0: 00000000:0016 00000000:0000 0A 0:0 0:0 0     0        0 4001 1 0\n"
 		  "   1: 0100007F:0016 00000000:0000 0A 0:0 0:0 0     0        0 4009 1 0\n");
 	tree_load(ctx, 34, &listener);
-	assert_int_equal(listener.n_addresses, 2);
+	assert_int_equal(listener.process.n_addresses, 2);
 	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
-	assert_int_equal(heal_effective_taken(ctx, &listener, &effective, &address), 0);
-	assert_int_equal(addresses_is_taken(ctx, &listener, "0.0.0.0:22"), 1);
+	assert_int_equal(heal_effective_taken(ctx, &listener.process, &effective, &address), 0);
+	assert_int_equal(addresses_is_taken(ctx, &listener.process, "0.0.0.0:22"), 1);
 	/* Tables that cannot be read do not make a port free. */
 	tree_remove(tree, "proc/34/net/tcp");
 	tree_file(tree, "proc/34/net/tcp/x", "");
-	assert_true(addresses_is_taken(ctx, &listener, "0.0.0.0:22") < 0);
+	assert_true(addresses_is_taken(ctx, &listener.process, "0.0.0.0:22") < 0);
 	heal_effective_done(&effective);
 }
 
@@ -253,13 +253,13 @@ HEAL_TEST(effective_address_is_lost_when_sshd_would_not_listen_there)
 		{"", "0.0.0.0:22"},
 	};
 	char *addresses[] = {(char *)"0.0.0.0:22", (char *)"[::]:22"};
-	const struct heal_listener listener = {.addresses = addresses, .n_addresses = 2};
+	const struct heal_listener listener = {.process.addresses = addresses, .process.n_addresses = 2};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct heal_effective effective = {0};
 
 		assert_int_equal(effective_parse(rows[i].text, strlen(rows[i].text), &effective), 0);
-		assert_row(test_same(heal_effective_lost(&listener, &effective), rows[i].lost),
+		assert_row(test_same(heal_effective_lost(&listener.process, &effective), rows[i].lost),
 			   "row %zu", i);
 		heal_effective_done(&effective);
 	}
@@ -288,13 +288,13 @@ HEAL_TEST(motd_is_there_as_long_as_an_sshd_is_left_stale)
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
 	struct heal_stale_file file = {.path = (char *)"/lib/x.so"};
 	struct heal_listener listener = {
-		.pid = 34,
-		.exe = (char *)"/usr/sbin/sshd",
-		.stale = &file,
-		.n_stale = 1,
-		.verdict = HEAL_VERDICT_STALE,
-		.outcome = HEAL_OUTCOME_WARNED,
-		.reason = "why",
+		.process.pid = 34,
+		.process.exe = (char *)"/usr/sbin/sshd",
+		.evidence.stale = &file,
+		.evidence.n_stale = 1,
+		.result.verdict = HEAL_VERDICT_STALE,
+		.result.outcome = HEAL_OUTCOME_WARNED,
+		.result.reason = "why",
 	};
 	struct heal_report report = {.listeners = {&listener, 1, 0}};
 	_cleanup_free_ char *text = NULL;
@@ -311,7 +311,7 @@ HEAL_TEST(motd_is_there_as_long_as_an_sshd_is_left_stale)
 	assert_int_equal(fstatat(tree->fd, "run/motd.d/sshd-heal", &st, 0), 0);
 	assert_int_equal(st.st_mode & 0777, 0644);
 	assert_false(tree_has(tree, "run/motd.d/.sshd-heal.new"));
-	listener.outcome = HEAL_OUTCOME_HEALED;
+	listener.result.outcome = HEAL_OUTCOME_HEALED;
 	assert_int_equal(heal_motd_update(ctx, &report), 0);
 	assert_false(tree_has(tree, "run/motd.d/sshd-heal"));
 	assert_int_equal(heal_motd_update(ctx, &report), 0);

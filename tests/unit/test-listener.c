@@ -37,7 +37,7 @@ static void assert_whose(const struct tree_process *process, enum heal_foreign e
 	tree_add(tree, process);
 	find(tree, &found);
 	assert_int_equal(found.listeners.count, 1);
-	assert_int_equal(found.listeners.items[0].foreign, expected);
+	assert_int_equal(found.listeners.items[0].process.foreign, expected);
 	assert_int_equal(found.notes.count, 0);
 }
 
@@ -51,14 +51,14 @@ HEAL_TEST(find_gives_a_listener_with_what_identifies_it)
 	find(tree, &found);
 	assert_int_equal(found.listeners.count, 1);
 	listener = &found.listeners.items[0];
-	assert_int_equal(listener->pid, 34);
-	assert_int_equal(listener->start_time, 228034);
-	assert_string_equal(listener->exe, "/usr/sbin/sshd");
-	assert_false(listener->exe_deleted);
-	assert_true(listener->dirfd >= 0);
-	assert_int_equal(listener->foreign, HEAL_OURS);
-	assert_int_equal(listener->sessions, -1);
-	assert_int_equal(listener->n_stale, 0);
+	assert_int_equal(listener->process.pid, 34);
+	assert_int_equal(listener->process.start_time, 228034);
+	assert_string_equal(listener->process.exe, "/usr/sbin/sshd");
+	assert_false(listener->process.exe_deleted);
+	assert_true(listener->process.dirfd >= 0);
+	assert_int_equal(listener->process.foreign, HEAL_OURS);
+	assert_int_equal(listener->process.sessions, -1);
+	assert_int_equal(listener->evidence.n_stale, 0);
 	assert_int_equal(found.listeners.unreadable, 0);
 }
 
@@ -83,11 +83,11 @@ HEAL_TEST(find_takes_every_known_sshd_path_also_deleted)
 		tree_add(tree, &(struct tree_process){.pid = 34, .exe = rows[i].link});
 		find(tree, &found);
 		assert_row(found.listeners.count == 1, "%s", rows[i].link);
-		assert_row(test_same(found.listeners.items[0].exe, rows[i].exe), "%s: %s",
-			   rows[i].link, found.listeners.items[0].exe);
-		assert_row(found.listeners.items[0].exe_deleted == rows[i].is_deleted, "%s",
+		assert_row(test_same(found.listeners.items[0].process.exe, rows[i].exe), "%s: %s",
+			   rows[i].link, found.listeners.items[0].process.exe);
+		assert_row(found.listeners.items[0].process.exe_deleted == rows[i].is_deleted, "%s",
 			   rows[i].link);
-		assert_row(found.listeners.items[0].foreign == HEAL_OURS, "%s", rows[i].link);
+		assert_row(found.listeners.items[0].process.foreign == HEAL_OURS, "%s", rows[i].link);
 	}
 }
 
@@ -160,7 +160,7 @@ HEAL_TEST(find_reads_no_memory_of_a_process_of_a_user)
 	assert_int_equal(found.listeners.count, 2);
 	assert_int_equal(found.notes.count, 0);
 	for (size_t i = 0; i < 2; i++)
-		assert_int_equal(found.listeners.items[i].foreign, HEAL_FOREIGN_USER);
+		assert_int_equal(found.listeners.items[i].process.foreign, HEAL_FOREIGN_USER);
 }
 
 HEAL_TEST(find_takes_no_session_for_a_listener_of_its_user)
@@ -178,7 +178,7 @@ HEAL_TEST(find_takes_no_session_for_a_listener_of_its_user)
 			       .is_sandboxed = true});
 	find(tree, &found);
 	assert_int_equal(found.listeners.count, 1);
-	assert_int_equal(found.listeners.items[0].pid, 34);
+	assert_int_equal(found.listeners.items[0].process.pid, 34);
 }
 
 HEAL_TEST(find_calls_foreign_what_is_in_a_container_or_chroot)
@@ -194,12 +194,12 @@ HEAL_TEST(find_calls_foreign_all_that_is_seen_from_inside_a_chroot)
 {
 	const struct tree *tree = tree_new();
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
+	_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
 
 	tree_add(tree, &(struct tree_process){.pid = 34});
 	ctx->is_chroot = true;
-	assert_int_equal(heal_listener_load(ctx, 34, false, &listener), 0);
-	assert_int_equal(listener.foreign, HEAL_FOREIGN_NAMESPACE);
+	assert_int_equal(heal_listener_load(ctx, 34, false, &listener.process), 0);
+	assert_int_equal(listener.process.foreign, HEAL_FOREIGN_NAMESPACE);
 }
 
 HEAL_TEST(find_calls_foreign_what_has_an_unknown_path)
@@ -282,7 +282,7 @@ HEAL_TEST(find_gives_every_listener)
 	find(tree, &found);
 	assert_int_equal(found.listeners.count, 5);
 	for (size_t i = 0; i < found.listeners.count; i++)
-		sum += found.listeners.items[i].pid;
+		sum += found.listeners.items[i].process.pid;
 	assert_int_equal(sum, 100 + 101 + 102 + 103 + 104);
 }
 
@@ -299,25 +299,25 @@ HEAL_TEST(find_leaves_out_the_child_of_a_listener_that_has_not_named_itself_yet)
 	tree_add(tree, &(struct tree_process){.pid = 50, .ppid = 49});
 	find(tree, &found);
 	assert_int_equal(found.listeners.count, 2);
-	assert_int_equal(found.listeners.items[0].pid + found.listeners.items[1].pid, 34 + 50);
+	assert_int_equal(found.listeners.items[0].process.pid + found.listeners.items[1].process.pid, 34 + 50);
 }
 
 HEAL_TEST(find_of_a_hook_does_not_look_into_the_processes_of_users)
 {
 	const struct tree *tree = tree_new();
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
+	_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
 
 	tree_add(tree, &(struct tree_process){.pid = 34});
 	ctx->is_live = true;
 	ctx->is_hook = true;
-	assert_int_equal(heal_listener_load(ctx, 34, false, &listener), 0);
+	assert_int_equal(heal_listener_load(ctx, 34, false, &listener.process), 0);
 	heal_listener_done(&listener);
 	/* Its directory is root's nevertheless where it cannot be dumped. */
 	tree_add(tree, &(struct tree_process){.pid = 34, .uids = "65534\t65534\t65534\t65534"});
-	assert_int_equal(heal_listener_load(ctx, 34, false, &listener), 1);
+	assert_int_equal(heal_listener_load(ctx, 34, false, &listener.process), 1);
 	ctx->is_hook = false;
-	assert_int_equal(heal_listener_load(ctx, 34, false, &listener), 0);
+	assert_int_equal(heal_listener_load(ctx, 34, false, &listener.process), 0);
 }
 
 HEAL_TEST(find_can_be_done_twice)
@@ -420,8 +420,8 @@ HEAL_TEST(find_keeps_no_directory_open_of_what_is_foreign_by_user_or_namespace)
 		tree_add(tree, &rows[i].process);
 		find(tree, &found);
 		assert_int_equal(found.listeners.count, 1);
-		assert_row(found.listeners.items[0].foreign == rows[i].foreign, "row %zu", i);
-		assert_row((found.listeners.items[0].dirfd >= 0) == rows[i].is_open, "row %zu", i);
+		assert_row(found.listeners.items[0].process.foreign == rows[i].foreign, "row %zu", i);
+		assert_row((found.listeners.items[0].process.dirfd >= 0) == rows[i].is_open, "row %zu", i);
 		tree_remove_all();
 	}
 }
@@ -447,10 +447,10 @@ HEAL_TEST(load_of_a_pid_that_is_not_there_is_an_error)
 {
 	const struct tree *tree = tree_new();
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
+	_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
 
-	assert_int_equal(heal_listener_load(ctx, 34, false, &listener), -ENOENT);
+	assert_int_equal(heal_listener_load(ctx, 34, false, &listener.process), -ENOENT);
 	/* PID 1 is there, but is none. */
-	assert_int_equal(heal_listener_load(ctx, 1, false, &listener), 1);
-	assert_int_equal(listener.dirfd, -1);
+	assert_int_equal(heal_listener_load(ctx, 1, false, &listener.process), 1);
+	assert_int_equal(listener.process.dirfd, -1);
 }

@@ -9,13 +9,14 @@
 
 static void reload(struct scene *scene)
 {
-	heal_act(scene->ctx, &scene->listener, HEAL_FACT_STALE | HEAL_FACT_CAN_RELOAD,
-		 &scene->notes);
+	scene_see(scene, HEAL_FACT_STALE | HEAL_FACT_CAN_RELOAD);
+	heal_act(scene->ctx, &scene->listener, &scene->notes);
 }
 
 static void restart(struct scene *scene)
 {
-	heal_act(scene->ctx, &scene->listener, HEAL_FACT_STALE, &scene->notes);
+	scene_see(scene, HEAL_FACT_STALE);
+	heal_act(scene->ctx, &scene->listener, &scene->notes);
 }
 
 static void becomes_fresh(struct fake_service *fake)
@@ -73,10 +74,10 @@ HEAL_TEST(lost_answer_is_the_process_to_give)
 		scene.fake.on_reload = scene.fake.on_restart = rows[i].does;
 		(reloads ? reload : restart)(&scene);
 		(void)snprintf(detail, sizeof(detail), "%s did not work", rows[i].call);
-		assert_row(scene.listener.outcome == rows[i].outcome, "row %zu: %d", i,
-			   (int)scene.listener.outcome);
-		assert_row(test_same(scene.listener.detail, detail), "row %zu: %s", i,
-			   scene.listener.detail);
+		assert_row(scene.listener.result.outcome == rows[i].outcome, "row %zu: %d", i,
+			   (int)scene.listener.result.outcome);
+		assert_row(test_same(scene.listener.result.detail, detail), "row %zu: %s", i,
+			   scene.listener.result.detail);
 		/* What may yet be carried out is followed by nothing else. */
 		assert_row(test_same(scene.fake.calls,
 				     reloads ? "reload ssh.service; "
@@ -119,7 +120,7 @@ HEAL_TEST(lost_answer_to_what_took_sshd_down_is_followed_by_a_start)
 		assert_string_equal(scene.fake.calls,
 				    "reset_failed ssh.service; unit_of 34; restart ssh.service; "
 				    "reset_failed ssh.service; start ssh.service; ");
-		assert_int_equal(scene.listener.outcome, HEAL_OUTCOME_FAILED);
+		assert_int_equal(scene.listener.result.outcome, HEAL_OUTCOME_FAILED);
 		tree_remove_all();
 	}
 }
@@ -145,8 +146,8 @@ HEAL_TEST(failed_job_is_not_healed_by_a_process_that_systemd_is_about_to_end)
 	assert_int_equal(pthread_create(&thread, NULL, ends_soon, &scene.fake), 0);
 	restart(&scene);
 	assert_int_equal(pthread_join(thread, NULL), 0);
-	assert_int_equal(scene.listener.outcome, HEAL_OUTCOME_FAILED);
-	assert_string_equal(scene.listener.detail,
+	assert_int_equal(scene.listener.result.outcome, HEAL_OUTCOME_FAILED);
+	assert_string_equal(scene.listener.result.detail,
 			    "CRITICAL: sshd is DOWN, restart did not work; type: systemctl start "
 			    "ssh.service");
 }
@@ -185,7 +186,7 @@ HEAL_TEST(lost_connection_is_no_spent_start_limit)
 		scene.fake.code = codes[i];
 		restart(&scene);
 		assert_string_equal(scene.fake.calls, "reset_failed ssh.service; ");
-		assert_string_equal(scene.listener.reason, "systemd cannot be asked");
+		assert_string_equal(scene.listener.result.reason, "systemd cannot be asked");
 		tree_remove_all();
 	}
 }
@@ -214,7 +215,7 @@ HEAL_TEST(prove_looks_for_who_listens_where_systemd_cannot_be_asked)
 		enum heal_proof proof;
 
 		scene_init(&scene, 2000);
-		scene.listener.plan = HEAL_PLAN_RESTART;
+		scene.listener.result.plan = HEAL_PLAN_RESTART;
 		scene.fake.failing = "main_pid";
 		scene.fake.code = ENOTCONN;
 		tree_end(scene.fake.tree, PID);
@@ -222,8 +223,8 @@ HEAL_TEST(prove_looks_for_who_listens_where_systemd_cannot_be_asked)
 		proof = heal_prove(scene.ctx, &scene.listener, 20);
 		assert_row(proof == rows[i].proof, "%s: %d", rows[i].what, (int)proof);
 		assert_row(proof != HEAL_PROOF_UNKNOWN ||
-				   test_same(scene.listener.detail, "main_pid did not work"),
-			   "%s: %s", rows[i].what, scene.listener.detail);
+				   test_same(scene.listener.result.detail, "main_pid did not work"),
+			   "%s: %s", rows[i].what, scene.listener.result.detail);
 		tree_remove_all();
 	}
 }

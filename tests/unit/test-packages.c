@@ -54,18 +54,18 @@ static void fill(struct heal_report *report)
 	for (size_t i = 0; i < 2; i++) {
 		struct heal_listener *listener = &report->listeners.items[i];
 
-		listener->dirfd = -1;
-		listener->stale = calloc(2, sizeof(*listener->stale));
-		listener->n_stale = 2;
+		listener->process.dirfd = -1;
+		listener->evidence.stale = calloc(2, sizeof(*listener->evidence.stale));
+		listener->evidence.n_stale = 2;
 		for (size_t j = 0; j < 2; j++)
-			listener->stale[j].path = strdup(paths[i][j]);
+			listener->evidence.stale[j].path = strdup(paths[i][j]);
 	}
 }
 
 static void assert_stale(const struct heal_report *report, size_t listener, size_t file,
 			 const char *expected)
 {
-	const struct heal_stale_file *stale = &report->listeners.items[listener].stale[file];
+	const struct heal_stale_file *stale = &report->listeners.items[listener].evidence.stale[file];
 	char found[256];
 
 	(void)snprintf(found, sizeof(found), "%s %s %s %s", stale->package ? stale->package : "-",

@@ -35,12 +35,12 @@ static void assert_refused(struct way *way, const char *why)
 {
 	const struct heal_listener *listener = way_run(way, HEAL_HEAL);
 
-	assert_string_equal(listener->trial.detail, why);
-	assert_int_equal(listener->trial.result, HEAL_TRIAL_SKIPPED);
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_WARNED);
-	assert_string_equal(listener->reason,
+	assert_string_equal(listener->evidence.trial.detail, why);
+	assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_SKIPPED);
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
+	assert_string_equal(listener->result.reason,
 			    "it could not be tried whether the files on disk let a client in");
-	assert_string_equal(listener->detail, "");
+	assert_string_equal(listener->result.detail, "");
 	assert_string_equal(way->service.calls, LOOK);
 	assert_where(way, "");
 }
@@ -61,7 +61,7 @@ HEAL_TEST(place_of_a_trial_is_the_root_directory_whoever_calls)
 	place_init(&way);
 	assert_non_null(getcwd(here, sizeof(here)));
 	assert_int_equal(chdir("/tmp"), 0);
-	assert_int_equal(way_run(&way, HEAL_HEAL)->outcome, HEAL_OUTCOME_HEALED);
+	assert_int_equal(way_run(&way, HEAL_HEAL)->result.outcome, HEAL_OUTCOME_HEALED);
 	assert_int_equal(chdir(here), 0);
 	assert_where(&way, "/\n");
 }
@@ -76,7 +76,7 @@ HEAL_TEST(place_of_a_restart_is_the_directory_of_the_unit)
 
 		place_init(&way);
 		way.service.directory = directories[i];
-		assert_int_equal(way_run(&way, HEAL_HEAL)->outcome, HEAL_OUTCOME_HEALED);
+		assert_int_equal(way_run(&way, HEAL_HEAL)->result.outcome, HEAL_OUTCOME_HEALED);
 		/* SIGHUP is answered in /. */
 		assert_where(&way, "/\n/usr\n");
 		tree_remove_all();
@@ -90,7 +90,7 @@ HEAL_TEST(place_that_may_miss_and_does_is_the_root_directory)
 
 	place_init(&way);
 	way.service.directory = "!/nonexistent";
-	assert_int_equal(way_run(&way, HEAL_HEAL)->outcome, HEAL_OUTCOME_HEALED);
+	assert_int_equal(way_run(&way, HEAL_HEAL)->result.outcome, HEAL_OUTCOME_HEALED);
 	assert_where(&way, "/\n");
 }
 
@@ -124,7 +124,7 @@ HEAL_TEST(place_has_no_say_over_names_that_only_root_can_change)
 
 	place_init(&way);
 	way.service.exec_start = "/usr/sbin/sshd -D -f etc/x";
-	assert_int_equal(way_run(&way, HEAL_HEAL)->outcome, HEAL_OUTCOME_HEALED);
+	assert_int_equal(way_run(&way, HEAL_HEAL)->result.outcome, HEAL_OUTCOME_HEALED);
 	/* What runs has no such option, what a restart would start has. */
 	assert_where(&way, "/\n/\n");
 	assert_non_null(strstr(way.service.calls, "reload"));
@@ -174,8 +174,8 @@ HEAL_TEST(place_that_sighup_would_not_know_leaves_only_the_restart)
 	way.service.directory = "/usr";
 	way.service.exec_start = "/usr/sbin/sshd -D -f sbin/sshd";
 	listener = way_run(&way, HEAL_HEAL);
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_HEALED);
-	assert_int_equal(listener->plan, HEAL_PLAN_RESTART);
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_HEALED);
+	assert_int_equal(listener->result.plan, HEAL_PLAN_RESTART);
 	assert_null(strstr(way.service.calls, "reload"));
 	assert_where(&way, "/usr\n");
 }
@@ -192,8 +192,8 @@ HEAL_TEST(place_that_sighup_would_not_know_is_not_advised)
 	way.service.directory = "/usr";
 	way.service.exec_start = "/usr/sbin/sshd -D -f sbin/sshd";
 	listener = way_run(&way, HEAL_CHECK);
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_WARNED);
-	assert_string_equal(listener->detail, "systemctl restart ssh.service");
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
+	assert_string_equal(listener->result.detail, "systemctl restart ssh.service");
 }
 
 /* Started by hand in some directory, it would look in / after a SIGHUP, find nothing, and end. */

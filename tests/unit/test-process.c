@@ -10,7 +10,7 @@ static int run(const char *script, int timeout_ms, struct heal_output *output)
 	char *argv[] = {(char *)"sh", (char *)"-c", (char *)script, NULL};
 	const struct heal_command command = {.path = "/bin/sh", .argv = argv, .fds = {-1, -1, -1}};
 
-	return heal_process_capture(&command, heal_now_ms() + timeout_ms, output);
+	return heal_spawn_capture(&command, heal_now_ms() + timeout_ms, output);
 }
 
 HEAL_TEST(capture_gives_both_streams_and_the_status)
@@ -74,10 +74,10 @@ HEAL_TEST(capture_of_what_cannot_be_run_is_an_error)
 	struct heal_command command = {.path = "/nonexistent/none", .argv = argv, .fds = {-1, -1, -1}};
 	struct heal_output output = {0};
 
-	assert_int_equal(heal_process_capture(&command, heal_now_ms() + 1000, &output), -ENOENT);
+	assert_int_equal(heal_spawn_capture(&command, heal_now_ms() + 1000, &output), -ENOENT);
 	command.path = "/bin/true";
 	command.cwd = "/nonexistent";
-	assert_int_equal(heal_process_capture(&command, heal_now_ms() + 1000, &output), -ENOENT);
+	assert_int_equal(heal_spawn_capture(&command, heal_now_ms() + 1000, &output), -ENOENT);
 	assert_null(output.text);
 }
 
@@ -93,11 +93,11 @@ HEAL_TEST(process_is_started_in_the_root_directory_or_where_it_is_told)
 
 	assert_non_null(getcwd(here, sizeof(here)));
 	assert_int_equal(chdir(tree->path), 0);
-	assert_int_equal(heal_process_capture(&command, heal_now_ms() + 5000, &output), 0);
+	assert_int_equal(heal_spawn_capture(&command, heal_now_ms() + 5000, &output), 0);
 	assert_string_equal(output.text, "/\n");
 	heal_output_done(&output);
 	command.cwd = tree->path;
 	assert_int_equal(chdir(here), 0);
-	assert_int_equal(heal_process_capture(&command, heal_now_ms() + 5000, &output), 0);
+	assert_int_equal(heal_spawn_capture(&command, heal_now_ms() + 5000, &output), 0);
 	assert_int_equal(strncmp(output.text, tree->path, strlen(tree->path)), 0);
 }

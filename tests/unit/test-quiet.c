@@ -49,13 +49,13 @@ static void add(const struct tree *tree, const char *child_title)
 static int64_t waited(const struct tree *tree)
 {
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_(heal_listener_done) struct heal_listener listener = {.dirfd = -1};
+	_cleanup_(heal_listener_done) struct heal_listener listener = {.process.dirfd = -1};
 	int64_t start;
 
 	ctx->quiet_ms = QUIET_MS;
 	tree_load(ctx, LISTENER, &listener);
 	start = heal_now_ms();
-	heal_await_quiet(ctx, &listener);
+	heal_await_quiet(ctx, &listener.process);
 	return heal_now_ms() - start;
 }
 

@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "fake.h"
+#include "scene.h"
 #include "test.h"
 
 #define PID 34
@@ -24,7 +24,7 @@ HEAL_TEST(client_that_authenticates_to_10_0_is_no_session)
 {
 	const struct tree *tree = tree_new();
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
+	_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
 	struct heal_listeners listeners = {.items = &listener, .count = 1};
 
 	tree_add(tree, &(struct tree_process){.pid = PID});
@@ -36,7 +36,7 @@ HEAL_TEST(client_that_authenticates_to_10_0_is_no_session)
 					      .title = "sshd-auth: anna [net]|"});
 	tree_load(ctx, PID, &listener);
 	assert_int_equal(heal_sessions_count(ctx, &listeners), 0);
-	assert_int_equal(listener.sessions, 0);
+	assert_int_equal(listener.process.sessions, 0);
 }
 
 /* `env -i /usr/sbin/sshd`: setproctitle has only argv's and the environment's room. Seen on 9.2. */
@@ -123,21 +123,20 @@ HEAL_TEST(report_after_a_restart_still_names_the_unit)
 {
 	const struct tree *tree = tree_new();
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
+	_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
 	_cleanup_notes_ struct heal_notes notes = {0};
 	struct fake_service fake = {.tree = tree, .unit = fake_unit(PID), .on_restart = gets_new_process};
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
-	unsigned facts;
 	FILE *out;
 
 	fake.unit.can_reload = false;
 	tree_add(tree, &(struct tree_process){.pid = PID, .maps = TREE_MAPS_STALE});
 	tree_load(ctx, PID, &listener);
 	fake_service_use(ctx, &fake);
-	facts = heal_facts_find(ctx, &listener, &notes);
-	heal_act(ctx, &listener, facts, &notes);
-	assert_int_equal(listener.outcome, HEAL_OUTCOME_HEALED);
+	assert_int_equal(heal_unit_find(ctx, &listener, NULL), 0);
+	heal_act(ctx, &listener, &notes);
+	assert_int_equal(listener.result.outcome, HEAL_OUTCOME_HEALED);
 	out = open_memstream(&text, &len);
 	(void)heal_report_log(out, &listener);
 	(void)fclose(out);
@@ -155,7 +154,7 @@ HEAL_TEST(process_without_mappings_is_not_called_healthy)
 	tree_add(tree, &(struct tree_process){.pid = PID, .maps = ""});
 	assert_int_equal(heal_run(ctx, HEAL_CHECK, &report, &error), 0);
 	assert_true(report.listeners.count == 0 ||
-		    report.listeners.items[0].verdict != HEAL_VERDICT_HEALTHY);
+		    report.listeners.items[0].result.verdict != HEAL_VERDICT_HEALTHY);
 }
 
 /* "stay until nothing is stale any more": whether it is, is not known here. */
@@ -180,21 +179,13 @@ HEAL_TEST(changes_are_kept_when_a_listener_could_not_be_examined)
 /* The reload was just done, in vain. */
 HEAL_TEST(advice_after_a_reload_in_vain_is_not_to_reload)
 {
-	const struct tree *tree = tree_new();
-	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
-	_cleanup_notes_ struct heal_notes notes = {0};
-	struct fake_service fake = {.tree = tree, .unit = fake_unit(PID)};
+	_cleanup_scene_ struct scene scene;
 
-	tree_add(tree, &(struct tree_process){.pid = PID, .maps = TREE_MAPS_STALE});
-	tree_load(ctx, PID, &listener);
-	fake_service_use(ctx, &fake);
-	ctx->deadline_ms = heal_now_ms() + 20;
-	listener.unit = fake.unit;
-	listener.unit.id = strdup(fake.unit.id);
-	heal_act(ctx, &listener, HEAL_FACT_STALE | HEAL_FACT_CAN_RELOAD | HEAL_FACT_KILLS_SESSIONS,
-		 &notes);
-	assert_row(strstr(listener.detail, "reload") == NULL, "%s", listener.detail);
+	scene_init(&scene, 20);
+	scene_see(&scene, HEAL_FACT_STALE | HEAL_FACT_CAN_RELOAD | HEAL_FACT_KILLS_SESSIONS);
+	heal_act(scene.ctx, &scene.listener, &scene.notes);
+	assert_row(strstr(scene.listener.result.detail, "reload") == NULL, "%s",
+		   scene.listener.result.detail);
 }
 
 /* error.message is safe already; as a note its backslashes are escaped once more. */
@@ -232,31 +223,23 @@ HEAL_TEST(sshd_that_is_down_is_started_again_at_the_deadline_too)
 {
 	TEST_NEEDS_PIDFDS();
 	static const struct heal_hello well = {.fate = HEAL_FATE_OK, .key = "k"};
-	static char listener_exe[600];
-	const struct tree *tree = tree_new();
-	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
-	_cleanup_notes_ struct heal_notes notes = {0};
-	struct fake_service fake = {.tree = tree, .unit = fake_unit(PID), .main_pid = PID,
-				    .exec_path = listener_exe,
-				    .exec_start = "/usr/sbin/sshd -D", .on_reload = ends_at_once,
-				    .on_start = gets_new_process};
+	_cleanup_scene_ struct scene scene;
+	_cleanup_free_ char *exe = NULL;
 
-	tree_add(tree, &(struct tree_process){.pid = PID, .maps = TREE_MAPS_STALE});
-	tree_load(ctx, PID, &listener);
-	free(listener.exe);
-	listener.exe = malloc(600);
-	(void)snprintf(listener.exe, 600, "%s/sshd", tree->path);
-	(void)snprintf(listener_exe, sizeof(listener_exe), "%s/sshd", tree->path);
-	tree_link(tree, "sshd", "/bin/echo");
-	fake_service_use(ctx, &fake);
-	fake_client_use(ctx, &well, 1);
-	listener.unit = fake.unit;
-	listener.unit.id = strdup(fake.unit.id);
-	ctx->deadline_ms = heal_now_ms() + 300;
-	heal_act(ctx, &listener, HEAL_FACT_STALE | HEAL_FACT_CAN_RELOAD, &notes);
-	assert_row(strstr(fake.calls, "start ssh.service") != NULL, "%s; %s", fake.calls,
-		   listener.detail);
+	scene_init(&scene, 300);
+	assert_true(asprintf(&exe, "%s/sshd", scene.fake.tree->path) > 0);
+	tree_link(scene.fake.tree, "sshd", "/bin/echo");
+	free(scene.listener.process.exe);
+	scene.listener.process.exe = strdup(exe);
+	scene.fake.exec_path = exe;
+	scene.fake.exec_start = "/usr/sbin/sshd -D";
+	scene.fake.on_reload = ends_at_once;
+	scene.fake.on_start = gets_new_process;
+	fake_client_use(scene.ctx, &well, 1);
+	scene_see(&scene, HEAL_FACT_STALE | HEAL_FACT_CAN_RELOAD);
+	heal_act(scene.ctx, &scene.listener, &scene.notes);
+	assert_row(strstr(scene.fake.calls, "start ssh.service") != NULL, "%s; %s",
+		   scene.fake.calls, scene.listener.result.detail);
 }
 
 /* blame looks at the last sentence first, where "no hostkeys available" now wins over the named key. */

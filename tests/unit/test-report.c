@@ -27,12 +27,12 @@ static void sample_init(struct sample *sample)
 {
 	*sample = (struct sample){
 		.listener = {
-			.pid = 34,
-			.dirfd = -1,
-			.exe = (char *)"/usr/sbin/sshd",
-			.addresses = addresses,
-			.n_addresses = 2,
-			.sessions = 2,
+			.process.pid = 34,
+			.process.dirfd = -1,
+			.process.exe = (char *)"/usr/sbin/sshd",
+			.process.addresses = addresses,
+			.process.n_addresses = 2,
+			.process.sessions = 2,
 			.unit = {.id = (char *)"ssh.service", .main_pid = 34, .is_service = true},
 		},
 		.report = {.listeners = {.count = 1}},
@@ -44,14 +44,14 @@ static void sample_init_stale(struct sample *sample, enum heal_plan plan, const 
 			      enum heal_outcome outcome, const char *detail)
 {
 	sample_init(sample);
-	sample->listener.stale = stale_files;
-	sample->listener.n_stale = ARRAY_SIZE(stale_files);
-	sample->listener.verdict = HEAL_VERDICT_STALE;
-	sample->listener.plan = plan;
-	sample->listener.reason = reason;
-	sample->listener.outcome = outcome;
+	sample->listener.evidence.stale = stale_files;
+	sample->listener.evidence.n_stale = ARRAY_SIZE(stale_files);
+	sample->listener.result.verdict = HEAL_VERDICT_STALE;
+	sample->listener.result.plan = plan;
+	sample->listener.result.reason = reason;
+	sample->listener.result.outcome = outcome;
 	sample->report.verdict = HEAL_VERDICT_STALE;
-	(void)snprintf(sample->listener.detail, sizeof(sample->listener.detail), "%s", detail);
+	(void)snprintf(sample->listener.result.detail, sizeof(sample->listener.result.detail), "%s", detail);
 }
 
 static void assert_text(const struct heal_report *report, enum heal_verb verb,
@@ -139,8 +139,8 @@ HEAL_TEST(report_of_a_healed_listener)
 		char expected[1024];
 
 		sample_init_stale(&sample, rows[i].plan, "x", HEAL_OUTCOME_HEALED, "");
-		sample.listener.refused_ms = rows[i].refused_ms;
-		sample.listener.proved = rows[i].proved;
+		sample.listener.result.refused_ms = rows[i].refused_ms;
+		sample.listener.result.proved = rows[i].proved;
 		(void)snprintf(expected, sizeof(expected), STALE_LINES "  %s\n", rows[i].done);
 		assert_text(&sample.report, HEAL_HOOK, expected);
 		(void)snprintf(expected, sizeof(expected), LOG_START "%s", rows[i].done);
@@ -155,8 +155,8 @@ HEAL_TEST(report_of_a_healed_listener_has_what_else_is_to_be_said)
 
 	sample_init_stale(&sample, HEAL_PLAN_RESTART, "x", HEAL_OUTCOME_HEALED,
 			  "sshd was down");
-	sample.listener.refused_ms = -1;
-	sample.listener.proved = HEAL_FATE_OK;
+	sample.listener.result.refused_ms = -1;
+	sample.listener.result.proved = HEAL_FATE_OK;
 	assert_text(&sample.report, HEAL_HEAL,
 		    STALE_LINES "  healed: restarted, no deleted file left, a new client gets in; "
 				"but sshd was down\n");
@@ -168,7 +168,7 @@ HEAL_TEST(report_of_a_listener_that_is_left_alone)
 
 	sample_init_stale(&sample, HEAL_PLAN_WARN, "configured to warn only",
 			  HEAL_OUTCOME_WARNED, "systemctl reload ssh.service");
-	sample.listener.trial.result = HEAL_TRIAL_OK;
+	sample.listener.evidence.trial.result = HEAL_TRIAL_OK;
 	assert_text(&sample.report, HEAL_HOOK,
 		    STALE_LINES "  left alone: configured to warn only; to heal it by hand: "
 				"systemctl reload ssh.service\n");
@@ -199,8 +199,8 @@ HEAL_TEST(report_gives_no_advice_where_there_is_none)
 		struct sample sample;
 
 		sample_init_stale(&sample, HEAL_PLAN_WARN, "why", HEAL_OUTCOME_WARNED, "");
-		sample.listener.trial.result = rows[i].result;
-		(void)snprintf(sample.listener.trial.detail, sizeof(sample.listener.trial.detail),
+		sample.listener.evidence.trial.result = rows[i].result;
+		(void)snprintf(sample.listener.evidence.trial.detail, sizeof(sample.listener.evidence.trial.detail),
 			       "%s", rows[i].detail);
 		assert_text(&sample.report, HEAL_HOOK, rows[i].text);
 		assert_log(&sample, LOG_WARNING, rows[i].log);
@@ -212,9 +212,9 @@ HEAL_TEST(report_of_a_listener_that_turns_clients_away_is_critical)
 	struct sample sample;
 
 	sample_init_stale(&sample, HEAL_PLAN_WARN, "why", HEAL_OUTCOME_WARNED, "type this");
-	sample.listener.verdict = HEAL_VERDICT_REFUSING;
-	sample.listener.live.fate = HEAL_FATE_EOF;
-	sample.listener.trial.result = HEAL_TRIAL_OK;
+	sample.listener.result.verdict = HEAL_VERDICT_REFUSING;
+	sample.listener.evidence.live.fate = HEAL_FATE_EOF;
+	sample.listener.evidence.trial.result = HEAL_TRIAL_OK;
 	assert_text(&sample.report, HEAL_HOOK,
 		    STALE_LINES "  CRITICAL: a new client gets connection closed by remote host, "
 				"before the banner\n"
@@ -223,8 +223,8 @@ HEAL_TEST(report_of_a_listener_that_turns_clients_away_is_critical)
 		   LOG_START "left alone: why; to heal it by hand: type this");
 	assert_int_equal(heal_report_status(&sample.report), 2);
 	/* A penalty is about us: told, but not critical. */
-	sample.listener.verdict = HEAL_VERDICT_STALE;
-	sample.listener.live.fate = HEAL_FATE_PENALTY;
+	sample.listener.result.verdict = HEAL_VERDICT_STALE;
+	sample.listener.evidence.live.fate = HEAL_FATE_PENALTY;
 	assert_text(&sample.report, HEAL_HOOK,
 		    STALE_LINES "  a new client is turned away by MaxStartups or PerSourcePenalties\n"
 				"  left alone: why; to heal it by hand: type this\n");
@@ -236,9 +236,9 @@ HEAL_TEST(report_has_what_a_trial_found_though_it_passed)
 	struct sample sample;
 
 	sample_init_stale(&sample, HEAL_PLAN_WARN, "why", HEAL_OUTCOME_WARNED, "type this");
-	sample.listener.trial.host_key = HEAL_HOST_KEY_CHANGED;
-	sample.listener.trial.result = HEAL_TRIAL_OK;
-	(void)strcpy(sample.listener.trial.detail, "clients know another host key");
+	sample.listener.evidence.trial.host_key = HEAL_HOST_KEY_CHANGED;
+	sample.listener.evidence.trial.result = HEAL_TRIAL_OK;
+	(void)strcpy(sample.listener.evidence.trial.detail, "clients know another host key");
 	assert_text(&sample.report, HEAL_HOOK,
 		    STALE_LINES "  clients know another host key\n"
 				"  left alone: why; to heal it by hand: type this\n");
@@ -265,16 +265,16 @@ HEAL_TEST(report_of_a_healthy_listener)
 	sample_init(&sample);
 	assert_text(&sample.report, HEAL_CHECK,
 		    "sshd-heal: " SUBJECT ": healthy, runs the files on disk\n");
-	sample.listener.sessions = 1;
-	sample.listener.n_addresses = 1;
+	sample.listener.process.sessions = 1;
+	sample.listener.process.n_addresses = 1;
 	assert_text(&sample.report, HEAL_HEAL,
 		    "sshd-heal: ssh.service (pid 34, listens on 0.0.0.0:22, 1 session): "
 		    "healthy, runs the files on disk\n");
-	sample.listener.sessions = 0;
-	sample.listener.n_addresses = 0;
+	sample.listener.process.sessions = 0;
+	sample.listener.process.n_addresses = 0;
 	assert_text(&sample.report, HEAL_DRY_RUN,
 		    "sshd-heal: ssh.service (pid 34): healthy, runs the files on disk\n");
-	sample.listener.sessions = -1;
+	sample.listener.process.sessions = -1;
 	assert_text(&sample.report, HEAL_DRY_RUN,
 		    "sshd-heal: ssh.service (pid 34): healthy, runs the files on disk\n");
 	assert_text(&sample.report, HEAL_HOOK, "");
@@ -316,8 +316,8 @@ HEAL_TEST(report_of_a_foreign_listener_says_why)
 		char expected[256];
 
 		sample_init(&sample);
-		sample.listener.foreign = rows[i].foreign;
-		sample.listener.verdict = HEAL_VERDICT_FOREIGN;
+		sample.listener.process.foreign = rows[i].foreign;
+		sample.listener.result.verdict = HEAL_VERDICT_FOREIGN;
 		(void)snprintf(expected, sizeof(expected), "sshd-heal: " SUBJECT ": left alone, %s\n",
 			       rows[i].why);
 		assert_text(&sample.report, HEAL_CHECK, expected);
@@ -345,7 +345,7 @@ HEAL_TEST(report_of_a_listener_that_could_not_be_examined)
 	struct sample sample;
 
 	sample_init(&sample);
-	sample.listener.verdict = HEAL_VERDICT_UNKNOWN;
+	sample.listener.result.verdict = HEAL_VERDICT_UNKNOWN;
 	sample.report.listeners.unreadable = 1;
 	assert_text(&sample.report, HEAL_CHECK, "sshd-heal: " SUBJECT ": could not be examined\n");
 	assert_int_equal(heal_report_status(&sample.report), 3);
@@ -386,7 +386,7 @@ HEAL_TEST(report_adds_the_watched_upgrades_that_no_stale_file_names)
 		    STALE_LINES "  would be reloaded: why\n"
 				"sshd-heal: also changed: openssl 3.0.17 -> 3.0.22 (source openssl)\n"
 				"sshd-heal: also changed: locales 2.36 (source glibc)\n");
-	sample.listener.n_stale = 0;
+	sample.listener.evidence.n_stale = 0;
 	assert_text(&sample.report, HEAL_HOOK, "");
 }
 
@@ -402,11 +402,11 @@ HEAL_TEST(report_lets_no_unsafe_byte_through)
 	struct sample sample;
 
 	sample_init_stale(&sample, HEAL_PLAN_RELOAD, "why", HEAL_OUTCOME_DRY_RUN, "");
-	sample.listener.stale = &evil;
-	sample.listener.n_stale = 1;
-	sample.listener.exe = (char *)"/tmp/\033c/sshd\n";
+	sample.listener.evidence.stale = &evil;
+	sample.listener.evidence.n_stale = 1;
+	sample.listener.process.exe = (char *)"/tmp/\033c/sshd\n";
 	sample.listener.unit.id = NULL;
-	sample.listener.n_addresses = 0;
+	sample.listener.process.n_addresses = 0;
 	assert_text(&sample.report, HEAL_CHECK,
 		    "sshd-heal: /tmp/\\x1bc/sshd\\x0a (pid 34, 2 sessions) runs files that were "
 		    "replaced or deleted\n"
@@ -449,8 +449,8 @@ HEAL_TEST(status_is_that_of_the_worst_listener)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		for (size_t j = 0; j < ARRAY_SIZE(rows); j++) {
 			struct heal_listener listeners[] = {
-				{.verdict = rows[i].verdict, .outcome = rows[i].outcome},
-				{.verdict = rows[j].verdict, .outcome = rows[j].outcome},
+				{.result.verdict = rows[i].verdict, .result.outcome = rows[i].outcome},
+				{.result.verdict = rows[j].verdict, .result.outcome = rows[j].outcome},
 			};
 			struct heal_report report = {.listeners = {listeners, 2, 0}};
 			int worst = rows[i].status > rows[j].status ? rows[i].status

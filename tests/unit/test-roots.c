@@ -113,15 +113,15 @@ HEAL_TEST(root_with_containers_has_only_foreign_listeners)
 		const struct heal_listener *listener = &report.listeners.items[i];
 
 		for (size_t j = 0; j < ARRAY_SIZE(rows); j++) {
-			if (listener->pid != rows[j].pid)
+			if (listener->process.pid != rows[j].pid)
 				continue;
 			n_found++;
-			assert_row(listener->foreign == rows[j].foreign, "%d: %d",
-				   (int)listener->pid, (int)listener->foreign);
+			assert_row(listener->process.foreign == rows[j].foreign, "%d: %d",
+				   (int)listener->process.pid, (int)listener->process.foreign);
 		}
-		assert_int_equal(listener->n_stale, 0);
-		assert_int_equal(listener->verdict, HEAL_VERDICT_FOREIGN);
-		assert_int_equal(listener->sessions, listener->pid == 2001);
+		assert_int_equal(listener->evidence.n_stale, 0);
+		assert_int_equal(listener->result.verdict, HEAL_VERDICT_FOREIGN);
+		assert_int_equal(listener->process.sessions, listener->process.pid == 2001);
 	}
 	assert_int_equal(n_found, ARRAY_SIZE(rows));
 	assert_int_equal(heal_report_status(&report), 0);

@@ -74,9 +74,9 @@ HEAL_TEST(run_on_a_tree_never_acts)
 		scene_init(&scene);
 		listener = run(&scene, verbs[i]);
 		assert_int_equal(scene.report.listeners.count, 1);
-		assert_int_equal(listener->outcome, HEAL_OUTCOME_DRY_RUN);
-		assert_int_equal(listener->plan, HEAL_PLAN_RELOAD);
-		assert_int_equal(listener->n_stale, 1);
+		assert_int_equal(listener->result.outcome, HEAL_OUTCOME_DRY_RUN);
+		assert_int_equal(listener->result.plan, HEAL_PLAN_RELOAD);
+		assert_int_equal(listener->evidence.n_stale, 1);
 		assert_null(strstr(scene.service.calls, "reload"));
 		assert_int_equal(scene.report.verdict, HEAL_VERDICT_STALE);
 		assert_true(tree_has(scene.tree, NOTED));
@@ -110,9 +110,9 @@ HEAL_TEST(run_without_an_ssh_client_only_warns)
 	scene_init(&scene);
 	scene.ctx->is_live = true;
 	listener = run(&scene, HEAL_HEAL);
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_WARNED);
-	assert_int_equal(listener->trial.result, HEAL_TRIAL_SKIPPED);
-	assert_non_null(strstr(listener->trial.detail, "loading module client-libssh: "));
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
+	assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_SKIPPED);
+	assert_non_null(strstr(listener->evidence.trial.detail, "loading module client-libssh: "));
 	assert_string_equal(scene.service.calls, "is_stopping; unit_of 34; ");
 	assert_true(tree_has(scene.tree, NOTED));
 }
@@ -128,7 +128,7 @@ HEAL_TEST(run_of_a_hook_with_a_broken_configuration_says_so_and_only_warns)
 	tree_file(scene.tree, "etc/sshd-heal.conf", "Mode=heal\n");
 	listener = run(&scene, TEST_HOOK);
 	assert_int_equal(scene.ctx->config.mode, HEAL_MODE_WARN);
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_WARNED);
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
 	assert_int_equal(scene.report.notes.count, 1);
 	assert_non_null(strstr(scene.report.notes.lines[0], "loading module config-econf: "));
 	assert_non_null(strstr(scene.report.notes.lines[0], "; going on as if it said Mode=warn"));
@@ -141,14 +141,14 @@ HEAL_TEST(run_describes_a_stale_listener_in_full)
 
 	scene_init(&scene);
 	listener = run(&scene, HEAL_CHECK);
-	assert_int_equal(listener->verdict, HEAL_VERDICT_STALE);
-	assert_int_equal(listener->n_addresses, 2);
-	assert_int_equal(listener->sessions, 1);
+	assert_int_equal(listener->result.verdict, HEAL_VERDICT_STALE);
+	assert_int_equal(listener->process.n_addresses, 2);
+	assert_int_equal(listener->process.sessions, 1);
 	assert_string_equal(listener->unit.id, "ssh.service");
-	assert_string_equal(listener->stale[0].path, TREE_LIBCRYPTO);
-	assert_string_equal(listener->stale[0].package, "libssl3");
-	assert_string_equal(listener->stale[0].version_before, "3.0.17");
-	assert_string_equal(listener->stale[0].version_now, "3.0.22");
+	assert_string_equal(listener->evidence.stale[0].path, TREE_LIBCRYPTO);
+	assert_string_equal(listener->evidence.stale[0].package, "libssl3");
+	assert_string_equal(listener->evidence.stale[0].version_before, "3.0.17");
+	assert_string_equal(listener->evidence.stale[0].version_now, "3.0.22");
 	assert_int_equal(scene.report.notes.count, 0);
 	assert_int_equal(heal_report_status(&scene.report), 1);
 }
@@ -162,9 +162,9 @@ HEAL_TEST(run_in_mode_warn_keeps_its_hands_off_and_the_changes)
 	scene.ctx->is_live = true;
 	scene.ctx->config.mode = HEAL_MODE_WARN;
 	listener = run(&scene, HEAL_HEAL);
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_WARNED);
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
 	/* Without a trial nobody is told to do it by hand, either. */
-	assert_string_equal(listener->detail, "");
+	assert_string_equal(listener->result.detail, "");
 	assert_int_equal(heal_report_status(&scene.report), 1);
 	assert_true(tree_has(scene.tree, NOTED));
 }
@@ -196,9 +196,9 @@ HEAL_TEST(run_leaves_a_foreign_listener_unexamined)
 				     .pid = PID, .maps = TREE_MAPS_STALE, .mnt_ns = "mnt:[1]"});
 	listener = run(&scene, HEAL_HEAL);
 	assert_string_equal(scene.service.calls, "");
-	assert_int_equal(listener->n_stale, 0);
-	assert_int_equal(listener->verdict, HEAL_VERDICT_FOREIGN);
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_NOT_NEEDED);
+	assert_int_equal(listener->evidence.n_stale, 0);
+	assert_int_equal(listener->result.verdict, HEAL_VERDICT_FOREIGN);
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_NOT_NEEDED);
 	assert_int_equal(scene.report.verdict, HEAL_VERDICT_HEALTHY);
 	assert_int_equal(heal_report_status(&scene.report), 0);
 }
@@ -246,13 +246,13 @@ HEAL_TEST(run_waits_for_another_one_until_the_deadline_and_then_only_warns)
 	assert_int_equal(flock(lock, LOCK_EX), 0);
 	listener = run(&scene, HEAL_HEAL);
 	assert_in_range(heal_now_ms() - start, 50, 1900);
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_WARNED);
-	assert_string_equal(listener->reason, "another sshd-heal is at work");
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
+	assert_string_equal(listener->result.reason, "another sshd-heal is at work");
 	/* No other word: nothing was tried that the other one is in the middle of. */
 	assert_int_equal(scene.report.notes.count, 0);
-	assert_int_equal(listener->trial.result, HEAL_TRIAL_SKIPPED);
-	assert_string_equal(listener->trial.detail, "");
-	assert_string_equal(listener->detail, "");
+	assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_NONE);
+	assert_string_equal(listener->evidence.trial.detail, "");
+	assert_string_equal(listener->result.detail, "");
 	assert_null(strstr(scene.service.calls, "reload"));
 	assert_true(tree_has(scene.tree, NOTED));
 }
@@ -271,7 +271,7 @@ HEAL_TEST(run_does_not_wait_for_another_one_until_nothing_can_be_done_any_more)
 	tree_file(scene.tree, "run/sshd-heal/lock", "");
 	lock = openat(scene.tree->fd, "run/sshd-heal/lock", O_RDWR | O_CLOEXEC);
 	assert_int_equal(flock(lock, LOCK_EX), 0);
-	assert_string_equal(run(&scene, HEAL_HEAL)->reason, "another sshd-heal is at work");
+	assert_string_equal(run(&scene, HEAL_HEAL)->result.reason, "another sshd-heal is at work");
 	assert_in_range(heal_now_ms() - start, 100, 1900);
 }
 
@@ -285,8 +285,8 @@ HEAL_TEST(run_reads_no_descriptors_of_a_foreign_listener)
 	tree_add(scene.tree, &(struct tree_process){.pid = PID, .uids = "1000\t1000\t1000\t1000"});
 	tree_remove(scene.tree, "proc/34/fd");
 	listener = run(&scene, HEAL_CHECK);
-	assert_int_equal(listener->foreign, HEAL_FOREIGN_USER);
-	assert_int_equal(listener->n_addresses, 0);
+	assert_int_equal(listener->process.foreign, HEAL_FOREIGN_USER);
+	assert_int_equal(listener->process.n_addresses, 0);
 	assert_int_equal(scene.report.notes.count, 0);
 }
 
@@ -337,7 +337,7 @@ HEAL_TEST(run_refuses_a_lock_that_is_a_symbolic_link)
 	scene_init(&scene);
 	scene.ctx->is_live = true;
 	tree_link(scene.tree, "run/sshd-heal/lock", "../../victim");
-	assert_int_equal(run(&scene, HEAL_HEAL)->outcome, HEAL_OUTCOME_WARNED);
+	assert_int_equal(run(&scene, HEAL_HEAL)->result.outcome, HEAL_OUTCOME_WARNED);
 	assert_false(tree_has(scene.tree, "victim"));
 	assert_string_equal(scene.service.calls, "is_stopping; unit_of 34; ");
 	assert_int_equal(scene.report.notes.count, 1);
@@ -355,7 +355,7 @@ HEAL_TEST(run_that_has_neither_lock_nor_configuration_says_both_and_only_warns)
 	tree_link(scene.tree, "run/sshd-heal/lock", "../../victim");
 	/* No module to read it with; it is read though the lock cannot be had. */
 	tree_file(scene.tree, "etc/sshd-heal.conf", "Mode=heal\n");
-	assert_int_equal(run(&scene, HEAL_HEAL)->outcome, HEAL_OUTCOME_WARNED);
+	assert_int_equal(run(&scene, HEAL_HEAL)->result.outcome, HEAL_OUTCOME_WARNED);
 	assert_int_equal(scene.report.notes.count, 2);
 	assert_string_equal(scene.report.notes.lines[0],
 			    "locking /run/sshd-heal/lock: Too many levels of symbolic links; only "
@@ -374,8 +374,8 @@ HEAL_TEST(run_in_a_chroot_keeps_its_hands_off_and_takes_no_lock)
 	scene.ctx->is_live = true;
 	scene.ctx->is_chroot = true;
 	listener = run(&scene, HEAL_HEAL);
-	assert_int_equal(listener->foreign, HEAL_FOREIGN_NAMESPACE);
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_NOT_NEEDED);
+	assert_int_equal(listener->process.foreign, HEAL_FOREIGN_NAMESPACE);
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_NOT_NEEDED);
 	assert_string_equal(scene.service.calls, "");
 	assert_false(tree_has(scene.tree, "run/sshd-heal/lock"));
 	assert_true(tree_has(scene.tree, NOTED));
@@ -391,7 +391,7 @@ HEAL_TEST(run_tells_maps_that_may_not_be_read_from_healthy_ones)
 	tree_remove(scene.tree, "proc/34/maps");
 	tree_file(scene.tree, "proc/34/maps/x", "");
 	listener = run(&scene, HEAL_CHECK);
-	assert_int_equal(listener->verdict, HEAL_VERDICT_UNKNOWN);
+	assert_int_equal(listener->result.verdict, HEAL_VERDICT_UNKNOWN);
 	assert_int_equal(scene.report.verdict, HEAL_VERDICT_UNKNOWN);
 	assert_int_equal(scene.report.listeners.unreadable, 1);
 	assert_int_equal(scene.report.notes.count, 1);

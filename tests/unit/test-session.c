@@ -22,7 +22,7 @@ static void count(const struct tree *tree, int found[MAX_LISTENERS])
 	assert_true(listeners.count <= MAX_LISTENERS);
 	assert_int_equal(heal_sessions_count(ctx, &listeners), 0);
 	for (size_t i = 0; i < listeners.count; i++)
-		found[listeners.items[i].pid - LISTENER] = listeners.items[i].sessions;
+		found[listeners.items[i].process.pid - LISTENER] = listeners.items[i].process.sessions;
 }
 
 HEAL_TEST(sessions_are_counted_once_each_and_past_authentication)
@@ -156,11 +156,11 @@ HEAL_TEST(sessions_cannot_be_counted_without_proc)
 {
 	const struct tree *tree = tree_new();
 	_cleanup_context_ struct heal_context *ctx = NULL;
-	struct heal_listener listener = {.pid = LISTENER, .dirfd = -1, .sessions = -1};
+	struct heal_listener listener = {.process.pid = LISTENER, .process.dirfd = -1, .process.sessions = -1};
 	struct heal_listeners listeners = {.items = &listener, .count = 1};
 
 	tree_remove(tree, "proc");
 	ctx = tree_context(tree);
 	assert_int_equal(heal_sessions_count(ctx, &listeners), -ENOENT);
-	assert_int_equal(listener.sessions, -1);
+	assert_int_equal(listener.process.sessions, -1);
 }

@@ -92,10 +92,10 @@ static void assert_addresses(struct heal_context *ctx, struct heal_listener *lis
 	char found[512] = "";
 	size_t used = 0;
 
-	assert_int_equal(heal_listener_addresses(ctx, listener), 0);
-	for (size_t i = 0; i < listener->n_addresses; i++)
+	assert_int_equal(heal_listener_addresses(ctx, &listener->process), 0);
+	for (size_t i = 0; i < listener->process.n_addresses; i++)
 		used += (size_t)snprintf(found + used, sizeof(found) - used, "%s ",
-					 listener->addresses[i]);
+					 listener->process.addresses[i]);
 	assert_string_equal(found, expected);
 }
 
@@ -103,10 +103,10 @@ HEAL_TEST(addresses_are_those_of_the_sockets_that_it_holds)
 {
 	const struct tree *tree = tree_new();
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
+	_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
 
 	tree_add(tree, &(struct tree_process){.pid = PID});
-	assert_int_equal(heal_listener_load(ctx, PID, false, &listener), 0);
+	assert_int_equal(heal_listener_load(ctx, PID, false, &listener.process), 0);
 	/* 127.0.0.1:6010 is there, too, but another's: X11 of a session. */
 	assert_addresses(ctx, &listener, "0.0.0.0:22 [::]:22 ");
 	/* They are looked up anew, not added to. */
@@ -119,12 +119,12 @@ HEAL_TEST(addresses_leave_out_connections_that_it_holds)
 {
 	const struct tree *tree = tree_new();
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
+	_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
 
 	tree_add(tree, &(struct tree_process){.pid = PID, .sockets = "4004 4001"});
 	tree_link(tree, "proc/34/fd/6", "pipe:[4002]");
 	tree_link(tree, "proc/34/fd/7", "/var/run/socket:[4002]");
-	assert_int_equal(heal_listener_load(ctx, PID, false, &listener), 0);
+	assert_int_equal(heal_listener_load(ctx, PID, false, &listener.process), 0);
 	assert_addresses(ctx, &listener, "0.0.0.0:22 ");
 }
 
@@ -132,11 +132,11 @@ HEAL_TEST(addresses_are_found_without_ipv6)
 {
 	const struct tree *tree = tree_new();
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
+	_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
 
 	tree_add(tree, &(struct tree_process){.pid = PID});
 	tree_remove(tree, "proc/34/net/tcp6");
-	assert_int_equal(heal_listener_load(ctx, PID, false, &listener), 0);
+	assert_int_equal(heal_listener_load(ctx, PID, false, &listener.process), 0);
 	assert_addresses(ctx, &listener, "0.0.0.0:22 ");
 }
 
@@ -144,13 +144,13 @@ HEAL_TEST(addresses_of_a_process_that_has_ended_are_an_error)
 {
 	const struct tree *tree = tree_new();
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
+	_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
 
 	tree_add(tree, &(struct tree_process){.pid = PID});
 	tree_load(ctx, PID, &listener);
 	tree_end(tree, PID);
-	assert_int_equal(heal_listener_addresses(ctx, &listener), -ENOENT);
-	assert_int_equal(listener.n_addresses, 0);
+	assert_int_equal(heal_listener_addresses(ctx, &listener.process), -ENOENT);
+	assert_int_equal(listener.process.n_addresses, 0);
 }
 
 HEAL_TEST(socket_is_taken_by_another_process_in_the_way)
@@ -181,11 +181,11 @@ HEAL_TEST(socket_is_taken_by_another_process_in_the_way)
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
+		_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
 
 		tree_add(tree, &(struct tree_process){.pid = PID, .sockets = rows[i].own});
 		tree_load(ctx, PID, &listener);
-		assert_row(addresses_is_taken(ctx, &listener, rows[i].address) == rows[i].is_taken,
+		assert_row(addresses_is_taken(ctx, &listener.process, rows[i].address) == rows[i].is_taken,
 			   "%s beside %s", rows[i].address, rows[i].own);
 	}
 }
@@ -217,19 +217,19 @@ HEAL_TEST(socket_is_reachable_on_a_live_host_in_our_own_network_namespace_only)
 {
 	const struct tree *tree = tree_new();
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
+	_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
 
 	tree_add(tree, &(struct tree_process){.pid = PID});
 	tree_link(tree, "proc/thread-self/ns/net", TREE_NET_NS);
 	tree_load(ctx, PID, &listener);
-	assert_int_equal(addresses_is_reachable(ctx, &listener), -EOPNOTSUPP);
+	assert_int_equal(addresses_is_reachable(ctx, &listener.process), -EOPNOTSUPP);
 	ctx->is_live = true;
-	assert_int_equal(addresses_is_reachable(ctx, &listener), 0);
+	assert_int_equal(addresses_is_reachable(ctx, &listener.process), 0);
 	/* It is where PID 1 is, and we are not. */
 	tree_link(tree, "proc/thread-self/ns/net", "net:[1]");
-	assert_int_equal(addresses_is_reachable(ctx, &listener), -EREMOTE);
+	assert_int_equal(addresses_is_reachable(ctx, &listener.process), -EREMOTE);
 	tree_link(tree, "proc/1/ns/net", "net:[1]");
-	assert_int_equal(addresses_is_reachable(ctx, &listener), -ENETUNREACH);
+	assert_int_equal(addresses_is_reachable(ctx, &listener.process), -ENETUNREACH);
 	tree_remove(tree, "proc/thread-self");
-	assert_int_equal(addresses_is_reachable(ctx, &listener), -ENOENT);
+	assert_int_equal(addresses_is_reachable(ctx, &listener.process), -ENOENT);
 }

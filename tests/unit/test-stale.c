@@ -12,14 +12,14 @@
 /* The stale paths of a process with these maps, one a line. */
 static void assert_stale(struct heal_context *ctx, const char *expected)
 {
-	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
+	_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
 	char found[1024] = "";
 	size_t used = 0;
 
-	assert_int_equal(heal_listener_load(ctx, PID, false, &listener), 0);
-	assert_int_equal(heal_listener_stale(ctx, &listener), 0);
-	for (size_t i = 0; i < listener.n_stale; i++) {
-		const struct heal_stale_file *file = &listener.stale[i];
+	assert_int_equal(heal_listener_load(ctx, PID, false, &listener.process), 0);
+	assert_int_equal(heal_listener_stale(ctx, &listener.process, &listener.evidence), 0);
+	for (size_t i = 0; i < listener.evidence.n_stale; i++) {
+		const struct heal_stale_file *file = &listener.evidence.stale[i];
 
 		used += (size_t)snprintf(found + used, sizeof(found) - used, "%s\n", file->path);
 		assert_null(file->package);
@@ -159,30 +159,30 @@ HEAL_TEST(stale_of_a_process_that_has_ended_is_esrch)
 {
 	const struct tree *tree = tree_new();
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
+	_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
 
 	tree_add(tree, &(struct tree_process){.pid = PID, .maps = TREE_MAPS_STALE});
 	tree_load(ctx, PID, &listener);
-	assert_int_equal(listener.n_stale, 1);
+	assert_int_equal(listener.evidence.n_stale, 1);
 	tree_set_maps(tree, PID, "");
-	assert_int_equal(heal_listener_stale(ctx, &listener), -ESRCH);
-	assert_int_equal(listener.n_stale, 0);
+	assert_int_equal(heal_listener_stale(ctx, &listener.process, &listener.evidence), -ESRCH);
+	assert_int_equal(listener.evidence.n_stale, 0);
 	tree_end(tree, PID);
-	assert_int_equal(heal_listener_stale(ctx, &listener), -ESRCH);
+	assert_int_equal(heal_listener_stale(ctx, &listener.process, &listener.evidence), -ESRCH);
 }
 
 HEAL_TEST(stale_looks_anew_each_time)
 {
 	const struct tree *tree = tree_new();
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_listener_ struct heal_listener listener = {.dirfd = -1};
+	_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
 
 	tree_add(tree, &(struct tree_process){.pid = PID, .maps = TREE_MAPS_STALE});
 	tree_load(ctx, PID, &listener);
-	assert_int_equal(listener.n_stale, 1);
-	assert_int_equal(heal_listener_stale(ctx, &listener), 0);
-	assert_int_equal(listener.n_stale, 1);
+	assert_int_equal(listener.evidence.n_stale, 1);
+	assert_int_equal(heal_listener_stale(ctx, &listener.process, &listener.evidence), 0);
+	assert_int_equal(listener.evidence.n_stale, 1);
 	tree_set_maps(tree, PID, TREE_MAPS_FRESH);
-	assert_int_equal(heal_listener_stale(ctx, &listener), 0);
-	assert_int_equal(listener.n_stale, 0);
+	assert_int_equal(heal_listener_stale(ctx, &listener.process, &listener.evidence), 0);
+	assert_int_equal(listener.evidence.n_stale, 0);
 }

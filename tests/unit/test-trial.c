@@ -11,12 +11,12 @@ static const struct heal_listener *run_skipped(struct way *way)
 	const struct heal_listener *listener = way_run(way, HEAL_HEAL);
 
 	assert_string_equal(way->service.calls, LOOK);
-	assert_int_equal(listener->trial.result, HEAL_TRIAL_SKIPPED);
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_WARNED);
-	assert_string_equal(listener->reason,
+	assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_SKIPPED);
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
+	assert_string_equal(listener->result.reason,
 			    "it could not be tried whether the files on disk let a client in");
-	assert_string_equal(listener->detail, "");
-	assert_int_equal(listener->verdict, HEAL_VERDICT_STALE);
+	assert_string_equal(listener->result.detail, "");
+	assert_int_equal(listener->result.verdict, HEAL_VERDICT_STALE);
 	return listener;
 }
 
@@ -32,7 +32,7 @@ HEAL_TEST(trial_that_this_machine_could_not_make_says_nothing_against_the_files)
 	memset(command + strlen(command), 'x', sizeof(command) - strlen(command) - 1);
 	way.service.exec_start = command;
 	(void)snprintf(expected, sizeof(expected), "trying %s: Argument list too long", way.exe);
-	assert_string_equal(run_skipped(&way)->trial.detail, expected);
+	assert_string_equal(run_skipped(&way)->evidence.trial.detail, expected);
 }
 
 HEAL_TEST(trial_fails_where_the_file_itself_cannot_be_run)
@@ -64,13 +64,13 @@ HEAL_TEST(trial_fails_where_the_file_itself_cannot_be_run)
 		}
 		listener = way_run(&way, HEAL_HEAL);
 		assert_string_equal(way.service.calls, LOOK);
-		assert_row(listener->trial.result == HEAL_TRIAL_FAILED, "%s: %d", rows[i].detail,
-			   (int)listener->trial.result);
+		assert_row(listener->evidence.trial.result == HEAL_TRIAL_FAILED, "%s: %d", rows[i].detail,
+			   (int)listener->evidence.trial.result);
 		(void)snprintf(expected, sizeof(expected), "running %s: %s; ", way.exe,
 			       rows[i].detail);
-		assert_row(strncmp(listener->trial.detail, expected, strlen(expected)) == 0, "%s",
-			   listener->trial.detail);
-		assert_string_equal(listener->reason, "the files on disk would not let a client in");
+		assert_row(strncmp(listener->evidence.trial.detail, expected, strlen(expected)) == 0, "%s",
+			   listener->evidence.trial.detail);
+		assert_string_equal(listener->result.reason, "the files on disk would not let a client in");
 		tree_remove_all();
 	}
 }
@@ -86,9 +86,9 @@ HEAL_TEST(trial_is_made_where_the_unit_names_the_same_file_otherwise)
 	way.service.exec_path = "/usr/sbin/sshd";
 	tree_link(way.tree, way.exe + 1, way.exe);
 	listener = way_run(&way, HEAL_HEAL);
-	assert_string_equal(listener->trial.detail, "");
-	assert_int_equal(listener->trial.result, HEAL_TRIAL_OK);
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_HEALED);
+	assert_string_equal(listener->evidence.trial.detail, "");
+	assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_OK);
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_HEALED);
 }
 
 HEAL_TEST(trial_is_not_made_where_the_unit_starts_another_file)
@@ -105,7 +105,7 @@ HEAL_TEST(trial_is_not_made_where_the_unit_starts_another_file)
 		way.service.exec_path = paths[i];
 		(void)snprintf(expected, sizeof(expected),
 			       "ssh.service starts %s, but %s is what runs", paths[i], way.exe);
-		assert_string_equal(run_skipped(&way)->trial.detail, expected);
+		assert_string_equal(run_skipped(&way)->evidence.trial.detail, expected);
 		tree_remove_all();
 	}
 }
@@ -118,8 +118,8 @@ HEAL_TEST(trial_is_not_made_where_no_listening_socket_was_found)
 	way_init(&way);
 	way_process(&way, PID, TREE_MAPS_STALE, "");
 	listener = run_skipped(&way);
-	assert_string_equal(listener->trial.detail, "its listening sockets were not found");
-	assert_int_equal(listener->live.fate, HEAL_FATE_UNKNOWN);
+	assert_string_equal(listener->evidence.trial.detail, "its listening sockets were not found");
+	assert_int_equal(listener->evidence.live.fate, HEAL_FATE_UNKNOWN);
 }
 
 HEAL_TEST(trial_proves_nothing_where_sshd_does_not_tell_its_configuration)
@@ -135,7 +135,7 @@ HEAL_TEST(trial_proves_nothing_where_sshd_does_not_tell_its_configuration)
 		/* What it has said before does not count. */
 		(void)snprintf(tell, sizeof(tell), "echo listenaddress %s; %s", way.address, ways[i]);
 		way_sshd(&way, "echo SSH-2.0-disk", tell);
-		assert_string_equal(run_skipped(&way)->trial.detail,
+		assert_string_equal(run_skipped(&way)->evidence.trial.detail,
 				    "sshd -T did not tell its configuration");
 		tree_remove_all();
 	}
@@ -166,16 +166,16 @@ HEAL_TEST(trial_leaves_out_what_sshd_says_of_deprecated_options)
 		way_init(&way);
 		way_sshd(&way, rows[i].serve, "exit 0");
 		listener = way_run(&way, HEAL_HEAL);
-		assert_int_equal(listener->trial.result, HEAL_TRIAL_FAILED);
+		assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_FAILED);
 		(void)snprintf(expected, sizeof(expected),
 			       "a client of %s gets connection closed by remote host, before the "
 			       "banner%s",
 			       way.exe, rows[i].words);
-		assert_row(strncmp(listener->trial.detail, expected, strlen(expected)) == 0, "%s",
-			   listener->trial.detail);
-		assert_null(strstr(listener->trial.detail, "Deprecated"));
+		assert_row(strncmp(listener->evidence.trial.detail, expected, strlen(expected)) == 0, "%s",
+			   listener->evidence.trial.detail);
+		assert_null(strstr(listener->evidence.trial.detail, "Deprecated"));
 		/* The file at fault is not the one of the line that was left out. */
-		assert_null(strstr(listener->trial.detail, "/etc/x"));
+		assert_null(strstr(listener->evidence.trial.detail, "/etc/x"));
 		tree_remove_all();
 	}
 }
@@ -213,12 +213,12 @@ HEAL_TEST(trial_has_the_options_of_the_environment_file)
 		way.service.environment_files = rows[i].files;
 		tree_file(way.tree, "etc/default/ssh", rows[i].text);
 		listener = way_run(&way, HEAL_DRY_RUN);
-		assert_row(listener->trial.result == rows[i].result, "%s, %s: %d, %s", rows[i].files,
-			   rows[i].text, (int)listener->trial.result, listener->trial.detail);
+		assert_row(listener->evidence.trial.result == rows[i].result, "%s, %s: %d, %s", rows[i].files,
+			   rows[i].text, (int)listener->evidence.trial.result, listener->evidence.trial.detail);
 		if (rows[i].result == HEAL_TRIAL_SKIPPED)
-			assert_row(strncmp(listener->trial.detail,
+			assert_row(strncmp(listener->evidence.trial.detail,
 					   "understanding how ssh.service starts sshd: ", 43) == 0,
-				   "%s: %s", rows[i].files, listener->trial.detail);
+				   "%s: %s", rows[i].files, listener->evidence.trial.detail);
 		tree_remove_all();
 	}
 }
@@ -244,7 +244,7 @@ HEAL_TEST(trial_is_not_made_without_an_environment_that_changes_the_code)
 		tree_file(way.tree, "etc/default/ssh", rows[i].file);
 		(void)snprintf(expected, sizeof(expected),
 			       "ssh.service sets %s, which a trial would not have", rows[i].set);
-		assert_string_equal(run_skipped(&way)->trial.detail, expected);
+		assert_string_equal(run_skipped(&way)->evidence.trial.detail, expected);
 		tree_remove_all();
 	}
 }
@@ -273,10 +273,10 @@ HEAL_TEST(trial_tells_of_a_configuration_that_was_changed_since_the_start)
 		way.service.exec_start = rows[i].exec_start;
 		way_file_from_tomorrow(&way, rows[i].path);
 		listener = way_run(&way, HEAL_HEAL);
-		assert_string_equal(listener->trial.detail, rows[i].detail);
+		assert_string_equal(listener->evidence.trial.detail, rows[i].detail);
 		/* Told, but no danger. */
-		assert_int_equal(listener->trial.result, HEAL_TRIAL_OK);
-		assert_int_equal(listener->outcome, HEAL_OUTCOME_HEALED);
+		assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_OK);
+		assert_int_equal(listener->result.outcome, HEAL_OUTCOME_HEALED);
 		tree_remove_all();
 	}
 }
@@ -292,13 +292,13 @@ HEAL_TEST(trial_finds_an_address_that_this_host_has_not)
 	way_sshd_says(&way, "listenaddress 192.0.2.77:1");
 	listener = way_run(&way, HEAL_HEAL);
 	assert_string_equal(way.service.calls, LOOK);
-	assert_true(listener->trial.is_moving);
-	assert_false(listener->trial.is_port_taken);
-	assert_string_equal(listener->trial.detail, "this host has no address for 192.0.2.77:1 now");
-	assert_string_equal(listener->reason, "with the configuration on disk sshd would not listen "
+	assert_true(listener->evidence.trial.is_moving);
+	assert_false(listener->evidence.trial.is_port_taken);
+	assert_string_equal(listener->evidence.trial.detail, "this host has no address for 192.0.2.77:1 now");
+	assert_string_equal(listener->result.reason, "with the configuration on disk sshd would not listen "
 					      "where it does now");
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_WARNED);
-	assert_string_equal(listener->detail, "");
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
+	assert_string_equal(listener->result.detail, "");
 }
 
 HEAL_TEST(trial_of_a_socket_activated_sshd_leaves_the_addresses_to_systemd)
@@ -321,11 +321,11 @@ HEAL_TEST(trial_of_a_socket_activated_sshd_leaves_the_addresses_to_systemd)
 	way_sshd_says(&way, text);
 	listener = way_run(&way, HEAL_HEAL);
 	assert_string_equal(way.service.calls, LOOK LOOK_AGAIN "restart ssh.service; ");
-	assert_string_equal(listener->trial.detail, "");
-	assert_false(listener->trial.is_moving);
-	assert_false(listener->trial.is_port_taken);
-	assert_string_equal(listener->addresses[0], own);
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_HEALED);
+	assert_string_equal(listener->evidence.trial.detail, "");
+	assert_false(listener->evidence.trial.is_moving);
+	assert_false(listener->evidence.trial.is_port_taken);
+	assert_string_equal(listener->process.addresses[0], own);
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_HEALED);
 }
 
 HEAL_TEST(trial_comes_after_a_client_whose_failed_key_exchange_means_refusing)
@@ -341,9 +341,9 @@ HEAL_TEST(trial_comes_after_a_client_whose_failed_key_exchange_means_refusing)
 	way_init(&way);
 	fake_client_use(way.ctx, hellos, ARRAY_SIZE(hellos));
 	listener = way_run(&way, HEAL_DRY_RUN);
-	assert_int_equal(listener->live.fate, HEAL_FATE_FAILED);
-	assert_int_equal(listener->trial.result, HEAL_TRIAL_OK);
-	assert_int_equal(listener->verdict, HEAL_VERDICT_REFUSING);
+	assert_int_equal(listener->evidence.live.fate, HEAL_FATE_FAILED);
+	assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_OK);
+	assert_int_equal(listener->result.verdict, HEAL_VERDICT_REFUSING);
 	assert_int_equal(heal_report_status(&way.report), 2);
 }
 
@@ -371,10 +371,10 @@ HEAL_TEST(trial_that_lacks_the_runtime_directory_does_not_hinder_the_start)
 	listener = way_run(&way, HEAL_HEAL);
 	assert_string_equal(way.service.calls,
 			    LOOK "reload ssh.service; reset_failed ssh.service; start ssh.service; ");
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_HEALED);
-	assert_string_equal(listener->detail, "sshd was down and had to be started again: reload "
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_HEALED);
+	assert_string_equal(listener->result.detail, "sshd was down and had to be started again: reload "
 					      "did not work");
 	/* A reader need not wonder about it: it is there again. */
-	assert_string_equal(listener->trial.detail, "");
+	assert_string_equal(listener->evidence.trial.detail, "");
 	assert_int_equal(listener->unit.main_pid, NEW_PID);
 }

@@ -71,7 +71,7 @@ HEAL_TEST(error_is_set_with_a_safe_message_and_given_back_negative)
 
 HEAL_TEST(append_and_detail_are_safe_and_stay_in_their_size)
 {
-	struct heal_listener listener = {.pid = 1};
+	struct heal_listener listener = {.process.pid = 1};
 	char text[12] = "ab";
 	char name[700];
 
@@ -84,14 +84,14 @@ HEAL_TEST(append_and_detail_are_safe_and_stay_in_their_size)
 	*text = '\0';
 	heal_append(text, sizeof(text), "a\\%s", "\\");
 	assert_string_equal(text, "a\\x5c\\x5c");
-	heal_detail(&listener, "a\\%s", "x1b");
-	assert_string_equal(listener.detail, "a\\x5cx1b");
-	heal_detail(&listener, "a%sb", "\033");
-	assert_string_equal(listener.detail, "a\\x1bb");
+	heal_detail(&listener.result, "a\\%s", "x1b");
+	assert_string_equal(listener.result.detail, "a\\x5cx1b");
+	heal_detail(&listener.result, "a%sb", "\033");
+	assert_string_equal(listener.result.detail, "a\\x1bb");
 	memset(name, 'x', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
-	heal_detail(&listener, "%s", name);
-	assert_int_equal(strlen(listener.detail), sizeof(listener.detail) - 1);
+	heal_detail(&listener.result, "%s", name);
+	assert_int_equal(strlen(listener.result.detail), sizeof(listener.result.detail) - 1);
 }
 
 HEAL_TEST(notes_are_kept_in_order_and_safe)

@@ -19,13 +19,13 @@ HEAL_TEST(way_of_heal_and_hook_ends_healed_and_forgets_the_changes)
 		way_init(&way);
 		listener = way_run(&way, verbs[i]);
 		assert_string_equal(way.service.calls, LOOK "reload ssh.service; ");
-		assert_int_equal(listener->live.fate, HEAL_FATE_OK);
-		assert_int_equal(listener->trial.result, HEAL_TRIAL_OK);
-		assert_int_equal(listener->trial.host_key, HEAL_HOST_KEY_SAME);
-		assert_int_equal(listener->plan, HEAL_PLAN_RELOAD);
-		assert_int_equal(listener->outcome, HEAL_OUTCOME_HEALED);
-		assert_int_equal(listener->proved, HEAL_FATE_OK);
-		assert_string_equal(listener->detail, "");
+		assert_int_equal(listener->evidence.live.fate, HEAL_FATE_OK);
+		assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_OK);
+		assert_int_equal(listener->evidence.trial.host_key, HEAL_HOST_KEY_SAME);
+		assert_int_equal(listener->result.plan, HEAL_PLAN_RELOAD);
+		assert_int_equal(listener->result.outcome, HEAL_OUTCOME_HEALED);
+		assert_int_equal(listener->result.proved, HEAL_FATE_OK);
+		assert_string_equal(listener->result.detail, "");
 		assert_int_equal(heal_report_status(&way.report), 0);
 		assert_false(tree_has(way.tree, NOTED));
 		tree_remove_all();
@@ -45,9 +45,9 @@ HEAL_TEST(way_of_check_and_dry_run_ends_before_anything_is_done)
 		listener = way_run(&way, looks[i]);
 		assert_string_equal(way.service.calls, LOOK);
 		/* What either of them predicts or advises was tried. */
-		assert_int_equal(listener->trial.result, HEAL_TRIAL_OK);
-		assert_int_equal(listener->plan, HEAL_PLAN_RELOAD);
-		assert_int_equal(listener->outcome, HEAL_OUTCOME_DRY_RUN);
+		assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_OK);
+		assert_int_equal(listener->result.plan, HEAL_PLAN_RELOAD);
+		assert_int_equal(listener->result.outcome, HEAL_OUTCOME_DRY_RUN);
 		assert_int_equal(heal_report_status(&way.report), 1);
 		assert_true(tree_has(way.tree, NOTED));
 		tree_remove_all();
@@ -75,12 +75,12 @@ HEAL_TEST(way_ends_at_a_trial_that_failed)
 			tree_link(way.tree, "usr/sbin/sshd", rows[i].program);
 		listener = way_run(&way, HEAL_HEAL);
 		assert_string_equal(way.service.calls, LOOK);
-		assert_int_equal(listener->trial.result, HEAL_TRIAL_FAILED);
-		assert_row(strstr(listener->trial.detail, rows[i].detail) != NULL, "%s",
-			   listener->trial.detail);
-		assert_int_equal(listener->plan, HEAL_PLAN_WARN);
-		assert_int_equal(listener->outcome, HEAL_OUTCOME_WARNED);
-		assert_int_equal(listener->verdict, HEAL_VERDICT_STALE);
+		assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_FAILED);
+		assert_row(strstr(listener->evidence.trial.detail, rows[i].detail) != NULL, "%s",
+			   listener->evidence.trial.detail);
+		assert_int_equal(listener->result.plan, HEAL_PLAN_WARN);
+		assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
+		assert_int_equal(listener->result.verdict, HEAL_VERDICT_STALE);
 		assert_true(tree_has(way.tree, NOTED));
 		tree_remove_all();
 	}
@@ -95,11 +95,11 @@ HEAL_TEST(way_ends_at_a_unit_whose_options_cannot_be_understood)
 	way.service.exec_start = "/usr/sbin/sshd -D stray";
 	listener = way_run(&way, HEAL_HEAL);
 	assert_string_equal(way.service.calls, LOOK);
-	assert_int_equal(listener->trial.result, HEAL_TRIAL_SKIPPED);
-	assert_row(strncmp(listener->trial.detail, "understanding ", 14) == 0 &&
-			   strstr(listener->trial.detail, ": Invalid argument") != NULL,
-		   "%s", listener->trial.detail);
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_WARNED);
+	assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_SKIPPED);
+	assert_row(strncmp(listener->evidence.trial.detail, "understanding ", 14) == 0 &&
+			   strstr(listener->evidence.trial.detail, ": Invalid argument") != NULL,
+		   "%s", listener->evidence.trial.detail);
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
 }
 
 HEAL_TEST(way_ends_at_a_listener_in_another_network_namespace)
@@ -111,9 +111,9 @@ HEAL_TEST(way_ends_at_a_listener_in_another_network_namespace)
 	tree_link(way.tree, "proc/thread-self/ns/net", "net:[1]");
 	listener = way_run(&way, HEAL_HEAL);
 	assert_string_equal(way.service.calls, LOOK);
-	assert_int_equal(listener->live.fate, HEAL_FATE_UNKNOWN);
-	assert_int_equal(listener->trial.result, HEAL_TRIAL_SKIPPED);
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_WARNED);
+	assert_int_equal(listener->evidence.live.fate, HEAL_FATE_UNKNOWN);
+	assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_SKIPPED);
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
 }
 
 HEAL_TEST(way_ends_at_a_host_key_file_that_was_replaced_since)
@@ -128,11 +128,11 @@ HEAL_TEST(way_ends_at_a_host_key_file_that_was_replaced_since)
 	way_file_from_tomorrow(&way, "etc/ssh/ssh_host_rsa_key");
 	listener = way_run(&way, HEAL_HEAL);
 	assert_string_equal(way.service.calls, LOOK);
-	assert_int_equal(listener->trial.result, HEAL_TRIAL_OK);
-	assert_int_equal(listener->trial.host_key, HEAL_HOST_KEY_CHANGED);
-	assert_string_equal(listener->trial.detail, "the host key /etc/ssh/ssh_host_rsa_key was "
+	assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_OK);
+	assert_int_equal(listener->evidence.trial.host_key, HEAL_HOST_KEY_CHANGED);
+	assert_string_equal(listener->evidence.trial.detail, "the host key /etc/ssh/ssh_host_rsa_key was "
 						    "replaced after sshd had started");
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_WARNED);
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
 }
 
 HEAL_TEST(way_ends_at_a_port_that_another_process_holds)
@@ -155,9 +155,9 @@ HEAL_TEST(way_ends_at_a_port_that_another_process_holds)
 	way_sshd_says(&way, text);
 	listener = way_run(&way, HEAL_HEAL);
 	assert_string_equal(way.service.calls, LOOK);
-	assert_true(listener->trial.is_port_taken);
-	assert_string_equal(listener->reason, "another process holds its port");
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_WARNED);
+	assert_true(listener->evidence.trial.is_port_taken);
+	assert_string_equal(listener->result.reason, "another process holds its port");
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
 }
 
 HEAL_TEST(way_ends_at_a_configuration_that_listens_elsewhere)
@@ -173,9 +173,9 @@ HEAL_TEST(way_ends_at_a_configuration_that_listens_elsewhere)
 	way_sshd_says(&way, "");
 	listener = way_run(&way, HEAL_HEAL);
 	assert_string_equal(way.service.calls, LOOK);
-	assert_true(listener->trial.is_moving);
-	assert_string_equal(listener->trial.detail, expected);
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_WARNED);
+	assert_true(listener->evidence.trial.is_moving);
+	assert_string_equal(listener->evidence.trial.detail, expected);
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
 }
 
 HEAL_TEST(way_ends_at_a_unit_that_starts_another_program)
@@ -187,9 +187,9 @@ HEAL_TEST(way_ends_at_a_unit_that_starts_another_program)
 	way.service.exec_path = "/usr/sbin/dropbear";
 	listener = way_run(&way, HEAL_HEAL);
 	assert_string_equal(way.service.calls, LOOK);
-	assert_int_equal(listener->trial.result, HEAL_TRIAL_SKIPPED);
-	assert_non_null(strstr(listener->trial.detail, "ssh.service starts /usr/sbin/dropbear, but "));
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_WARNED);
+	assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_SKIPPED);
+	assert_non_null(strstr(listener->evidence.trial.detail, "ssh.service starts /usr/sbin/dropbear, but "));
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
 }
 
 HEAL_TEST(way_ends_at_a_host_key_that_clients_do_not_know)
@@ -206,10 +206,10 @@ HEAL_TEST(way_ends_at_a_host_key_that_clients_do_not_know)
 	fake_client_use(way.ctx, hellos, ARRAY_SIZE(hellos));
 	listener = way_run(&way, HEAL_HEAL);
 	assert_string_equal(way.service.calls, LOOK);
-	assert_int_equal(listener->trial.host_key, HEAL_HOST_KEY_CHANGED);
-	assert_string_equal(listener->reason,
+	assert_int_equal(listener->evidence.trial.host_key, HEAL_HOST_KEY_CHANGED);
+	assert_string_equal(listener->result.reason,
 			    "the host key on disk is not the one that clients know");
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_WARNED);
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
 }
 
 HEAL_TEST(way_of_a_listener_that_turns_clients_away_is_critical_until_healed)
@@ -221,13 +221,13 @@ HEAL_TEST(way_of_a_listener_that_turns_clients_away_is_critical_until_healed)
 	way_init(&way);
 	way.greeting = "";
 	listener = way_run(&way, HEAL_DRY_RUN);
-	assert_int_equal(listener->live.fate, HEAL_FATE_EOF);
+	assert_int_equal(listener->evidence.live.fate, HEAL_FATE_EOF);
 	assert_int_equal(way.report.verdict, HEAL_VERDICT_REFUSING);
 	assert_int_equal(heal_report_status(&way.report), 2);
 	heal_report_done(&way.report);
 	way.service.on_reload = way_serves_again;
 	listener = way_run(&way, HEAL_HEAL);
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_HEALED);
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_HEALED);
 	assert_int_equal(heal_report_status(&way.report), 0);
 }
 
@@ -241,13 +241,13 @@ HEAL_TEST(way_that_leaves_clients_outside_has_failed)
 	way_init(&way);
 	way.greeting = "";
 	listener = way_run(&way, HEAL_HEAL);
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_FAILED);
-	assert_int_equal(listener->proved, HEAL_FATE_EOF);
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_FAILED);
+	assert_int_equal(listener->result.proved, HEAL_FATE_EOF);
 	(void)snprintf(expected, sizeof(expected),
 		       "CRITICAL: a new client at %s gets connection closed by remote host, before "
 		       "the banner",
 		       way.address);
-	assert_string_equal(listener->detail, expected);
+	assert_string_equal(listener->result.detail, expected);
 	assert_int_equal(heal_report_status(&way.report), 2);
 	assert_true(tree_has(way.tree, NOTED));
 }
@@ -266,8 +266,8 @@ HEAL_TEST(way_that_changed_the_host_key_has_failed)
 	way_init(&way);
 	fake_client_use(way.ctx, hellos, ARRAY_SIZE(hellos));
 	listener = way_run(&way, HEAL_HEAL);
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_FAILED);
-	assert_string_equal(listener->detail, "CRITICAL: its host key changed, from " KEY
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_FAILED);
+	assert_string_equal(listener->result.detail, "CRITICAL: its host key changed, from " KEY
 					      " to ssh-rsa SHA256:other");
 }
 
@@ -284,10 +284,10 @@ HEAL_TEST(way_starts_an_sshd_again_that_an_action_has_ended)
 	listener = way_run(&way, HEAL_HEAL);
 	assert_string_equal(way.service.calls,
 			    LOOK "reload ssh.service; reset_failed ssh.service; start ssh.service; ");
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_HEALED);
-	assert_string_equal(listener->detail, "sshd was down and had to be started again: reload "
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_HEALED);
+	assert_string_equal(listener->result.detail, "sshd was down and had to be started again: reload "
 					      "did not work");
-	assert_int_equal(listener->pid, NEW_PID);
+	assert_int_equal(listener->process.pid, NEW_PID);
 }
 
 HEAL_TEST(way_starts_an_sshd_again_only_where_the_job_was_its_own)
@@ -319,10 +319,10 @@ HEAL_TEST(way_starts_an_sshd_again_only_where_the_job_was_its_own)
 		way.service.code = rows[i].code;
 		way.service.on_reload = way_ends;
 		listener = way_run(&way, HEAL_HEAL);
-		assert_row(listener->outcome == rows[i].outcome, "row %zu: %d", i,
-			   (int)listener->outcome);
-		assert_row(test_same(listener->detail, rows[i].detail), "row %zu: %s", i,
-			   listener->detail);
+		assert_row(listener->result.outcome == rows[i].outcome, "row %zu: %d", i,
+			   (int)listener->result.outcome);
+		assert_row(test_same(listener->result.detail, rows[i].detail), "row %zu: %s", i,
+			   listener->result.detail);
 		assert_row(!strstr(way.service.calls, "start ssh.service") ==
 				   (rows[i].outcome == HEAL_OUTCOME_FAILED),
 			   "row %zu: %s", i, way.service.calls);
@@ -349,10 +349,10 @@ HEAL_TEST(way_that_shut_out_its_own_client_claims_nothing)
 	way_shut = &way;
 	way.service.on_reload = shuts_us_out;
 	listener = way_run(&way, HEAL_HEAL);
-	assert_int_equal(listener->live.fate, HEAL_FATE_OK);
-	assert_int_equal(listener->proved, HEAL_FATE_PENALTY);
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_HEALED);
-	assert_string_equal(listener->detail, "");
+	assert_int_equal(listener->evidence.live.fate, HEAL_FATE_OK);
+	assert_int_equal(listener->result.proved, HEAL_FATE_PENALTY);
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_HEALED);
+	assert_string_equal(listener->result.detail, "");
 }
 
 HEAL_TEST(way_that_leaves_clients_outside_at_one_address_has_failed)
@@ -377,15 +377,15 @@ HEAL_TEST(way_that_leaves_clients_outside_at_one_address_has_failed)
 	way_sshd_says(&way, expected);
 	fake_client_use(way.ctx, hellos, ARRAY_SIZE(hellos));
 	listener = way_run(&way, HEAL_HEAL);
-	assert_int_equal(listener->n_addresses, 2);
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_FAILED);
+	assert_int_equal(listener->process.n_addresses, 2);
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_FAILED);
 	/* That of the first client. */
-	assert_int_equal(listener->proved, HEAL_FATE_OK);
+	assert_int_equal(listener->result.proved, HEAL_FATE_OK);
 	(void)snprintf(expected, sizeof(expected),
 		       "CRITICAL: a new client at %s does not get through the key exchange: "
 		       "no\\x0akeys",
-		       listener->addresses[1]);
-	assert_string_equal(listener->detail, expected);
+		       listener->process.addresses[1]);
+	assert_string_equal(listener->result.detail, expected);
 	assert_int_equal(heal_report_status(&way.report), 2);
 }
 
@@ -409,10 +409,10 @@ HEAL_TEST(way_that_cost_a_session_says_so)
 			tree_add(way.tree, &(struct tree_process){.pid = pid,
 								  .ppid = pid == 200 ? PID : 1,
 								  .title = "sshd: root@pts/0|"});
-		assert_int_equal(way_run(&way, HEAL_HEAL)->outcome, HEAL_OUTCOME_HEALED);
+		assert_int_equal(way_run(&way, HEAL_HEAL)->result.outcome, HEAL_OUTCOME_HEALED);
 		assert_row(way.report.notes.count == i, "%s",
 			   way.report.notes.count ? way.report.notes.lines[0] : "no note");
-		assert_int_equal(way.report.listeners.items[0].sessions, 3 - (int)i);
+		assert_int_equal(way.report.listeners.items[0].process.sessions, 3 - (int)i);
 		if (i)
 			assert_string_equal(way.report.notes.lines[0],
 					    "3 ssh sessions were open before, 2 are now");
@@ -430,9 +430,9 @@ HEAL_TEST(way_without_a_lock_only_warns)
 	tree_link(way.tree, "run/sshd-heal/lock", "../../victim");
 	listener = way_run(&way, TEST_HOOK);
 	assert_string_equal(way.service.calls, LOOK);
-	assert_int_equal(listener->trial.result, HEAL_TRIAL_OK);
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_WARNED);
-	assert_string_equal(listener->detail, "systemctl reload ssh.service");
+	assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_OK);
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
+	assert_string_equal(listener->result.detail, "systemctl reload ssh.service");
 	assert_true(tree_has(way.tree, NOTED));
 }
 
@@ -448,8 +448,8 @@ HEAL_TEST(way_that_failed_keeps_the_changes)
 	way.service.on_reload = NULL;
 	listener = way_run(&way, TEST_HOOK);
 	assert_string_equal(way.service.calls, LOOK "reload ssh.service; ");
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_FAILED);
-	assert_string_equal(listener->detail, "reload did not work");
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_FAILED);
+	assert_string_equal(listener->result.detail, "reload did not work");
 	assert_int_equal(heal_report_status(&way.report), 2);
 	assert_true(tree_has(way.tree, NOTED));
 }
@@ -472,8 +472,8 @@ HEAL_TEST(way_does_not_start_an_sshd_again_whose_files_on_disk_are_broken)
 	fake_client_use(way.ctx, hellos, ARRAY_SIZE(hellos));
 	listener = way_run(&way, HEAL_HEAL);
 	assert_string_equal(way.service.calls, LOOK "reload ssh.service; ");
-	assert_int_equal(listener->outcome, HEAL_OUTCOME_FAILED);
-	assert_string_equal(listener->detail, "CRITICAL: sshd is DOWN, reload did not work; type: "
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_FAILED);
+	assert_string_equal(listener->result.detail, "CRITICAL: sshd is DOWN, reload did not work; type: "
 					      "systemctl start ssh.service");
 	assert_int_equal(heal_report_status(&way.report), 2);
 }
@@ -493,11 +493,11 @@ HEAL_TEST(way_heals_the_unit_and_warns_of_the_listener_beside_it)
 	for (size_t i = 0; i < 2; i++) {
 		const struct heal_listener *listener = &way.report.listeners.items[i];
 
-		n_healed += listener->outcome == HEAL_OUTCOME_HEALED;
-		if (listener->pid != 35)
+		n_healed += listener->result.outcome == HEAL_OUTCOME_HEALED;
+		if (listener->process.pid != 35)
 			continue;
-		assert_int_equal(listener->outcome, HEAL_OUTCOME_WARNED);
-		assert_string_equal(listener->detail, "kill -HUP 35");
+		assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
+		assert_string_equal(listener->result.detail, "kill -HUP 35");
 	}
 	assert_int_equal(n_healed, 1);
 	assert_int_equal(heal_report_status(&way.report), 1);

@@ -294,7 +294,8 @@ struct heal_context *tree_context(const struct tree *tree)
 
 void tree_load(struct heal_context *ctx, pid_t pid, struct heal_listener *ret)
 {
-	assert_int_equal(heal_listener_load(ctx, pid, false, ret), 0);
-	assert_int_equal(heal_listener_addresses(ctx, ret), 0);
-	assert_int_equal(heal_listener_stale(ctx, ret), 0);
+	ret->result.refused_ms = -1;
+	assert_int_equal(heal_listener_load(ctx, pid, false, &ret->process), 0);
+	assert_int_equal(heal_listener_addresses(ctx, &ret->process), 0);
+	assert_int_equal(heal_listener_stale(ctx, &ret->process, &ret->evidence), 0);
 }

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From what look and try have seen to the facts that are judged: nowhere else. */
+#include "judge/facts.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/cleanup.h"
+#include "host/config.h"
+#include "report.h"
+
+struct facts_row {
+	unsigned fact;
+	bool holds;
+};
+
+static unsigned facts_sum(const struct facts_row *rows, size_t count)
+{
+	unsigned facts = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (rows[i].holds)
+			facts |= rows[i].fact;
+	return facts;
+}
+
+/* Whether a client was turned away, as against not being tried to the end. */
+static bool facts_is_refusing(enum heal_fate fate)
+{
+	return fate == HEAL_FATE_REFUSED || fate == HEAL_FATE_RESET || fate == HEAL_FATE_EOF ||
+	       fate == HEAL_FATE_FAILED;
+}
+
+static unsigned facts_of_run(const struct heal_config *config, enum heal_lock lock)
+{
+	const struct facts_row rows[] = {
+		{HEAL_FACT_MODE_WARN, config->mode == HEAL_MODE_WARN},
+		{HEAL_FACT_HUP_ALLOWED, config->hup_unmanaged},
+		{HEAL_FACT_BUSY, lock == HEAL_LOCK_BUSY},
+		{HEAL_FACT_UNLOCKED, lock == HEAL_LOCK_NONE},
+	};
+
+	return facts_sum(rows, ARRAY_SIZE(rows));
+}
+
+/* Of a process beside the main one the unit's facts say nothing: it may be anything. */
+static unsigned facts_of_unit(const struct heal_listener *listener)
+{
+	const struct heal_unit *unit = &listener->unit;
+	enum heal_at_stake at_stake = listener->evidence.at_stake;
+	bool is_asked = unit->manager != HEAL_MANAGER_UNKNOWN;
+	bool is_main = heal_listener_has_unit(listener);
+	const struct facts_row rows[] = {
+		{HEAL_FACT_NO_MANAGER, !is_asked},
+		{HEAL_FACT_SHUTTING_DOWN, unit->manager == HEAL_MANAGER_STOPPING},
+		{HEAL_FACT_UNMANAGED, is_asked && !is_main},
+		{HEAL_FACT_SOCKET_ACTIVATED, is_main && unit->is_socket_activated},
+		{HEAL_FACT_CAN_RELOAD, is_main && unit->can_reload},
+		{HEAL_FACT_REFUSES_STOP, is_main && unit->refuses_stop},
+		{HEAL_FACT_KILLS_SESSIONS, is_main && at_stake == HEAL_AT_STAKE_SESSIONS},
+		{HEAL_FACT_SESSIONS_UNSEEN, is_main && at_stake == HEAL_AT_STAKE_UNSEEN},
+	};
+
+	return facts_sum(rows, ARRAY_SIZE(rows));
+}
+
+static unsigned facts_of_trial(const struct heal_trial *trial)
+{
+	const struct facts_row rows[] = {
+		{HEAL_FACT_UNTRIED, trial->result == HEAL_TRIAL_SKIPPED},
+		{HEAL_FACT_TRIAL_FAILED, trial->result == HEAL_TRIAL_FAILED},
+		{HEAL_FACT_KEY_CHANGED, trial->host_key == HEAL_HOST_KEY_CHANGED},
+		{HEAL_FACT_PORT_TAKEN, trial->is_port_taken},
+		{HEAL_FACT_MOVES, trial->is_moving},
+		{HEAL_FACT_HUP_FATAL, trial->is_hup_fatal},
+	};
+
+	return facts_sum(rows, ARRAY_SIZE(rows));
+}
+
+static unsigned facts_of_objection(enum heal_objection objection)
+{
+	static const unsigned facts[] = {
+		[HEAL_OBJECTION_NONE] = 0,
+		[HEAL_OBJECTION_NO_TIME] = HEAL_FACT_NO_TIME,
+		[HEAL_OBJECTION_NOT_READY] = HEAL_FACT_NOT_READY,
+		[HEAL_OBJECTION_LOG_STUCK] = HEAL_FACT_LOG_STUCK,
+		[HEAL_OBJECTION_POLICY_FORBIDS] = HEAL_FACT_FORBIDDEN,
+		[HEAL_OBJECTION_POLICY_UNASKED] = HEAL_FACT_POLICY_UNASKED,
+		[HEAL_OBJECTION_START_LIMIT] = HEAL_FACT_START_LIMIT,
+	};
+
+	return facts[objection];
+}
+
+unsigned heal_facts_of(const struct heal_config *config, enum heal_lock lock,
+		       const struct heal_listener *listener)
+{
+	const struct heal_evidence *evidence = &listener->evidence;
+	bool is_ours = listener->process.foreign == HEAL_OURS;
+	const struct facts_row rows[] = {
+		{HEAL_FACT_FOREIGN, !is_ours},
+		{HEAL_FACT_STALE, evidence->n_stale > 0},
+		{HEAL_FACT_REFUSING, facts_is_refusing(evidence->live.fate)},
+		{HEAL_FACT_RELOADED, listener->result.in_vain != HEAL_PLAN_NONE},
+	};
+
+	return facts_sum(rows, ARRAY_SIZE(rows)) | facts_of_run(config, lock) |
+	       (is_ours ? facts_of_unit(listener) : 0) | facts_of_trial(&evidence->trial) |
+	       facts_of_objection(evidence->objection);
+}

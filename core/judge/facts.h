@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The facts about a listener, one bit each: what verdict, plan and advice rest on. */
+#ifndef SSHD_HEAL_JUDGE_FACTS_H
+#define SSHD_HEAL_JUDGE_FACTS_H
+
+#include "host/config.h"
+#include "report.h"
+
+enum heal_fact {
+	HEAL_FACT_FOREIGN = 1u << 0,
+	HEAL_FACT_STALE = 1u << 1,
+	HEAL_FACT_TRIAL_FAILED = 1u << 2,
+	HEAL_FACT_KEY_CHANGED = 1u << 3,
+	HEAL_FACT_MODE_WARN = 1u << 4,
+	HEAL_FACT_FORBIDDEN = 1u << 5, /* policy-rc.d */
+	HEAL_FACT_SHUTTING_DOWN = 1u << 6,
+	HEAL_FACT_NO_MANAGER = 1u << 7, /* systemd could not be asked */
+	HEAL_FACT_UNMANAGED = 1u << 8,  /* not the main process of a service */
+	HEAL_FACT_HUP_ALLOWED = 1u << 9,
+	HEAL_FACT_SOCKET_ACTIVATED = 1u << 10,
+	HEAL_FACT_CAN_RELOAD = 1u << 11,
+	HEAL_FACT_RELOADED = 1u << 12, /* was reloaded in this run, and is still stale */
+	HEAL_FACT_KILLS_SESSIONS = 1u << 13,
+	HEAL_FACT_START_LIMIT = 1u << 14,
+	HEAL_FACT_REFUSES_STOP = 1u << 15,
+	HEAL_FACT_PORT_TAKEN = 1u << 16,
+	HEAL_FACT_REFUSING = 1u << 17,       /* clients are turned away now */
+	HEAL_FACT_UNTRIED = 1u << 18,        /* no trial could be made */
+	HEAL_FACT_MOVES = 1u << 19,          /* on disk it would not listen where it does */
+	HEAL_FACT_NO_TIME = 1u << 20,
+	HEAL_FACT_BUSY = 1u << 21,           /* another run is at work */
+	HEAL_FACT_UNLOCKED = 1u << 22,       /* nothing could be locked, so nothing is done */
+	HEAL_FACT_POLICY_UNASKED = 1u << 23,
+	HEAL_FACT_HUP_FATAL = 1u << 24,      /* after SIGHUP sshd would not find its files */
+	HEAL_FACT_SESSIONS_UNSEEN = 1u << 25, /* whether a restart would end any is not known */
+	HEAL_FACT_LOG_STUCK = 1u << 26,
+	HEAL_FACT_NOT_READY = 1u << 27,
+};
+
+/* The facts that follow from what is configured, from the lock, and from what was seen. Pure. */
+unsigned heal_facts_of(const struct heal_config *config, enum heal_lock lock,
+		       const struct heal_listener *listener);
+
+#endif
