@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The whole way, from top to bottom. What is not needed is not done. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 
 #include "heal.h"
 
@@ -18,6 +15,7 @@
 #include "host/config.h"
 #include "host/context.h"
 #include "host/event.h"
+#include "host/proc.h"
 #include "host/state.h"
 #include "judge/facts.h"
 #include "judge/verdict.h"
@@ -31,18 +29,7 @@
 #include "try/client.h"
 #include "try/trial.h"
 
-#define WAY_LOCK_PAUSE_MS 20
 #define WAY_RESERVE_MS 20000
-#define WAY_RETRIES 5
-#define WAY_RETRY_PAUSE_MS 4
-
-/* What cannot be looked at has not ended for that. */
-static bool way_is_there(const struct heal_listener *listener)
-{
-	struct stat st;
-
-	return fstatat(listener->process.dirfd, "stat", &st, 0) == 0 || (errno != ENOENT && errno != ESRCH);
-}
 
 /*
  * Looks at one listener's mappings. It may end, or not want to be read. Whose
@@ -58,12 +45,7 @@ static void way_look_one(struct heal_context *ctx, struct heal_report *report,
 	    (ctx->is_configured || listener->process.foreign != HEAL_FOREIGN_PATH))
 		return;
 	r = heal_listener_stale(ctx, &listener->process, &listener->evidence);
-	/* Inside execve it has no mappings for a moment: that is how a reload looks. */
-	for (int i = 0; r == -ESRCH && i < WAY_RETRIES && way_is_there(listener); i++) {
-		heal_sleep_ms(WAY_RETRY_PAUSE_MS);
-		r = heal_listener_stale(ctx, &listener->process, &listener->evidence);
-	}
-	if (r < 0 && way_is_there(listener)) {
+	if (r < 0 && heal_process_is_there(listener->process.dirfd)) {
 		report->listeners.unreadable++;
 		listener->result.verdict = HEAL_VERDICT_UNKNOWN;
 		(void)heal_notes_add(&report->notes, "reading the mappings of sshd process %d: %s",
@@ -77,7 +59,7 @@ static void way_drop_ended(struct heal_listeners *listeners)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < listeners->count; i++) {
-		if (listeners->items[i].process.dirfd >= 0 && !way_is_there(&listeners->items[i]))
+		if (listeners->items[i].process.dirfd >= 0 && !heal_process_is_there(listeners->items[i].process.dirfd))
 			heal_listener_done(&listeners->items[i]);
 		else
 			listeners->items[kept++] = listeners->items[i];
@@ -123,32 +105,10 @@ static int64_t way_lock_deadline(const struct heal_context *ctx)
 	return ctx->deadline_ms - (reserve < WAY_RESERVE_MS ? reserve : WAY_RESERVE_MS);
 }
 
-/* One sshd-heal acts at a time. Returns the lock, or -errno: -EBUSY for another run's. */
-static int way_take_lock(struct heal_context *ctx, struct heal_error *error)
-{
-	static const char what[] = "locking /run/sshd-heal/lock";
-	_cleanup_close_ int dir = heal_state_open(ctx, true);
-	_cleanup_close_ int fd = -1;
-
-	if (dir < 0)
-		return heal_error_set(error, -dir, "%s: %s", what, strerror(-dir));
-	fd = openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return heal_error_set(error, errno, "%s: %s", what, strerror(errno));
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return heal_error_set(error, errno, "%s: %s", what, strerror(errno));
-		if (heal_left_ms(way_lock_deadline(ctx), 1) == 0)
-			return -EBUSY;
-		heal_sleep_ms(WAY_LOCK_PAUSE_MS);
-	}
-	return heal_take_fd(&fd);
-}
-
 /* Takes the lock for a run that may act, or keeps it from acting. */
 static int way_lock(struct heal_context *ctx, struct heal_error *error)
 {
-	int lock = way_take_lock(ctx, error);
+	int lock = heal_state_lock(ctx, way_lock_deadline(ctx), error);
 
 	/* A stale sshd is worth telling of even where nothing can be locked, and so done. */
 	ctx->lock = HEAL_LOCK_HELD;
@@ -236,7 +196,7 @@ static void way_of_one(struct heal_context *ctx, enum heal_verb verb, struct hea
 		       struct heal_listener *listener)
 {
 	/* Whoever restarted it meanwhile may have done our work, or not. */
-	if (listener->process.dirfd >= 0 && !way_is_there(listener)) {
+	if (listener->process.dirfd >= 0 && !heal_process_is_there(listener->process.dirfd)) {
 		way_note_ended(report, listener);
 		return;
 	}

@@ -9,7 +9,6 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "act/quiet.h"
@@ -50,13 +49,11 @@ static bool quiet_child_is_waiting(const struct heal_context *ctx, const char *p
 static int quiet_is_busy(const struct heal_context *ctx, const struct heal_process *process)
 {
 	_cleanup_free_ char *children = NULL;
-	char path[48];
 	char *rest;
 	size_t len;
-	int r;
+	int r = heal_readf_at(process->dirfd, QUIET_CHILDREN_MAX, &children, &len,
+			      "task/%d/children", (int)process->pid);
 
-	(void)snprintf(path, sizeof(path), "task/%d/children", (int)process->pid);
-	r = heal_read_at(process->dirfd, path, QUIET_CHILDREN_MAX, &children, &len);
 	if (r < 0)
 		return r;
 	rest = children;

@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -75,6 +77,52 @@ int heal_readlink_at(int dirfd, const char *path, char **ret)
 	if (!copy)
 		return -ENOMEM;
 	*ret = copy;
+	return 0;
+}
+
+/* Long enough for every name that is made here: "task/4194304/children". */
+#define FILE_PATH_MAX 64
+
+static int file_path(char path[FILE_PATH_MAX], const char *fmt, va_list args)
+{
+	int n = vsnprintf(path, FILE_PATH_MAX, fmt, args);
+
+	return n < 0 || n >= FILE_PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+int heal_readf_at(int dirfd, size_t max, char **ret, size_t *ret_len, const char *fmt, ...)
+{
+	char path[FILE_PATH_MAX];
+	va_list args;
+	int r;
+
+	va_start(args, fmt);
+	r = file_path(path, fmt, args);
+	va_end(args);
+	return r < 0 ? r : heal_read_at(dirfd, path, max, ret, ret_len);
+}
+
+int heal_readlinkf_at(int dirfd, char **ret, const char *fmt, ...)
+{
+	char path[FILE_PATH_MAX];
+	va_list args;
+	int r;
+
+	va_start(args, fmt);
+	r = file_path(path, fmt, args);
+	va_end(args);
+	return r < 0 ? r : heal_readlink_at(dirfd, path, ret);
+}
+
+int heal_opendir_at(int dirfd, const char *path, DIR **ret)
+{
+	_cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir)
+		return -errno;
+	fd = -1;
+	*ret = dir;
 	return 0;
 }
 

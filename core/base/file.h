@@ -3,9 +3,12 @@
 #ifndef SSHD_HEAL_BASE_FILE_H
 #define SSHD_HEAL_BASE_FILE_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/cleanup.h"
 
 /*
  * Reads a file whole, at most max bytes, and puts a NUL behind it.
@@ -15,6 +18,15 @@ int heal_read_at(int dirfd, const char *path, size_t max, char **ret, size_t *re
 
 /* Reads a symbolic link of up to PATH_MAX bytes. */
 int heal_readlink_at(int dirfd, const char *path, char **ret);
+
+/* The same for a path that is made of parts, as in /proc: up to 63 bytes, or -ENAMETOOLONG. */
+int heal_readf_at(int dirfd, size_t max, char **ret, size_t *ret_len, const char *fmt, ...)
+	_printf_(5, 6);
+int heal_readlinkf_at(int dirfd, char **ret, const char *fmt, ...) _printf_(3, 4);
+
+/* Opens a directory from its beginning. Errors: those of openat. */
+int heal_opendir_at(int dirfd, const char *path, DIR **ret);
+
 /*
  * Reads fd to its end, or until deadline_ms, or with one_line to the end of the first
  * line; what is beyond 16 MB is drained and lost. What came is the caller's to free

@@ -25,7 +25,7 @@
 #include "host/transaction.h"
 #include "look/upcoming.h"
 #include "report.h"
-#include "tell/json.h"
+#include "tell/format.h"
 #include "tell/motd.h"
 #include "tell/text.h"
 
@@ -33,24 +33,6 @@
 #define CLI_TRANSACTION_MS INT64_C(600000)
 #define CLI_TRANSACTION_PAUSE_MS 100
 #define CLI_ROUNDS 10
-
-static void cli_usage(FILE *out)
-{
-	(void)fputs("usage: sshd-heal [check]             what is stale, and what would be done\n"
-		    "       sshd-heal heal [--dry-run]    take up the files on disk where sshd is stale\n"
-		    "       sshd-heal hook NAME           for the package managers\n"
-		    "\n"
-		    "  --format=text|json  how to report\n"
-		    "  --root=DIR          read a recorded tree instead of this host; nothing is acted on\n"
-		    "  --config=FILE       read this file instead of /etc/sshd-heal.conf\n"
-		    "  --help              this text\n"
-		    "  --version           the version\n"
-		    "\n"
-		    "exit status: 0 fine or healed, 1 stale, 2 clients are refused or healing failed,\n"
-		    "3 could not find out; "
-		    "a hook always exits 0\n",
-		    out);
-}
 
 static void cli_complain(const struct cli *cli, const char *message)
 {
@@ -114,15 +96,15 @@ static int cli_fail(const struct cli *cli, const struct cli_options *options,
 static int cli_report(const struct cli *cli, const struct cli_options *options,
 		      struct heal_context *ctx, enum heal_verb verb, const struct heal_report *report)
 {
+	const struct heal_format *format = options->format ? options->format : heal_formats;
 	struct heal_error error = {0};
 
-	if (options->is_json) {
-		for (size_t i = 0; i < report->notes.count; i++)
-			cli_complain(cli, report->notes.lines[i]);
-		if (heal_report_json(ctx, cli->out, report, &error) < 0)
+	for (size_t i = 0; format->is_for_programs && i < report->notes.count; i++)
+		cli_complain(cli, report->notes.lines[i]);
+	if (format->write(ctx, cli->out, report, verb, &error) < 0) {
+		if (format->is_for_programs)
 			return cli_fail(cli, options, &error);
-	} else if (heal_report_text(cli->out, report, verb) < 0) {
-		cli_complain(cli, "writing the report to standard output failed");
+		cli_complain(cli, error.message);
 	}
 	return heal_report_status(report);
 }
@@ -306,8 +288,8 @@ static int cli_hook(const struct cli *cli, const struct cli_options *options)
 	/* A hook that did what nobody meant would do it at every upgrade. */
 	if (options->config)
 		(void)cli_bad_usage(cli, "a hook takes no --config", options->config);
-	else if (options->has_format)
-		(void)cli_bad_usage(cli, "a hook takes no --format", options->is_json ? "json" : "text");
+	else if (options->format)
+		(void)cli_bad_usage(cli, "a hook takes no --format", options->format->name);
 	else if (options->n_words > 1)
 		(void)cli_bad_usage(cli, "hook takes one name, not also", options->words[1]);
 	else if (i == ARRAY_SIZE(cli_hooks))
@@ -319,12 +301,14 @@ static int cli_hook(const struct cli *cli, const struct cli_options *options)
 
 static const struct cli_verb {
 	const char *name;
+	const char *synopsis;
+	const char *help;
 	int (*run)(const struct cli *cli, const struct cli_options *options);
 	bool acts;
 } cli_verbs[] = {
-	{"check", cli_check, false},
-	{"heal", cli_heal, true},
-	{"hook", cli_hook, true},
+	{"check", "[check]", "what is stale, and what would be done", cli_check, false},
+	{"heal", "heal [--dry-run]", "take up the files on disk where sshd is stale", cli_heal, true},
+	{"hook", "hook NAME", "for the package managers", cli_hook, true},
 };
 
 static const struct cli_verb *cli_find_verb(const char *name)
@@ -369,27 +353,78 @@ static int cli_path(const struct cli *cli, const char *path, char **ret)
 	return -1;
 }
 
-static int cli_option(const struct cli *cli, int option, const char *word,
+enum cli_letter {
+	CLI_DRY_RUN = 1,
+	CLI_ROOT,
+	CLI_CONFIG,
+	CLI_FORMAT,
+	CLI_HELP,
+	CLI_VERSION,
+};
+
+static const struct cli_switch {
+	const char *name;
+	const char *argument; /* NULL: it takes none */
+	const char *help;     /* NULL: its verb tells */
+	enum cli_letter letter;
+} cli_switches[] = {
+	{"dry-run", NULL, NULL, CLI_DRY_RUN},
+	{"format", "FORMAT", "how to report", CLI_FORMAT},
+	{"root", "DIR", "read a recorded tree instead of this host; nothing is acted on", CLI_ROOT},
+	{"config", "FILE", "read this file instead of /etc/sshd-heal.conf", CLI_CONFIG},
+	{"help", NULL, "this text", CLI_HELP},
+	{"version", NULL, "the version", CLI_VERSION},
+};
+
+/* "--format=text|json" */
+static void cli_describe(const struct cli_switch *which, char *ret, size_t size)
+{
+	bool has_list = which->letter == CLI_FORMAT;
+
+	*ret = '\0';
+	heal_append(ret, size, "--%s", which->name);
+	if (which->argument && !has_list)
+		heal_append(ret, size, "=%s", which->argument);
+	for (size_t i = 0; has_list && heal_formats[i].name; i++)
+		heal_append(ret, size, "%s%s", i ? "|" : "=", heal_formats[i].name);
+}
+
+static void cli_usage(FILE *out)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(cli_verbs); i++)
+		(void)fprintf(out, "%s sshd-heal %-20s%s\n", i ? "      " : "usage:",
+			      cli_verbs[i].synopsis, cli_verbs[i].help);
+	(void)fputs("\n", out);
+	for (size_t i = 0; i < ARRAY_SIZE(cli_switches); i++) {
+		char text[64];
+
+		cli_describe(&cli_switches[i], text, sizeof(text));
+		if (cli_switches[i].help)
+			(void)fprintf(out, "  %-20s%s\n", text, cli_switches[i].help);
+	}
+	(void)fputs("\nexit status: 0 fine or healed, 1 stale, 2 clients are refused or healing failed,\n"
+		    "3 could not find out; a hook always exits 0\n",
+		    out);
+}
+
+static int cli_option(const struct cli *cli, int letter, const char *word,
 		      struct cli_options *options)
 {
-	switch (option) {
-	case 'n':
+	switch (letter) {
+	case CLI_DRY_RUN:
 		options->is_dry_run = true;
 		return -1;
-	case 'r':
+	case CLI_ROOT:
 		return cli_path(cli, optarg, &options->root);
-	case 'c':
+	case CLI_CONFIG:
 		return cli_path(cli, optarg, &options->config);
-	case 'f':
-		options->has_format = true;
-		options->is_json = strcmp(optarg, "json") == 0;
-		if (!options->is_json && strcmp(optarg, "text") != 0)
-			return cli_bad_usage(cli, "unknown format", optarg);
-		return -1;
-	case 'h':
+	case CLI_FORMAT:
+		options->format = heal_format_find(optarg);
+		return options->format ? -1 : cli_bad_usage(cli, "unknown format", optarg);
+	case CLI_HELP:
 		cli_usage(cli->out);
 		return CLI_OK;
-	case 'V':
+	case CLI_VERSION:
 		(void)fprintf(cli->out, "sshd-heal %s\n", cli->version);
 		return CLI_OK;
 	default:
@@ -401,18 +436,16 @@ static int cli_option(const struct cli *cli, int option, const char *word,
 static int cli_parse_options(const struct cli *cli, int argc, char **argv,
 			     struct cli_options *options)
 {
-	static const struct option longs[] = {
-		{"dry-run", no_argument, NULL, 'n'},
-		{"root", required_argument, NULL, 'r'},
-		{"config", required_argument, NULL, 'c'},
-		{"format", required_argument, NULL, 'f'},
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},
-		{NULL, 0, NULL, 0},
-	};
+	struct option longs[ARRAY_SIZE(cli_switches) + 1] = {0};
 	int status = -1;
 	int c;
 
+	for (size_t i = 0; i < ARRAY_SIZE(cli_switches); i++)
+		longs[i] = (struct option){
+			.name = cli_switches[i].name,
+			.has_arg = cli_switches[i].argument ? required_argument : no_argument,
+			.val = cli_switches[i].letter,
+		};
 	opterr = 0;
 	/* 0 starts getopt(3) anew. */
 	optind = 0;

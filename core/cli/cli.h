@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "host/context.h"
+#include "tell/format.h"
 
 enum cli_status {
 	CLI_OK = 0,
@@ -36,8 +37,7 @@ struct cli_options {
 	const char *verb;   /* "check" when none was given */
 	char **words;       /* behind the verb */
 	int n_words;
-	bool has_format;
-	bool is_json;
+	const struct heal_format *format; /* NULL when none was asked for */
 	bool is_dry_run;
 };
 

@@ -12,12 +12,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "host/proc.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "host/context.h"
+
+/* execve(2) takes less; nothing can be waited for that would tell of its end. */
+#define PROC_RETRIES 5
+#define PROC_RETRY_PAUSE_MS 4
 
 int stat_parse(const char *buf, size_t len, struct heal_stat *ret)
 {
@@ -51,23 +57,35 @@ int heal_open_process(const struct heal_context *ctx, const char *pid)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Opens /proc's directory anew, so that every scan starts at its beginning. */
-DIR *heal_open_proc(struct heal_context *ctx)
+int heal_open_proc(const struct heal_context *ctx, DIR **ret)
 {
-	_cleanup_close_ int fd = -1;
-	DIR *dir;
+	return ctx->proc_fd < 0 ? -ENOENT : heal_opendir_at(ctx->proc_fd, ".", ret);
+}
 
-	if (ctx->proc_fd < 0) {
-		errno = ENOENT;
-		return NULL;
+/* What cannot be looked at has not ended for that. */
+bool heal_process_is_there(int dirfd)
+{
+	struct stat st;
+
+	return fstatat(dirfd, "stat", &st, 0) == 0 || (errno != ENOENT && errno != ESRCH);
+}
+
+int heal_read_program_at(int dirfd, const char *name, size_t max, char **ret, size_t *ret_len)
+{
+	for (int i = 0;; i++) {
+		_cleanup_free_ char *buf = NULL;
+		int r = heal_read_at(dirfd, name, max, &buf, ret_len);
+
+		if (r == 0 && *ret_len)
+			*ret = heal_take(buf);
+		if (r < 0 || *ret_len)
+			return r;
+		if (!heal_process_is_there(dirfd))
+			return -ESRCH;
+		if (i == PROC_RETRIES)
+			return -EAGAIN;
+		heal_sleep_ms(PROC_RETRY_PAUSE_MS);
 	}
-	fd = openat(ctx->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return NULL;
-	dir = fdopendir(fd);
-	if (dir)
-		fd = -1;
-	return dir;
 }
 
 /* The value of a field, up to the end of its line; NULL when there is none. */

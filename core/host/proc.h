@@ -13,8 +13,16 @@
 
 /* The directory of a process, by its number in text; -errno. */
 int heal_open_process(const struct heal_context *ctx, const char *pid);
-/* /proc's directory from its beginning; NULL with errno. */
-DIR *heal_open_proc(struct heal_context *ctx);
+/* /proc's directory from its beginning. Errors: those of openat; -ENOENT for a root without it. */
+int heal_open_proc(const struct heal_context *ctx, DIR **ret);
+/* Whether the process of a /proc/PID directory has not ended. */
+bool heal_process_is_there(int dirfd);
+/*
+ * Reads a file of a process that is empty for a moment while the process is inside execve,
+ * which is how a reload looks: maps, cmdline. Errors: as heal_read_at(); -ESRCH when the
+ * process has ended, -EAGAIN when it stays empty.
+ */
+int heal_read_program_at(int dirfd, const char *name, size_t max, char **ret, size_t *ret_len);
 
 struct heal_stat {
 	pid_t ppid;

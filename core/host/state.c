@@ -3,11 +3,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "host/state.h"
 
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
 #include "host/context.h"
+
+#define STATE_PAUSE_MS 20
 
 int heal_state_open(struct heal_context *ctx, bool create)
 {
@@ -18,4 +26,30 @@ int heal_state_open(struct heal_context *ctx, bool create)
 		return -errno;
 	fd = openat(ctx->root_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+static int state_lock_fail(int code, struct heal_error *error)
+{
+	return heal_error_set(error, code, "locking /run/sshd-heal/lock: %s", strerror(code));
+}
+
+int heal_state_lock(struct heal_context *ctx, int64_t deadline_ms, struct heal_error *error)
+{
+	_cleanup_close_ int dir = heal_state_open(ctx, true);
+	_cleanup_close_ int fd = -1;
+
+	if (dir < 0)
+		return state_lock_fail(-dir, error);
+	fd = openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return state_lock_fail(errno, error);
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return state_lock_fail(errno, error);
+		if (heal_left_ms(deadline_ms, 1) == 0)
+			return -EBUSY;
+		/* inotify(7) tells of the closing, which is before the kernel has taken the lock off. */
+		heal_sleep_ms(STATE_PAUSE_MS);
+	}
+	return heal_take_fd(&fd);
 }

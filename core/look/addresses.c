@@ -84,16 +84,12 @@ struct addresses_inodes {
 /* The inodes of all sockets that the process has open. */
 static int addresses_inodes_load(int process_fd, struct addresses_inodes *inodes)
 {
-	_cleanup_close_ int fd = openat(process_fd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_closedir_ DIR *dir = NULL;
 	struct dirent *entry;
+	int r = heal_opendir_at(process_fd, "fd", &dir);
 
-	if (fd < 0)
-		return -errno;
-	dir = fdopendir(fd);
-	if (!dir)
-		return -errno;
-	fd = -1;
+	if (r < 0)
+		return r;
 	while ((errno = 0, entry = readdir(dir))) {
 		char link[64];
 		uint64_t inode;

@@ -14,7 +14,6 @@
 
 #include "base/array.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -25,8 +24,7 @@
 #include "report.h"
 
 #define LISTENER_FOREIGN_MAX 16
-#define LISTENER_RETRIES 5
-#define LISTENER_RETRY_PAUSE_MS 4
+#define LISTENER_COMM_MAX 64
 
 static bool listener_basename_is(const char *path, size_t len, const char *name)
 {
@@ -100,16 +98,8 @@ static int listener_title(int dirfd, enum heal_title *ret)
 {
 	_cleanup_free_ char *buf = NULL;
 	size_t len = 0;
-	int r = heal_read_at(dirfd, "cmdline", CMDLINE_MAX, &buf, &len);
+	int r = heal_read_program_at(dirfd, "cmdline", CMDLINE_MAX, &buf, &len);
 
-	/* Inside execve it has none for a moment: that is how a reload looks. */
-	for (int i = 0; r == 0 && len == 0 && i < LISTENER_RETRIES; i++) {
-		free(heal_take(buf));
-		heal_sleep_ms(LISTENER_RETRY_PAUSE_MS);
-		r = heal_read_at(dirfd, "cmdline", CMDLINE_MAX, &buf, &len);
-	}
-	if (r == 0 && len == 0)
-		return -EAGAIN;
 	if (r == 0)
 		*ret = title_classify(buf, len);
 	return r;
@@ -154,7 +144,6 @@ static int listener_is_child(const struct heal_context *ctx, const struct heal_p
 {
 	_cleanup_free_ char *exe = NULL;
 	_cleanup_free_ char *root = NULL;
-	char path[32];
 	const char *base;
 	int r = heal_readlink_at(process->dirfd, "root", &root);
 
@@ -163,8 +152,7 @@ static int listener_is_child(const struct heal_context *ctx, const struct heal_p
 	*ret = is_sandboxed && strcmp(root, "/") != 0;
 	if (*ret)
 		return 0;
-	(void)snprintf(path, sizeof(path), "%d/exe", (int)process->ppid);
-	r = heal_readlink_at(ctx->proc_fd, path, &exe);
+	r = heal_readlinkf_at(ctx->proc_fd, &exe, "%d/exe", (int)process->ppid);
 	/* It may have ended, and a kernel thread has none; no sshd has so long a name. */
 	if (r < 0 && r != -ENOENT && r != -ESRCH && r != -ENAMETOOLONG)
 		return r;
@@ -255,24 +243,14 @@ int heal_listener_load(struct heal_context *ctx, pid_t pid, bool is_known, struc
 	return 0;
 }
 
-/* Reads a file of a process, by its number in text. Errors: -ENOENT, -ESRCH: it has ended. */
-static int listener_read_of(const struct heal_context *ctx, const char *pid, const char *name,
-			    char **ret)
-{
-	char path[48];
-	size_t len;
-
-	(void)snprintf(path, sizeof(path), "%.12s/%s", pid, name);
-	return heal_read_at(ctx->proc_fd, path, OWNER_STATUS_MAX, ret, &len);
-}
-
 /* Whether a process is certainly not root's. */
 static bool listener_is_users(const struct heal_context *ctx, const char *pid)
 {
 	_cleanup_free_ char *status = NULL;
 	struct heal_owner owner = {0};
+	size_t len;
 
-	return listener_read_of(ctx, pid, "status", &status) == 0 &&
+	return heal_readf_at(ctx->proc_fd, OWNER_STATUS_MAX, &status, &len, "%s/status", pid) == 0 &&
 	       owner_parse(status, &owner) == 0 && !owner.is_root;
 }
 
@@ -280,7 +258,8 @@ static bool listener_is_users(const struct heal_context *ctx, const char *pid)
 static int listener_may_be_roots(const struct heal_context *ctx, const char *pid, bool *ret)
 {
 	_cleanup_free_ char *comm = NULL;
-	int r = listener_read_of(ctx, pid, "comm", &comm);
+	size_t len;
+	int r = heal_readf_at(ctx->proc_fd, LISTENER_COMM_MAX, &comm, &len, "%s/comm", pid);
 
 	if (r == 0)
 		*ret = strcmp(comm, "sshd\n") == 0 && !listener_is_users(ctx, pid);
@@ -403,12 +382,13 @@ int heal_listeners_find(struct heal_context *ctx, struct heal_listeners *ret,
 			struct heal_notes *notes, struct heal_error *error)
 {
 	_cleanup_(heal_listeners_done) struct heal_listeners listeners = {0};
-	_cleanup_closedir_ DIR *dir = heal_open_proc(ctx);
+	_cleanup_closedir_ DIR *dir = NULL;
 	struct dirent *entry;
+	int opened = heal_open_proc(ctx, &dir);
 
-	if (!dir)
-		return heal_error_set(error, errno, "looking for sshd processes: opening /proc: %s",
-				      strerror(errno));
+	if (opened < 0)
+		return heal_error_set(error, -opened, "looking for sshd processes: opening /proc: %s",
+				      strerror(-opened));
 	while ((errno = 0, entry = readdir(dir))) {
 		int r;
 

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "host/context.h"
+#include "host/proc.h"
 #include "report.h"
 
 static const char deleted_suffix[] = " (deleted)";
@@ -151,12 +152,10 @@ int heal_listener_stale(struct heal_context *ctx, const struct heal_process *pro
 	int r;
 
 	heal_evidence_clear_stale(evidence);
-	r = heal_read_at(process->dirfd, "maps", MAPS_MAX, &buf, &len);
+	r = heal_read_program_at(process->dirfd, "maps", MAPS_MAX, &buf, &len);
+	/* What maps nothing has ended, or is about to. */
 	if (r < 0)
-		return r == -ENOENT ? -ESRCH : r;
-	/* A process that has just ended, or is inside execve, shows no mapping at all. */
-	if (len == 0)
-		return -ESRCH;
+		return r == -ENOENT || r == -EAGAIN ? -ESRCH : r;
 	if (process->exe_deleted) {
 		r = maps_add_stale(evidence, process->exe, strlen(process->exe));
 		if (r < 0)

@@ -46,7 +46,7 @@ char *maps_library_dir(const struct heal_process *process);
 /*
  * Fills in the stale files: the exe and every executable file mapping whose
  * name ends in " (deleted)" (proc_pid_maps(5)), each path once.
- * Returns 0; -ESRCH when the process has ended; -EACCES, -EPERM when it may
+ * Returns 0; -ESRCH when the process has ended or maps nothing; -EACCES, -EPERM when it may
  * not be read.
  */
 int heal_listener_stale(struct heal_context *ctx, const struct heal_process *process,

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,13 +91,11 @@ static int session_load(const struct heal_context *ctx, const char *pid,
 	struct session_process process = {.pid = (pid_t)atoi(pid)};
 	struct heal_owner owner = {0};
 	struct heal_stat stat = {0};
-	char path[32];
 	const char *base;
 	size_t len;
 	int r;
 
-	(void)snprintf(path, sizeof(path), "%.12s/exe", pid);
-	r = heal_readlink_at(ctx->proc_fd, path, &exe);
+	r = heal_readlinkf_at(ctx->proc_fd, &exe, "%s/exe", pid);
 	/* No sshd has so long a name. */
 	if (r == -ENAMETOOLONG)
 		return 0;
@@ -125,11 +122,12 @@ static int session_load(const struct heal_context *ctx, const char *pid,
 
 static int session_table_load(struct heal_context *ctx, struct session_table *table)
 {
-	_cleanup_closedir_ DIR *dir = heal_open_proc(ctx);
+	_cleanup_closedir_ DIR *dir = NULL;
 	struct dirent *entry;
+	int opened = heal_open_proc(ctx, &dir);
 
-	if (!dir)
-		return -errno;
+	if (opened < 0)
+		return opened;
 	while ((errno = 0, entry = readdir(dir))) {
 		struct session_process process;
 		int r = isdigit((unsigned char)entry->d_name[0])
@@ -186,12 +184,9 @@ static int session_is_inside(const struct heal_context *ctx, pid_t pid, const ch
 	_cleanup_free_ char *buf = NULL;
 	_cleanup_free_ char *theirs = NULL;
 	size_t n = strlen(cgroup);
-	char path[32];
 	size_t len;
-	int r;
+	int r = heal_readf_at(ctx->proc_fd, SESSION_CGROUP_MAX, &buf, &len, "%d/cgroup", (int)pid);
 
-	(void)snprintf(path, sizeof(path), "%d/cgroup", (int)pid);
-	r = heal_read_at(ctx->proc_fd, path, SESSION_CGROUP_MAX, &buf, &len);
 	/* It has ended: there is nothing to lose any more. */
 	if (r == -ENOENT || r == -ESRCH) {
 		*ret = false;

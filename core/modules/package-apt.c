@@ -202,18 +202,12 @@ static int apt_search_list(struct apt_search *search, int info_fd, const char *f
 
 static int apt_search_all(struct apt_search *search)
 {
-	_cleanup_close_ int fd =
-		openat(search->db->root_fd, info_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_closedir_ DIR *dir = NULL;
 	struct dirent *entry;
-	int r = 0;
+	int r = heal_opendir_at(search->db->root_fd, info_path, &dir);
 
-	if (fd < 0)
-		return -errno;
-	dir = fdopendir(fd);
-	if (!dir)
-		return -errno;
-	fd = -1;
+	if (r < 0)
+		return r;
 	while (r == 0 && (errno = 0, entry = readdir(dir))) {
 		size_t len = strlen(entry->d_name);
 

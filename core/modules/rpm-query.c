@@ -192,18 +192,13 @@ static int rpm_owner_of_sibling(struct rpm_database *db, const char *path,
 	_cleanup_closedir_ DIR *dir = NULL;
 	char found[PATH_MAX] = "";
 	struct dirent *entry;
-	int fd;
+	int r;
 
 	if (!directory)
 		return -ENOMEM;
-	fd = openat(db->root_fd, directory + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	dir = fdopendir(fd);
-	if (!dir) {
-		(void)close(fd);
-		return -ENOMEM;
-	}
+	r = heal_opendir_at(db->root_fd, directory + 1, &dir);
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
 	while ((entry = readdir(dir))) {
 		if (!rpm_is_soname_of(entry->d_name, name))
 			continue;

@@ -49,6 +49,7 @@
 #include "look/unit.h"
 #include "look/upcoming.h"
 #include "report.h"
+#include "tell/format.h"
 #include "tell/json.h"
 #include "tell/motd.h"
 #include "tell/text.h"
