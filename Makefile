@@ -3,7 +3,8 @@
 # make            builds into $(B): $(B)/sshd-heal and $(B)/modules/*.so
 # make help       the other targets
 
-VERSION := 0.1.1
+# Where rpmbuild has to find it as it stands.
+VERSION := $(shell sed -n 's/^Version:[[:blank:]]*//p' packaging/rpm/sshd-heal.spec)
 
 PREFIX     ?= /usr/local
 SBINDIR    ?= $(PREFIX)/sbin
@@ -38,7 +39,10 @@ else
 Q   = $(if $(V),,@)
 say = @$(if $(V),:,printf '  %-4s %s\n' $(1) $(2))
 
-WARNINGS := -Wall -Wextra -Werror -Wshadow -Wformat=2 -Wundef -Wvla
+# For who works on it and for the checks; elsewhere a compiler to come may have words of its own.
+WERROR   ?= $(if $(wildcard .git)$(filter check% lint,$(GOALS)),-Werror)
+export WERROR
+WARNINGS := -Wall -Wextra -Wshadow -Wformat=2 -Wundef -Wvla
 HARDENING := -fstack-protector-strong -fstack-clash-protection -fPIC -fvisibility=hidden
 LINK_HARDENING := -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed
 # FORTIFY needs optimisation; the sanitizers bring checks of their own.
@@ -46,8 +50,8 @@ FORTIFY ?= -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 
 OPTIMISE ?= -O2 -g
 HEAL_CPPFLAGS = -D_GNU_SOURCE -Icore $(FORTIFY) $(CPPFLAGS)
-HEAL_CFLAGS   = -std=gnu11 -Wstrict-prototypes -Wmissing-prototypes $(WARNINGS) $(HARDENING) $(OPTIMISE) $(SANITIZE) $(CFLAGS)
-HEAL_CXXFLAGS = -std=c++17 $(WARNINGS) $(HARDENING) $(OPTIMISE) $(SANITIZE) $(CXXFLAGS)
+HEAL_CFLAGS   = -std=gnu11 -Wstrict-prototypes -Wmissing-prototypes $(WARNINGS) $(WERROR) $(HARDENING) $(OPTIMISE) $(SANITIZE) $(CFLAGS)
+HEAL_CXXFLAGS = -std=c++17 $(WARNINGS) $(WERROR) $(HARDENING) $(OPTIMISE) $(SANITIZE) $(CXXFLAGS)
 HEAL_LDFLAGS  = $(LINK_HARDENING) $(SANITIZE) $(LDFLAGS)
 
 ROOMS   := base host judge look try act tell
@@ -71,7 +75,7 @@ MODULES := $(foreach m,$(ALL_MODULES),$(if $(call have,$(LIBRARY_$(m))),$(m)))
 
 # What compiles says in one line what it lacks, before it begins. The other goals compile
 # nothing, or leave that to a make below this one, and see to the tools first.
-TOOLLESS := help clean deps demo check check-asan check-valgrind bench fuzz lint deb deb-source rpm \
+TOOLLESS := help clean dist deps demo check check-asan check-valgrind bench fuzz lint deb deb-source rpm \
 	rpm-here rpm-in-root install-hooks-%
 ifneq ($(filter-out $(TOOLLESS),$(GOALS)),)
 absent = $(if $(call found,$($(1))),,$(firstword $($(1))))
@@ -226,45 +230,55 @@ rpm-in-root:
 
 # Where rpm has no database of its own, nothing can tell it what is installed.
 RPM_TOP = $(abspath $(B))/rpmbuild
-DIST = .ci .clang-tidy core docs hooks packaging tests CONTRIBUTING.md INSTALL LICENSE Makefile NEWS README.md
-rpm-here:
+rpm-here: dist
 	$(if $(call found,rpmbuild),,$(error make rpm needs rpmbuild: install rpm-build))
 	@mkdir -p $(RPM_TOP)/SOURCES $(B)/rpm
-	tar -czf $(RPM_TOP)/SOURCES/sshd-heal-$(VERSION).tar.gz --exclude=__pycache__ \
-		--transform 's,^,sshd-heal-$(VERSION)/,S' $(DIST)
+	cp $(DIST_TAR) $(RPM_TOP)/SOURCES/
 	rpmbuild -ba --quiet --define '_topdir $(RPM_TOP)' \
-		$(shell rpm -q --quiet rpm 2>/dev/null || echo --nodeps) packaging/rpm/sshd-heal.spec
+		$(shell rpm -q --quiet rpm 2>/dev/null || echo --nodeps) $(DIST_TREE)/packaging/rpm/sshd-heal.spec
 	find $(RPM_TOP)/RPMS $(RPM_TOP)/SRPMS -name '*.rpm' -exec cp {} $(B)/rpm/ \;
+
+# What git has of the tree. An unpacked release has no git, and a tree with changes that
+# are not committed is tried with them: both are packed as they are.
+DIST = .ci .clang-tidy .gitignore core docs hooks packaging tests CONTRIBUTING.md INSTALL LICENSE Makefile NEWS README.md
+DIST_NAME = sshd-heal-$(VERSION)
+DIST_TREE = $(abspath $(B))/dist/$(DIST_NAME)
+DIST_TAR = $(abspath $(B))/$(DIST_NAME).tar.gz
+GIT = GIT_OPTIONAL_LOCKS=0 git -c safe.directory='*'
+IS_COMMITTED = $(if $(wildcard .git),$(shell $(GIT) diff --quiet HEAD 2>/dev/null && echo yes))
+# The same bytes whoever packs them, and when: all dates are the changelog's, unless that
+# is in the future here, where make would take the clock for skewed.
+DIST_DATE = $(shell date=$$(date -d "$$(sed -n 's/^ -- .*>  //p' packaging/deb/changelog | head -n 1)" +%s) && \
+	now=$$(date +%s) && echo $$((date < now ? date : now)))
+PACK = tar --sort=name --owner=0 --group=0 --numeric-owner --mode=go=rX,u+w \
+	--mtime=@$(or $(DIST_DATE),$(error no date in packaging/deb/changelog))
+.PHONY: dist
+dist:
+	@rm -rf $(dir $(DIST_TREE)) && mkdir -p $(DIST_TREE)
+	$(if $(IS_COMMITTED),$(GIT) archive HEAD,tar -c --exclude=__pycache__ $(DIST)) | tar -x -C $(DIST_TREE)
+	$(PACK) -czf $(DIST_TAR) -C $(dir $(DIST_TREE)) $(DIST_NAME)
 
 # dpkg-buildpackage wants the sources and its own directory side by side.
 DEB_TOP = $(abspath $(B))/debbuild
-DEB_SOURCE = sshd-heal-$(VERSION)
-# The same bytes whoever packs them, and when: all dates are the changelog's, unless that
-# is in the future here, where make would take the clock for skewed.
-DEB_DATE = $(shell date=$$(date -d "$$(sed -n 's/^ -- .*>  //p' packaging/deb/changelog | head -n 1)" +%s) && \
-	now=$$(date +%s) && echo $$((date < now ? date : now)))
-DEB_TAR = tar --exclude=__pycache__ --sort=name --owner=0 --group=0 --numeric-owner --mode=go=rX,u+w \
-	--mtime=@$(or $(DEB_DATE),$(error no date in packaging/deb/changelog))
 deb:
 	$(call needs,deb)
 	+$(MAKE) deb-source
-	cd $(DEB_TOP)/$(DEB_SOURCE) && env -u MAKEFLAGS -u MAKELEVEL dpkg-buildpackage -us -uc
+	cd $(DEB_TOP)/$(DIST_NAME) && env -u MAKEFLAGS -u MAKELEVEL dpkg-buildpackage -us -uc
 	find $(DEB_TOP) -maxdepth 1 -type f -exec mv {} $(B)/deb/ \;
 
 .PHONY: deb-source
-deb-source:
+deb-source: dist
 	@rm -rf $(DEB_TOP) $(B)/deb && mkdir -p $(DEB_TOP) $(B)/deb
-	$(DEB_TAR) -czf $(DEB_TOP)/sshd-heal_$(VERSION).orig.tar.gz --exclude=packaging/deb \
-		--transform 's,^,$(DEB_SOURCE)/,S' $(DIST)
-	tar -xzf $(DEB_TOP)/sshd-heal_$(VERSION).orig.tar.gz -C $(DEB_TOP)
-	$(DEB_TAR) -c --transform 's,^packaging/deb,debian,' packaging/deb | tar -x -C $(DEB_TOP)/$(DEB_SOURCE)
+	cp $(DIST_TAR) $(DEB_TOP)/sshd-heal_$(VERSION).orig.tar.gz
+	tar -xzf $(DIST_TAR) -C $(DEB_TOP)
+	cp -Rp $(DEB_TOP)/$(DIST_NAME)/packaging/deb $(DEB_TOP)/$(DIST_NAME)/debian
 
 include tests/tests.mk
 
 # All but the roots and the package lists they are made from, which take a while; a root
 # is root's, and goes with `sudo rm -r build`.
 MADE := obj install modules tests sshd-heal libsshdheal.a moduledir clang asan analyzer \
-	fuzz/obj fuzz/fuzz bench stage suites deb debbuild rpm rpmbuild
+	fuzz/obj fuzz/fuzz bench stage suites dist $(DIST_NAME).tar.gz deb debbuild rpm rpmbuild
 clean:
 	rm -rf $(MADE:%=$(B)/%)
 

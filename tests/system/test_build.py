@@ -6,6 +6,7 @@ import email.utils
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import tarfile
@@ -162,3 +163,62 @@ def test_the_debian_source_has_the_changelogs_date_where_there_is_no_dpkg_dev(ba
     else:
         # The clock is behind, and nothing may be dated after it.
         assert all(0 <= now.timestamp() - when < 300 for when in packed | unpacked)
+
+
+# --- what is released ----------------------------------------------------------
+
+
+@pytest.fixture
+def checkout(somebodys):
+    """The same as a git checkout, with a file that git does not know."""
+    identity = ["-c", "user.name=nobody", "-c", "user.email=nobody@localhost"]
+    for words in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "all"]):
+        done = run("git", *words, user=USER, cwd=somebodys,
+                   env={**bare_roots.ENV, "HOME": "/nowhere"})
+        assert done.returncode == 0, done.stderr
+    junk = somebodys / "core/junk.c"
+    junk.write_text("#error\n", encoding="utf-8")
+    os.chown(junk, USER, USER)
+    return somebodys
+
+
+def packed(tree):
+    """What `make dist` packs: each file's text, or the target of a link, by its name."""
+    done = run("make", "-C", tree, "dist")
+    assert done.returncode == 0, done.stderr
+    (path,) = (tree / "build").glob("sshd-heal-*.tar.gz")
+    with tarfile.open(path) as archive:
+        return {entry.name.partition("/")[2]:
+                archive.extractfile(entry).read() if entry.isfile() else entry.linkname
+                for entry in archive if not entry.isdir()}
+
+
+def test_a_release_has_what_git_has_and_nothing_else(checkout):
+    files = packed(checkout)
+    known = run("git", "-c", "safe.directory=*", "ls-files", "-z",
+                cwd=checkout).stdout.split("\0")[:-1]
+    assert sorted(files) == sorted(known) and "core/way.c" in known
+    assert roots_files(checkout) == [], "and what root has made is the owner's"
+
+
+def test_a_release_of_a_changed_tree_has_the_change(checkout):
+    (checkout / "NEWS").write_text("changed\n", encoding="utf-8")
+    assert packed(checkout)["NEWS"] == b"changed\n"
+
+
+def test_a_release_packs_itself(checkout):
+    first = packed(checkout)
+    shutil.rmtree(checkout / ".git")
+    (checkout / "core/junk.c").unlink()
+    assert packed(checkout) == first
+
+
+@pytest.mark.parametrize("goal, has_git, is_strict", [
+    ("all", True, True), ("all", False, False), ("check-unit", False, True), ("lint", False, True)])
+def test_a_warning_is_an_error_for_who_works_on_it_and_for_no_packager(checkout, goal, has_git,
+                                                                      is_strict):
+    if not has_git:
+        shutil.rmtree(checkout / ".git")
+    shown = run("make", "-C", checkout, "-n", "V=1", goal).stdout
+    assert ("-Werror" in shown) == is_strict, shown
+    assert "-Werror" not in run("make", "-C", checkout, "-n", "V=1", goal, "WERROR=").stdout

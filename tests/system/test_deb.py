@@ -100,7 +100,8 @@ def package_of(suite):
 def test_the_package_is_for_debian_hosts_only(suite, deb_staged):
     deb_staged(suite)
     deb = package_of(suite)
-    version = re.search(r"^VERSION := (.*)$", (roots.TOP / "Makefile").read_text(), re.M).group(1)
+    spec = (roots.TOP / "packaging/rpm/sshd-heal.spec").read_text(encoding="utf-8")
+    version = re.search(r"^Version:\t(.*)$", spec, re.M).group(1)
     multiarch = roots.run("dpkg-architecture", "-qDEB_HOST_MULTIARCH").strip()
     files = roots.run("dpkg-deb", "-c", deb).split()
     assert control(deb, "Version").rpartition("-")[0] == version

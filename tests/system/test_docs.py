@@ -39,15 +39,17 @@ def test_every_option_that_is_told_is_taken(option, argument):
     assert "unknown" not in done.stderr and "incomplete" not in done.stderr
 
 
-def test_version_is_told_everywhere():
+def test_version_is_told_everywhere_and_set_in_one_place():
     version = run("--version").stdout.split()[1]
-    for path in ("docs/sshd-heal.8", "docs/sshd-heal.conf.5"):
-        assert f'"sshd-heal {version}"' in (TOP / path).read_text()
-    # What is to come may stand before it.
-    assert version in (TOP / "NEWS").read_text().splitlines()
     spec = (TOP / "packaging/rpm/sshd-heal.spec").read_text()
     assert f"\nVersion:\t{version}\n" in spec
+    # Elsewhere it is history. What is to come may stand before it.
+    assert version in (TOP / "NEWS").read_text().splitlines()
     assert re.search(rf"> - {re.escape(version)}-1\n", spec.split("%changelog")[1])
+    changelog = (TOP / "packaging/deb/changelog").read_text()
+    assert changelog.startswith(f"sshd-heal ({version}-1) ")
+    for path in ("Makefile", "README.md", "INSTALL", "docs/sshd-heal.8", "docs/sshd-heal.conf.5"):
+        assert version not in (TOP / path).read_text(), path
 
 
 def test_man_page_and_completion_name_every_hook_and_no_other():
