@@ -232,7 +232,7 @@ rpm-in-root:
 RPM_TOP = $(abspath $(B))/rpmbuild
 rpm-here: dist
 	$(if $(call found,rpmbuild),,$(error make rpm needs rpmbuild: install rpm-build))
-	@mkdir -p $(RPM_TOP)/SOURCES $(B)/rpm
+	@rm -rf $(RPM_TOP) $(B)/rpm && mkdir -p $(RPM_TOP)/SOURCES $(B)/rpm
 	cp $(DIST_TAR) $(RPM_TOP)/SOURCES/
 	rpmbuild -ba --quiet --define '_topdir $(RPM_TOP)' \
 		$(shell rpm -q --quiet rpm 2>/dev/null || echo --nodeps) $(DIST_TREE)/packaging/rpm/sshd-heal.spec
