@@ -6,8 +6,6 @@
 
 #include "scene.h"
 
-#define PID SCENE_PID
-#define NEW_PID 99
 #define CAN_RELOAD (HEAL_FACT_STALE | HEAL_FACT_CAN_RELOAD)
 
 static void act(struct scene *scene, unsigned facts)
@@ -22,32 +20,6 @@ static void show(struct scene *scene, unsigned facts)
 	scene_see(scene, facts);
 	heal_plan_show(scene->ctx, &scene->listener, false, &scene->notes);
 	assert_int_equal(scene->notes.count, 0);
-}
-
-/* What sshd does on SIGHUP: the same process, with the files on disk. */
-static void becomes_fresh(struct fake_service *fake)
-{
-	tree_set_maps(fake->tree, PID, TREE_MAPS_FRESH);
-}
-
-static void gets_new_process(struct fake_service *fake)
-{
-	tree_end(fake->tree, PID);
-	tree_add(fake->tree, &(struct tree_process){.pid = NEW_PID});
-	fake->main_pid = NEW_PID;
-}
-
-static void gets_new_stale_process(struct fake_service *fake)
-{
-	tree_end(fake->tree, PID);
-	tree_add(fake->tree, &(struct tree_process){.pid = NEW_PID, .maps = TREE_MAPS_STALE});
-	fake->main_pid = NEW_PID;
-}
-
-static void ends(struct fake_service *fake)
-{
-	tree_end(fake->tree, PID);
-	fake->main_pid = 0;
 }
 
 static void closes_its_sockets(struct fake_service *fake)
@@ -135,7 +107,7 @@ HEAL_TEST(act_reloads_and_proves_it)
 	_cleanup_scene_ struct scene scene;
 
 	scene_init(&scene, 2000);
-	scene.fake.on_reload = becomes_fresh;
+	scene.fake.on_reload = fake_becomes_fresh;
 	act(&scene, CAN_RELOAD);
 	assert_outcome(&scene, HEAL_PLAN_RELOAD, HEAL_OUTCOME_HEALED, "", "reload ssh.service; ");
 	assert_int_equal(scene.listener.process.pid, PID);
@@ -149,7 +121,7 @@ HEAL_TEST(act_restarts_where_the_reload_was_not_enough)
 	_cleanup_scene_ struct scene scene;
 
 	scene_init(&scene, 60);
-	scene.fake.on_restart = gets_new_process;
+	scene.fake.on_restart = scene_gets_new_process;
 	act(&scene, CAN_RELOAD);
 	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_HEALED, "",
 		       "reload ssh.service; reset_failed ssh.service; unit_of 34; restart ssh.service; ");
@@ -164,7 +136,7 @@ HEAL_TEST(act_restarts_at_once_where_there_is_no_reload)
 	_cleanup_scene_ struct scene scene;
 
 	scene_init(&scene, 2000);
-	scene.fake.on_restart = gets_new_process;
+	scene.fake.on_restart = scene_gets_new_process;
 	act(&scene, HEAL_FACT_STALE);
 	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_HEALED, "",
 		       "reset_failed ssh.service; unit_of 34; restart ssh.service; ");
@@ -176,7 +148,7 @@ HEAL_TEST(act_never_reloads_a_socket_activated_listener)
 	_cleanup_scene_ struct scene scene;
 
 	scene_init(&scene, 2000);
-	scene.fake.on_restart = gets_new_process;
+	scene.fake.on_restart = scene_gets_new_process;
 	act(&scene, CAN_RELOAD | HEAL_FACT_SOCKET_ACTIVATED);
 	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_HEALED, "",
 		       "reset_failed ssh.service; unit_of 34; restart ssh.service; ");
@@ -187,8 +159,7 @@ HEAL_TEST(act_tries_no_restart_after_a_reload_that_failed)
 	_cleanup_scene_ struct scene scene;
 
 	scene_init(&scene, 2000);
-	scene.fake.failing = "reload";
-	scene.fake.code = ECANCELED;
+	fake_service_fails(&scene.fake, "reload", ECANCELED);
 	act(&scene, CAN_RELOAD);
 	assert_outcome(&scene, HEAL_PLAN_RELOAD, HEAL_OUTCOME_FAILED, "reload did not work",
 		       "reload ssh.service; ");
@@ -200,8 +171,7 @@ HEAL_TEST(act_fails_when_the_restart_fails)
 	_cleanup_scene_ struct scene scene;
 
 	scene_init(&scene, 2000);
-	scene.fake.failing = "restart";
-	scene.fake.code = ECANCELED;
+	fake_service_fails(&scene.fake, "restart", ECANCELED);
 	act(&scene, HEAL_FACT_STALE);
 	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_FAILED, "restart did not work",
 		       "reset_failed ssh.service; unit_of 34; restart ssh.service; ");
@@ -212,7 +182,7 @@ HEAL_TEST(act_fails_when_it_still_is_stale_after_the_restart)
 	_cleanup_scene_ struct scene scene;
 
 	scene_init(&scene, 60);
-	scene.fake.on_restart = gets_new_stale_process;
+	scene.fake.on_restart = scene_gets_new_stale_process;
 	act(&scene, CAN_RELOAD);
 	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_FAILED,
 		       "sshd still runs deleted files",
@@ -221,7 +191,7 @@ HEAL_TEST(act_fails_when_it_still_is_stale_after_the_restart)
 
 HEAL_TEST(act_fails_when_nothing_listens_any_more)
 {
-	static void (*const ways[])(struct fake_service *) = {ends, closes_its_sockets};
+	static void (*const ways[])(struct fake_service *) = {fake_ends, closes_its_sockets};
 
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
 		_cleanup_scene_ struct scene scene;
@@ -242,7 +212,7 @@ HEAL_TEST(act_fails_when_the_unit_has_no_process_after_the_restart)
 	_cleanup_scene_ struct scene scene;
 
 	scene_init(&scene, 60);
-	scene.fake.on_restart = ends;
+	scene.fake.on_restart = fake_ends;
 	act(&scene, HEAL_FACT_STALE);
 	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_FAILED,
 		       "CRITICAL: sshd is DOWN, nothing listens any more; type: systemctl start "
@@ -255,8 +225,7 @@ HEAL_TEST(act_restarts_nothing_whose_start_limit_cannot_be_reset)
 	_cleanup_scene_ struct scene scene;
 
 	scene_init(&scene, 500);
-	scene.fake.failing = "reset_failed";
-	scene.fake.code = EACCES;
+	fake_service_fails(&scene.fake, "reset_failed", EACCES);
 	act(&scene, HEAL_FACT_STALE);
 	assert_string_equal(scene.fake.calls, "reset_failed ssh.service; unit_of 34; ");
 	assert_int_equal(scene.listener.result.outcome, HEAL_OUTCOME_WARNED);
@@ -284,8 +253,7 @@ HEAL_TEST(act_restarts_nothing_that_systemd_does_not_tell_of_any_more)
 	_cleanup_scene_ struct scene scene;
 
 	scene_init(&scene, 500);
-	scene.fake.failing = "unit_of";
-	scene.fake.code = ETIMEDOUT;
+	fake_service_fails(&scene.fake, "unit_of", ETIMEDOUT);
 	act(&scene, HEAL_FACT_STALE);
 	assert_string_equal(scene.fake.calls, "reset_failed ssh.service; unit_of 34; ");
 	assert_int_equal(scene.listener.result.outcome, HEAL_OUTCOME_WARNED);
@@ -311,7 +279,7 @@ HEAL_TEST(act_begins_nothing_that_it_has_no_time_to_prove)
 
 		scene_init(&scene, rows[i].left_ms);
 		scene.ctx->config.deadline_ms = rows[i].deadline_ms;
-		scene.fake.on_reload = becomes_fresh;
+		scene.fake.on_reload = fake_becomes_fresh;
 		act(&scene, CAN_RELOAD);
 		assert_row(test_same(scene.fake.calls, rows[i].acts ? "reload ssh.service; " : ""),
 			   "row %zu: %s", i, scene.fake.calls);
@@ -329,9 +297,8 @@ HEAL_TEST(act_does_not_start_again_what_somebody_else_has_stopped)
 	_cleanup_scene_ struct scene scene;
 
 	scene_init(&scene, 500);
-	scene.fake.failing = "reload";
-	scene.fake.code = EACCES;
-	scene.fake.on_reload = ends;
+	fake_service_fails(&scene.fake, "reload", EACCES);
+	scene.fake.on_reload = fake_ends;
 	act(&scene, CAN_RELOAD);
 	assert_outcome(&scene, HEAL_PLAN_RELOAD, HEAL_OUTCOME_FAILED, "reload did not work",
 		       "reload ssh.service; ");

@@ -5,9 +5,6 @@
 #include "fake.h"
 #include "test.h"
 
-#define PID 34
-#define NEW_PID 99
-
 struct scene {
 	const struct tree *tree;
 	struct heal_context *ctx;
@@ -140,8 +137,7 @@ HEAL_TEST(prove_after_a_restart_is_not_had_from_the_old_process)
 	tree_set_maps(scene.tree, PID, TREE_MAPS_FRESH);
 	scene.fake.main_pid = 0;
 	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 20), HEAL_PROOF_DOWN);
-	scene.fake.failing = "main_pid";
-	scene.fake.code = EIO;
+	fake_service_fails(&scene.fake, "main_pid", EIO);
 	scene.fake.main_pid = PID;
 	/* Not to be told which process it is, says nothing of it. */
 	assert_int_equal(heal_prove(scene.ctx, &scene.listener, 20), HEAL_PROOF_UNKNOWN);

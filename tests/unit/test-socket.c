@@ -3,7 +3,6 @@
 #include "test.h"
 #include "tree.h"
 
-#define PID 34
 #define TAIL " 00000000:00000000 00:00000000 00000000     0        0 "
 #define HEADING "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt\n"
 #define ANY6 "00000000000000000000000000000000:0000"
