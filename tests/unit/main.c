@@ -29,6 +29,17 @@ void test_register(const char *name, CMUnitTestFunction function)
 	};
 }
 
+void assert_text(const struct heal_report *report, enum heal_verb verb, const char *expected)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	assert_int_equal(heal_report_text(out, report, verb), 0);
+	(void)fclose(out);
+	assert_string_equal(text, expected);
+}
+
 /* What one process has run of them, and what it printed. */
 struct shard {
 	pid_t pid;
