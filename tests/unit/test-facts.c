@@ -132,15 +132,25 @@ HEAL_TEST(way_notes_that_systemd_does_not_answer_where_it_matters)
 	}
 }
 
-HEAL_TEST(facts_on_a_host_without_systemd)
+static void assert_without_systemd(bool is_live, unsigned fact)
 {
 	_cleanup_scene_ struct scene scene;
 
 	unasked_init(&scene);
 	scene.ctx->service_ops = NULL;
 	scene.ctx->service = NULL;
-	scene.ctx->is_live = true;
-	assert_int_equal(facts_found(&scene), HEAL_FACT_STALE | HEAL_FACT_UNMANAGED);
+	scene.ctx->is_live = is_live;
+	assert_int_equal(facts_found(&scene), HEAL_FACT_STALE | fact);
+}
+
+HEAL_TEST(facts_on_a_host_without_systemd)
+{
+	assert_without_systemd(true, HEAL_FACT_UNMANAGED);
+}
+
+HEAL_TEST(facts_of_a_recorded_tree_have_no_systemd_that_could_be_asked)
+{
+	assert_without_systemd(false, HEAL_FACT_NO_MANAGER);
 }
 
 HEAL_TEST(way_asks_nothing_of_systemd_about_a_foreign_listener)
@@ -172,16 +182,6 @@ HEAL_TEST(facts_of_a_foreign_listener_say_nothing_of_a_unit)
 		assert_int_equal(scene_facts(&scene), HEAL_FACT_STALE | HEAL_FACT_FOREIGN);
 		tree_remove_all();
 	}
-}
-
-HEAL_TEST(facts_of_a_recorded_tree_have_no_systemd_that_could_be_asked)
-{
-	_cleanup_scene_ struct scene scene;
-
-	unasked_init(&scene);
-	scene.ctx->service_ops = NULL;
-	scene.ctx->service = NULL;
-	assert_int_equal(facts_found(&scene), HEAL_FACT_STALE | HEAL_FACT_NO_MANAGER);
 }
 
 HEAL_TEST(facts_of_the_configuration)

@@ -39,6 +39,17 @@ HEAL_TEST(socket_line_that_listens_gives_address_and_inode)
 	}
 }
 
+/* All of them give that, and nothing else. */
+static void assert_no_sockets(const char *const *lines, size_t n, int expected)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct heal_socket found = {.inode = 77};
+
+		assert_row(addresses_parse_line(lines[i], &found) == expected, "%s", lines[i]);
+		assert_row(found.inode == 77, "%s: the output was touched", lines[i]);
+	}
+}
+
 HEAL_TEST(socket_line_that_does_not_listen_is_passed_over)
 {
 	static const char *const lines[] = {
@@ -50,12 +61,7 @@ HEAL_TEST(socket_line_that_does_not_listen_is_passed_over)
 		"   7: 0100007F:BD36 0100007F:08AE 0B" TAIL "9 3 0",
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
-		struct heal_socket found = {.inode = 77};
-
-		assert_row(addresses_parse_line(lines[i], &found) == 0, "%s", lines[i]);
-		assert_row(found.inode == 77, "%s: the output was touched", lines[i]);
-	}
+	assert_no_sockets(lines, ARRAY_SIZE(lines), 0);
 }
 
 HEAL_TEST(socket_line_that_is_none_is_refused)
@@ -77,12 +83,7 @@ HEAL_TEST(socket_line_that_is_none_is_refused)
 		"   0: 00000000000000000000000000000000000000000000000000000000000000:0016",
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
-		struct heal_socket found = {.inode = 77};
-
-		assert_row(addresses_parse_line(lines[i], &found) == -EINVAL, "%s", lines[i]);
-		assert_row(found.inode == 77, "%s: the output was touched", lines[i]);
-	}
+	assert_no_sockets(lines, ARRAY_SIZE(lines), -EINVAL);
 }
 
 static void assert_addresses(struct heal_context *ctx, struct heal_listener *listener,
