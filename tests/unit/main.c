@@ -29,6 +29,17 @@ void test_register(const char *name, CMUnitTestFunction function)
 	};
 }
 
+void assert_words(const char *what, const struct heal_words *words, const char *expected)
+{
+	char found[512] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < words->count; i++)
+		used += (size_t)snprintf(found + used, sizeof(found) - used, "%s|", words->items[i]);
+	assert_row(test_same(found, expected), "%s: %s and not %s", what, found, expected);
+	assert_row(words->count == 0 || !words->items[words->count], "%s: no NULL behind", what);
+}
+
 void assert_text(const struct heal_report *report, enum heal_verb verb, const char *expected)
 {
 	_cleanup_free_ char *text = NULL;

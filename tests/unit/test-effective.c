@@ -8,6 +8,17 @@
 #define KEY_FILE "etc/ssh/ssh_host_rsa_key"
 #define KEY "/" KEY_FILE
 
+static void assert_effective(const char *text, const char *keys, const char *addresses)
+{
+	struct heal_effective effective = {0};
+
+	assert_int_equal(effective_parse(text, strlen(text), &effective), 0);
+	assert_words("keys", &effective.host_keys, keys);
+	assert_words("addresses", &effective.addresses, addresses);
+	assert_words("PID files", &effective.pid_files, "/run/sshd.pid|");
+	heal_effective_done(&effective);
+}
+
 HEAL_TEST(effective_takes_keys_addresses_and_pid_files)
 {
 	/* In a VRF a word more stands behind the address. */
@@ -21,17 +32,8 @@ HEAL_TEST(effective_takes_keys_addresses_and_pid_files)
 				   "hostkey\n"
 				   " hostkey /etc/ssh/indented\n"
 				   "pidfile /run/sshd.pid";
-	struct heal_effective effective = {0};
 
-	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
-	assert_int_equal(effective.host_keys.count, 2);
-	assert_string_equal(effective.host_keys.items[0], "/etc/ssh/a");
-	assert_string_equal(effective.host_keys.items[1], "/etc/ssh/b c");
-	assert_int_equal(effective.addresses.count, 2);
-	assert_string_equal(effective.addresses.items[1], "0.0.0.0:22");
-	assert_int_equal(effective.pid_files.count, 1);
-	assert_string_equal(effective.pid_files.items[0], "/run/sshd.pid");
-	heal_effective_done(&effective);
+	assert_effective(text, "/etc/ssh/a|/etc/ssh/b c|", "[::]:22|0.0.0.0:22|");
 }
 
 /* As OpenSSH 10.6 prints them. */
@@ -41,15 +43,8 @@ HEAL_TEST(effective_keywords_have_no_case)
 				   "ListenAddress [::]:22\n"
 				   "PidFile /run/sshd.pid\n"
 				   "HostKey /etc/ssh/A\n";
-	struct heal_effective effective = {0};
 
-	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
-	assert_int_equal(effective.addresses.count, 1);
-	assert_string_equal(effective.addresses.items[0], "[::]:22");
-	assert_int_equal(effective.host_keys.count, 1);
-	assert_string_equal(effective.host_keys.items[0], "/etc/ssh/A");
-	assert_int_equal(effective.pid_files.count, 1);
-	heal_effective_done(&effective);
+	assert_effective(text, "/etc/ssh/A|", "[::]:22|");
 }
 
 HEAL_TEST(effective_is_asked_of_the_program_with_the_options)

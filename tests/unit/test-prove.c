@@ -71,7 +71,7 @@ HEAL_TEST(prove_waits_for_nothing_when_the_process_that_was_to_stay_has_ended)
 {
 	_cleanup_scene_ struct scene scene;
 
-	acted_init(&scene, HEAL_PLAN_RELOAD);
+	acted_init(&scene, HEAL_PLAN_HUP);
 	tree_end(scene.fake.tree, PID);
 	assert_proof_in_time(&scene, 1800, HEAL_PROOF_DOWN, 0, 999);
 	/* After a restart there may still be a new one. */

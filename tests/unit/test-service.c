@@ -197,13 +197,9 @@ HEAL_TEST(service_tells_how_a_unit_is_started)
 						     &peer.error),
 			 0);
 	assert_string_equal(exec.path, "/usr/sbin/sshd");
-	assert_int_equal(exec.command.count, 3);
-	assert_string_equal(exec.command.items[2], "$SSHD_OPTS");
-	assert_int_equal(exec.environment.count, 1);
-	assert_string_equal(exec.environment.items[0], "SSHD_OPTS=-o Banner none");
-	assert_int_equal(exec.files.count, 2);
-	assert_string_equal(exec.files.items[0], "-/etc/default/ssh");
-	assert_string_equal(exec.files.items[1], "/etc/ssh/environment");
+	assert_words("command", &exec.command, "/usr/sbin/sshd|-D|$SSHD_OPTS|");
+	assert_words("environment", &exec.environment, "SSHD_OPTS=-o Banner none|");
+	assert_words("files", &exec.files, "-/etc/default/ssh|/etc/ssh/environment|");
 	assert_string_equal(exec.directory, "!/var/empty");
 }
 

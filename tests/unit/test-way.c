@@ -202,6 +202,17 @@ HEAL_TEST(way_of_a_listener_that_turns_clients_away_is_critical_until_healed)
 	assert_int_equal(heal_report_status(&way.report), 0);
 }
 
+static const struct heal_listener *run_failed(struct way *way, enum heal_verb verb,
+						const char *detail)
+{
+	const struct heal_listener *listener = way_run(way, verb);
+
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_FAILED);
+	assert_string_equal(listener->result.detail, detail);
+	assert_int_equal(heal_report_status(&way->report), 2);
+	return listener;
+}
+
 HEAL_TEST(way_that_leaves_clients_outside_has_failed)
 {
 	TEST_NEEDS_PIDFDS();
@@ -211,15 +222,12 @@ HEAL_TEST(way_that_leaves_clients_outside_has_failed)
 
 	way_init(&way);
 	way.greeting = "";
-	listener = way_run(&way, HEAL_HEAL);
-	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_FAILED);
-	assert_int_equal(listener->result.proved, HEAL_FATE_EOF);
 	(void)snprintf(expected, sizeof(expected),
 		       "CRITICAL: a new client at %s gets connection closed by remote host, before "
 		       "the banner",
 		       way.address);
-	assert_string_equal(listener->result.detail, expected);
-	assert_int_equal(heal_report_status(&way.report), 2);
+	listener = run_failed(&way, HEAL_HEAL, expected);
+	assert_int_equal(listener->result.proved, HEAL_FATE_EOF);
 	assert_true(tree_has(way.tree, NOTED));
 }
 
@@ -232,14 +240,11 @@ HEAL_TEST(way_that_changed_the_host_key_has_failed)
 		{.fate = HEAL_FATE_OK, .key = "ssh-rsa SHA256:other"},
 	};
 	_cleanup_way_ struct way way;
-	const struct heal_listener *listener;
 
 	way_init(&way);
 	fake_client_use(way.ctx, hellos, ARRAY_SIZE(hellos));
-	listener = way_run(&way, HEAL_HEAL);
-	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_FAILED);
-	assert_string_equal(listener->result.detail, "CRITICAL: its host key changed, from " KEY
-					      " to ssh-rsa SHA256:other");
+	(void)run_failed(&way, HEAL_HEAL,
+			 "CRITICAL: its host key changed, from " KEY " to ssh-rsa SHA256:other");
 }
 
 HEAL_TEST(way_starts_an_sshd_again_that_an_action_has_ended)
@@ -409,16 +414,12 @@ HEAL_TEST(way_that_failed_keeps_the_changes)
 {
 	TEST_NEEDS_PIDFDS();
 	_cleanup_way_ struct way way;
-	const struct heal_listener *listener;
 
 	way_init(&way);
 	fake_service_fails(&way.service, "reload", ECANCELED);
 	way.service.on_reload = NULL;
-	listener = way_run(&way, TEST_HOOK);
+	(void)run_failed(&way, TEST_HOOK, "reload did not work");
 	assert_string_equal(way.service.calls, LOOK "reload ssh.service; ");
-	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_FAILED);
-	assert_string_equal(listener->result.detail, "reload did not work");
-	assert_int_equal(heal_report_status(&way.report), 2);
 	assert_true(tree_has(way.tree, NOTED));
 }
 
@@ -431,18 +432,14 @@ HEAL_TEST(way_does_not_start_an_sshd_again_whose_files_on_disk_are_broken)
 		{.fate = HEAL_FATE_FAILED, .detail = "no key exchange"},
 	};
 	_cleanup_way_ struct way way;
-	const struct heal_listener *listener;
 
 	way_init(&way);
 	fake_service_fails(&way.service, "reload", ECANCELED);
 	way.service.on_reload = fake_ends;
 	fake_client_use(way.ctx, hellos, ARRAY_SIZE(hellos));
-	listener = way_run(&way, HEAL_HEAL);
+	(void)run_failed(&way, HEAL_HEAL, "CRITICAL: sshd is DOWN, reload did not work; type: "
+					  "systemctl start ssh.service");
 	assert_string_equal(way.service.calls, LOOK "reload ssh.service; ");
-	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_FAILED);
-	assert_string_equal(listener->result.detail, "CRITICAL: sshd is DOWN, reload did not work; type: "
-					      "systemctl start ssh.service");
-	assert_int_equal(heal_report_status(&way.report), 2);
 }
 
 HEAL_TEST(way_heals_the_unit_and_warns_of_the_listener_beside_it)
