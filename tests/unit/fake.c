@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include "fake.h"
 #include "test.h"
 
@@ -71,16 +75,23 @@ static int fake_main_pid(void *handle, const char *unit, pid_t *ret, struct heal
 	return r;
 }
 
+static int fake_job(struct fake_service *fake, const char *call, const char *unit,
+		    int64_t deadline_ms, void (*action)(struct fake_service *fake),
+		    struct heal_error *error)
+{
+	fake_record(fake, call, unit);
+	fake->job_deadline_ms = deadline_ms;
+	if (action)
+		action(fake);
+	return fake_result(fake, call, error);
+}
+
 static int fake_reload(void *handle, const char *unit, int64_t deadline_ms,
 		       struct heal_error *error)
 {
 	struct fake_service *fake = handle;
 
-	fake_record(fake, "reload", unit);
-	fake->job_deadline_ms = deadline_ms;
-	if (fake->on_reload)
-		fake->on_reload(fake);
-	return fake_result(fake, "reload", error);
+	return fake_job(fake, "reload", unit, deadline_ms, fake->on_reload, error);
 }
 
 static int fake_try_restart(void *handle, const char *unit, int64_t deadline_ms,
@@ -88,11 +99,7 @@ static int fake_try_restart(void *handle, const char *unit, int64_t deadline_ms,
 {
 	struct fake_service *fake = handle;
 
-	fake_record(fake, "restart", unit);
-	fake->job_deadline_ms = deadline_ms;
-	if (fake->on_restart)
-		fake->on_restart(fake);
-	return fake_result(fake, "restart", error);
+	return fake_job(fake, "restart", unit, deadline_ms, fake->on_restart, error);
 }
 
 static int fake_start(void *handle, const char *unit, int64_t deadline_ms,
@@ -100,11 +107,7 @@ static int fake_start(void *handle, const char *unit, int64_t deadline_ms,
 {
 	struct fake_service *fake = handle;
 
-	fake_record(fake, "start", unit);
-	fake->job_deadline_ms = deadline_ms;
-	if (fake->on_start)
-		fake->on_start(fake);
-	return fake_result(fake, "start", error);
+	return fake_job(fake, "start", unit, deadline_ms, fake->on_start, error);
 }
 
 static int fake_reset_failed(void *handle, const char *unit, struct heal_error *error)
@@ -159,6 +162,24 @@ struct heal_unit fake_unit(pid_t main_pid)
 		.is_service = true,
 		.can_reload = true,
 	};
+}
+
+void fake_service_fails(struct fake_service *fake, const char *call, int code)
+{
+	fake->failing = call;
+	fake->code = code;
+}
+
+void fake_becomes_fresh(struct fake_service *fake)
+{
+	tree_set_maps(fake->tree, PID, TREE_MAPS_FRESH);
+}
+
+void fake_ends(struct fake_service *fake)
+{
+	tree_end(fake->tree, PID);
+	tree_end(fake->tree, NEW_PID);
+	fake->main_pid = 0;
 }
 
 void fake_service_use(struct heal_context *ctx, struct fake_service *fake)
@@ -256,4 +277,21 @@ void fake_client_use(struct heal_context *ctx, const struct heal_hello *hellos, 
 	fake_hellos = hellos;
 	fake_n_hellos = n;
 	ctx->client_ops = &fake_client_ops;
+}
+
+int fake_server(int *port)
+{
+	struct sockaddr_in name = {.sin_family = AF_INET,
+				   .sin_port = htons((uint16_t)*port),
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(name);
+	const int yes = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&name, len), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &len), 0);
+	*port = ntohs(name.sin_port);
+	return fd;
 }

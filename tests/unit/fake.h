@@ -27,6 +27,11 @@ struct fake_service {
 
 /* A unit as Debian's ssh.service is, with that main process. */
 struct heal_unit fake_unit(pid_t main_pid);
+/* From now on this call fails, with that errno value. */
+void fake_service_fails(struct fake_service *fake, const char *call, int code);
+/* What an action may do to PID: it has the files on disk, as after SIGHUP, or nothing is left. */
+void fake_becomes_fresh(struct fake_service *fake);
+void fake_ends(struct fake_service *fake);
 /* Lets the context ask this instead of systemd, opened already or not yet. */
 void fake_service_use(struct heal_context *ctx, struct fake_service *fake);
 void fake_service_offer(struct heal_context *ctx, struct fake_service *fake);
@@ -51,5 +56,8 @@ void fake_packages_use(struct heal_context *ctx, struct fake_packages *fake);
  * on. Only where the server's first bytes look well is it asked at all.
  */
 void fake_client_use(struct heal_context *ctx, const struct heal_hello *hellos, size_t n);
+
+/* Listens on a port of the loopback: on any when *port is 0, which is then set. */
+int fake_server(int *port);
 
 #endif

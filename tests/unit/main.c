@@ -29,6 +29,28 @@ void test_register(const char *name, CMUnitTestFunction function)
 	};
 }
 
+void assert_words(const char *what, const struct heal_words *words, const char *expected)
+{
+	char found[512] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < words->count; i++)
+		used += (size_t)snprintf(found + used, sizeof(found) - used, "%s|", words->items[i]);
+	assert_row(test_same(found, expected), "%s: %s and not %s", what, found, expected);
+	assert_row(words->count == 0 || !words->items[words->count], "%s: no NULL behind", what);
+}
+
+void assert_text(const struct heal_report *report, enum heal_verb verb, const char *expected)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	assert_int_equal(heal_report_text(out, report, verb), 0);
+	(void)fclose(out);
+	assert_string_equal(text, expected);
+}
+
 /* What one process has run of them, and what it printed. */
 struct shard {
 	pid_t pid;

@@ -357,10 +357,17 @@ void peer_start(struct peer *peer)
 	assert_int_equal(pthread_create(&server->thread, NULL, peer_serve, server), 0);
 }
 
+int peer_connect(struct peer *peer)
+{
+	peer_start(peer);
+	return systemd_open_at(&peer->setup, heal_now_ms() + 2000, &peer->systemd, &peer->error);
+}
+
 void peer_end(struct peer *peer)
 {
 	struct peer_server *server = heal_take(peer->server);
 
+	systemd_close(heal_take(peer->systemd));
 	if (!server)
 		return;
 	(void)close(server->end[1]);

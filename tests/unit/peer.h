@@ -74,6 +74,8 @@ struct peer {
 
 	/* To reach it, with times that a slow machine can keep. */
 	struct systemd_setup setup;
+	struct systemd *systemd; /* who has, by peer_connect() */
+	struct heal_error error;
 	bool is_hurried; /* for test-job: peer_hurry() once it is reached */
 	struct peer_server *server;
 };
@@ -81,6 +83,8 @@ struct peer {
 /* A healthy Debian ssh.service, by the private socket and the bus; no faults. */
 void peer_init(struct peer *peer);
 void peer_start(struct peer *peer);
+/* Starts it, and gives what connecting to it gives. */
+int peer_connect(struct peer *peer);
 /* Makes the times short: for who has no answer to expect, but must get one where it can. */
 void peer_hurry(struct peer *peer);
 /* Ends it, and removes all trees; may be called again. */

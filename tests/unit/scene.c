@@ -7,13 +7,13 @@ void scene_init(struct scene *scene, int deadline_ms)
 
 	*scene = (struct scene){
 		.ctx = tree_context(tree),
-		.fake = {.tree = tree, .unit = fake_unit(SCENE_PID), .main_pid = SCENE_PID},
+		.fake = {.tree = tree, .unit = fake_unit(PID), .main_pid = PID},
 		.listener = {.process.dirfd = -1},
 	};
 	scene->ctx->deadline_ms = heal_now_ms() + deadline_ms;
 	fake_service_use(scene->ctx, &scene->fake);
-	tree_add(tree, &(struct tree_process){.pid = SCENE_PID, .maps = TREE_MAPS_STALE});
-	tree_load(scene->ctx, SCENE_PID, &scene->listener);
+	tree_add(tree, &(struct tree_process){.pid = PID, .maps = TREE_MAPS_STALE});
+	tree_load(scene->ctx, PID, &scene->listener);
 	scene->listener.unit = scene->fake.unit;
 	scene->listener.unit.manager = HEAL_MANAGER_RUNNING;
 	scene->listener.unit.id = strdup(scene->fake.unit.id);
@@ -99,6 +99,19 @@ void scene_see(struct scene *scene, unsigned facts)
 unsigned scene_facts(const struct scene *scene)
 {
 	return heal_facts_of(&scene->ctx->config, scene->ctx->lock, &scene->listener);
+}
+
+void scene_gets_new_process(struct fake_service *fake)
+{
+	tree_end(fake->tree, PID);
+	tree_add(fake->tree, &(struct tree_process){.pid = NEW_PID});
+	fake->main_pid = NEW_PID;
+}
+
+void scene_gets_new_stale_process(struct fake_service *fake)
+{
+	scene_gets_new_process(fake);
+	tree_set_maps(fake->tree, NEW_PID, TREE_MAPS_STALE);
 }
 
 void scene_done(struct scene *scene)

@@ -5,8 +5,6 @@
 #include "fake.h"
 #include "test.h"
 
-#define SCENE_PID 34
-
 /* A stale listener, the main process of ssh.service, in a tree of its own. */
 struct scene {
 	struct heal_context *ctx;
@@ -20,6 +18,9 @@ void scene_init(struct scene *scene, int deadline_ms);
 void scene_see(struct scene *scene, unsigned facts);
 /* What follows from what was seen. */
 unsigned scene_facts(const struct scene *scene);
+/* Actions of the fake: an sshd in the place of the old one. */
+void scene_gets_new_process(struct fake_service *fake);
+void scene_gets_new_stale_process(struct fake_service *fake);
 void scene_done(struct scene *scene);
 #define _cleanup_scene_ _cleanup_(scene_done)
 

@@ -6,8 +6,11 @@
 
 #include "scene.h"
 
-#define PID SCENE_PID
-#define NEW_PID 99
+#define RELOAD "reload ssh.service; "
+#define ASK "reset_failed ssh.service; unit_of 34; "
+#define RESTART ASK "restart ssh.service; "
+#define DOWN                                                                                 \
+	"CRITICAL: sshd is DOWN, nothing listens any more; type: systemctl start ssh.service"
 #define CAN_RELOAD (HEAL_FACT_STALE | HEAL_FACT_CAN_RELOAD)
 
 static void act(struct scene *scene, unsigned facts)
@@ -22,32 +25,6 @@ static void show(struct scene *scene, unsigned facts)
 	scene_see(scene, facts);
 	heal_plan_show(scene->ctx, &scene->listener, false, &scene->notes);
 	assert_int_equal(scene->notes.count, 0);
-}
-
-/* What sshd does on SIGHUP: the same process, with the files on disk. */
-static void becomes_fresh(struct fake_service *fake)
-{
-	tree_set_maps(fake->tree, PID, TREE_MAPS_FRESH);
-}
-
-static void gets_new_process(struct fake_service *fake)
-{
-	tree_end(fake->tree, PID);
-	tree_add(fake->tree, &(struct tree_process){.pid = NEW_PID});
-	fake->main_pid = NEW_PID;
-}
-
-static void gets_new_stale_process(struct fake_service *fake)
-{
-	tree_end(fake->tree, PID);
-	tree_add(fake->tree, &(struct tree_process){.pid = NEW_PID, .maps = TREE_MAPS_STALE});
-	fake->main_pid = NEW_PID;
-}
-
-static void ends(struct fake_service *fake)
-{
-	tree_end(fake->tree, PID);
-	fake->main_pid = 0;
 }
 
 static void closes_its_sockets(struct fake_service *fake)
@@ -135,9 +112,9 @@ HEAL_TEST(act_reloads_and_proves_it)
 	_cleanup_scene_ struct scene scene;
 
 	scene_init(&scene, 2000);
-	scene.fake.on_reload = becomes_fresh;
+	scene.fake.on_reload = fake_becomes_fresh;
 	act(&scene, CAN_RELOAD);
-	assert_outcome(&scene, HEAL_PLAN_RELOAD, HEAL_OUTCOME_HEALED, "", "reload ssh.service; ");
+	assert_outcome(&scene, HEAL_PLAN_RELOAD, HEAL_OUTCOME_HEALED, "", RELOAD);
 	assert_int_equal(scene.listener.process.pid, PID);
 	/* What was stale stays for the report. */
 	assert_int_equal(scene.listener.evidence.n_stale, 1);
@@ -149,119 +126,97 @@ HEAL_TEST(act_restarts_where_the_reload_was_not_enough)
 	_cleanup_scene_ struct scene scene;
 
 	scene_init(&scene, 60);
-	scene.fake.on_restart = gets_new_process;
+	scene.fake.on_restart = scene_gets_new_process;
 	act(&scene, CAN_RELOAD);
 	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_HEALED, "",
-		       "reload ssh.service; reset_failed ssh.service; unit_of 34; restart ssh.service; ");
+		       RELOAD RESTART);
 	assert_int_equal(scene.listener.process.pid, NEW_PID);
 	assert_int_equal(scene.listener.process.start_time, 228000 + NEW_PID);
 	assert_int_equal(scene.listener.process.n_addresses, 2);
 	assert_int_equal(scene.listener.evidence.n_stale, 1);
 }
 
-HEAL_TEST(act_restarts_at_once_where_there_is_no_reload)
+struct act_row {
+	const char *what;
+	int deadline_ms;
+	unsigned facts;
+	const char *failing;
+	int code;
+	void (*on_reload)(struct fake_service *fake);
+	void (*on_restart)(struct fake_service *fake);
+	enum heal_plan plan;
+	enum heal_outcome outcome;
+	const char *reason; /* NULL: that of the plan */
+	const char *detail;
+	const char *calls;
+	pid_t pid;
+};
+
+static void assert_act(const struct act_row *row)
 {
 	_cleanup_scene_ struct scene scene;
+	const struct heal_result *result = &scene.listener.result;
 
-	scene_init(&scene, 2000);
-	scene.fake.on_restart = gets_new_process;
-	act(&scene, HEAL_FACT_STALE);
-	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_HEALED, "",
-		       "reset_failed ssh.service; unit_of 34; restart ssh.service; ");
-	assert_int_equal(scene.listener.process.pid, NEW_PID);
+	scene_init(&scene, row->deadline_ms);
+	fake_service_fails(&scene.fake, row->failing, row->code);
+	scene.fake.on_reload = row->on_reload;
+	scene.fake.on_restart = row->on_restart;
+	act(&scene, row->facts);
+	assert_row(test_same(scene.fake.calls, row->calls), "%s: %s", row->what, scene.fake.calls);
+	assert_row(result->plan == row->plan, "%s: plan %d", row->what, (int)result->plan);
+	assert_row(result->outcome == row->outcome, "%s: %d", row->what, (int)result->outcome);
+	assert_row(!row->reason || test_same(result->reason, row->reason), "%s: %s", row->what,
+		   result->reason);
+	assert_row(test_same(result->detail, row->detail), "%s: %s", row->what, result->detail);
+	assert_row(scene.listener.process.pid == row->pid, "%s: pid %d", row->what,
+		   (int)scene.listener.process.pid);
+	tree_remove_all();
 }
 
-HEAL_TEST(act_never_reloads_a_socket_activated_listener)
+HEAL_TEST(act_ends_as_the_process_and_systemd_tell)
 {
-	_cleanup_scene_ struct scene scene;
+	static const struct act_row rows[] = {
+		{"restarts at once where there is no reload", 2000, HEAL_FACT_STALE,
+		 .on_restart = scene_gets_new_process, .plan = HEAL_PLAN_RESTART,
+		 .outcome = HEAL_OUTCOME_HEALED, .detail = "", .calls = RESTART, .pid = NEW_PID},
+		{"never reloads a socket-activated listener", 2000,
+		 CAN_RELOAD | HEAL_FACT_SOCKET_ACTIVATED, .on_restart = scene_gets_new_process,
+		 .plan = HEAL_PLAN_RESTART, .outcome = HEAL_OUTCOME_HEALED, .detail = "",
+		 .calls = RESTART, .pid = NEW_PID},
+		{"tries no restart after a reload that failed", 2000, CAN_RELOAD, "reload", ECANCELED,
+		 .plan = HEAL_PLAN_RELOAD, .outcome = HEAL_OUTCOME_FAILED,
+		 .detail = "reload did not work", .calls = RELOAD, .pid = PID},
+		{"fails when the restart fails", 2000, HEAL_FACT_STALE, "restart", ECANCELED,
+		 .plan = HEAL_PLAN_RESTART, .outcome = HEAL_OUTCOME_FAILED,
+		 .detail = "restart did not work", .calls = RESTART, .pid = PID},
+		{"fails when it still is stale after the restart", 60, CAN_RELOAD,
+		 .on_restart = scene_gets_new_stale_process, .plan = HEAL_PLAN_RESTART,
+		 .outcome = HEAL_OUTCOME_FAILED, .detail = "sshd still runs deleted files",
+		 .calls = RELOAD RESTART, .pid = PID},
+		{"fails when nothing listens any more: it has ended", 60, CAN_RELOAD,
+		 .on_reload = fake_ends, .plan = HEAL_PLAN_RESTART, .outcome = HEAL_OUTCOME_FAILED,
+		 .detail = DOWN, .calls = RELOAD, .pid = PID},
+		{"fails when nothing listens any more: its sockets are closed", 60, CAN_RELOAD,
+		 .on_reload = closes_its_sockets, .plan = HEAL_PLAN_RESTART,
+		 .outcome = HEAL_OUTCOME_FAILED, .detail = DOWN, .calls = RELOAD, .pid = PID},
+		{"fails when the unit has no process after the restart", 60, HEAL_FACT_STALE,
+		 .on_restart = fake_ends, .plan = HEAL_PLAN_RESTART, .outcome = HEAL_OUTCOME_FAILED,
+		 .detail = DOWN, .calls = RESTART, .pid = PID},
+		{"restarts nothing whose start limit cannot be reset", 500, HEAL_FACT_STALE,
+		 "reset_failed", EACCES, .plan = HEAL_PLAN_WARN, .outcome = HEAL_OUTCOME_WARNED,
+		 .reason = "its unit's start limit is spent, a restart would leave it stopped",
+		 .detail = "", .calls = ASK, .pid = PID},
+		{"restarts nothing that systemd does not tell of any more", 500, HEAL_FACT_STALE,
+		 "unit_of", ETIMEDOUT, .plan = HEAL_PLAN_WARN, .outcome = HEAL_OUTCOME_WARNED,
+		 .reason = "systemd cannot be asked", .detail = "", .calls = ASK, .pid = PID},
+		{"does not start again what somebody else has stopped", 500, CAN_RELOAD, "reload",
+		 EACCES, .on_reload = fake_ends, .plan = HEAL_PLAN_RELOAD,
+		 .outcome = HEAL_OUTCOME_FAILED, .detail = "reload did not work", .calls = RELOAD,
+		 .pid = PID},
+	};
 
-	scene_init(&scene, 2000);
-	scene.fake.on_restart = gets_new_process;
-	act(&scene, CAN_RELOAD | HEAL_FACT_SOCKET_ACTIVATED);
-	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_HEALED, "",
-		       "reset_failed ssh.service; unit_of 34; restart ssh.service; ");
-}
-
-HEAL_TEST(act_tries_no_restart_after_a_reload_that_failed)
-{
-	_cleanup_scene_ struct scene scene;
-
-	scene_init(&scene, 2000);
-	scene.fake.failing = "reload";
-	scene.fake.code = ECANCELED;
-	act(&scene, CAN_RELOAD);
-	assert_outcome(&scene, HEAL_PLAN_RELOAD, HEAL_OUTCOME_FAILED, "reload did not work",
-		       "reload ssh.service; ");
-	assert_int_equal(scene.listener.process.pid, PID);
-}
-
-HEAL_TEST(act_fails_when_the_restart_fails)
-{
-	_cleanup_scene_ struct scene scene;
-
-	scene_init(&scene, 2000);
-	scene.fake.failing = "restart";
-	scene.fake.code = ECANCELED;
-	act(&scene, HEAL_FACT_STALE);
-	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_FAILED, "restart did not work",
-		       "reset_failed ssh.service; unit_of 34; restart ssh.service; ");
-}
-
-HEAL_TEST(act_fails_when_it_still_is_stale_after_the_restart)
-{
-	_cleanup_scene_ struct scene scene;
-
-	scene_init(&scene, 60);
-	scene.fake.on_restart = gets_new_stale_process;
-	act(&scene, CAN_RELOAD);
-	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_FAILED,
-		       "sshd still runs deleted files",
-		       "reload ssh.service; reset_failed ssh.service; unit_of 34; restart ssh.service; ");
-}
-
-HEAL_TEST(act_fails_when_nothing_listens_any_more)
-{
-	static void (*const ways[])(struct fake_service *) = {ends, closes_its_sockets};
-
-	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
-		_cleanup_scene_ struct scene scene;
-
-		scene_init(&scene, 60);
-		scene.fake.on_reload = ways[i];
-		act(&scene, CAN_RELOAD);
-		assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_FAILED,
-			       "CRITICAL: sshd is DOWN, nothing listens any more; type: "
-			       "systemctl start ssh.service",
-			       "reload ssh.service; ");
-		tree_remove_all();
-	}
-}
-
-HEAL_TEST(act_fails_when_the_unit_has_no_process_after_the_restart)
-{
-	_cleanup_scene_ struct scene scene;
-
-	scene_init(&scene, 60);
-	scene.fake.on_restart = ends;
-	act(&scene, HEAL_FACT_STALE);
-	assert_outcome(&scene, HEAL_PLAN_RESTART, HEAL_OUTCOME_FAILED,
-		       "CRITICAL: sshd is DOWN, nothing listens any more; type: systemctl start "
-		       "ssh.service",
-		       "reset_failed ssh.service; unit_of 34; restart ssh.service; ");
-}
-
-HEAL_TEST(act_restarts_nothing_whose_start_limit_cannot_be_reset)
-{
-	_cleanup_scene_ struct scene scene;
-
-	scene_init(&scene, 500);
-	scene.fake.failing = "reset_failed";
-	scene.fake.code = EACCES;
-	act(&scene, HEAL_FACT_STALE);
-	assert_string_equal(scene.fake.calls, "reset_failed ssh.service; unit_of 34; ");
-	assert_int_equal(scene.listener.result.outcome, HEAL_OUTCOME_WARNED);
-	assert_string_equal(scene.listener.result.reason, "its unit's start limit is spent, a restart "
-						   "would leave it stopped");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		assert_act(&rows[i]);
 }
 
 HEAL_TEST(act_looks_again_for_sessions_right_before_a_restart)
@@ -274,22 +229,9 @@ HEAL_TEST(act_looks_again_for_sessions_right_before_a_restart)
 	tree_add(scene.fake.tree,
 		 &(struct tree_process){.pid = 200, .ppid = PID, .title = "sshd: root@pts/0|"});
 	act(&scene, HEAL_FACT_STALE);
-	assert_string_equal(scene.fake.calls, "reset_failed ssh.service; unit_of 34; ");
+	assert_string_equal(scene.fake.calls, ASK);
 	assert_int_equal(scene.listener.result.outcome, HEAL_OUTCOME_WARNED);
 	assert_string_equal(scene.listener.result.reason, "a restart would end open sessions");
-}
-
-HEAL_TEST(act_restarts_nothing_that_systemd_does_not_tell_of_any_more)
-{
-	_cleanup_scene_ struct scene scene;
-
-	scene_init(&scene, 500);
-	scene.fake.failing = "unit_of";
-	scene.fake.code = ETIMEDOUT;
-	act(&scene, HEAL_FACT_STALE);
-	assert_string_equal(scene.fake.calls, "reset_failed ssh.service; unit_of 34; ");
-	assert_int_equal(scene.listener.result.outcome, HEAL_OUTCOME_WARNED);
-	assert_string_equal(scene.listener.result.reason, "systemd cannot be asked");
 }
 
 HEAL_TEST(act_begins_nothing_that_it_has_no_time_to_prove)
@@ -311,9 +253,9 @@ HEAL_TEST(act_begins_nothing_that_it_has_no_time_to_prove)
 
 		scene_init(&scene, rows[i].left_ms);
 		scene.ctx->config.deadline_ms = rows[i].deadline_ms;
-		scene.fake.on_reload = becomes_fresh;
+		scene.fake.on_reload = fake_becomes_fresh;
 		act(&scene, CAN_RELOAD);
-		assert_row(test_same(scene.fake.calls, rows[i].acts ? "reload ssh.service; " : ""),
+		assert_row(test_same(scene.fake.calls, rows[i].acts ? RELOAD : ""),
 			   "row %zu: %s", i, scene.fake.calls);
 		assert_row(rows[i].acts ||
 				   test_same(scene.listener.result.reason,
@@ -322,19 +264,6 @@ HEAL_TEST(act_begins_nothing_that_it_has_no_time_to_prove)
 			   "row %zu: %s", i, scene.listener.result.reason);
 		tree_remove_all();
 	}
-}
-
-HEAL_TEST(act_does_not_start_again_what_somebody_else_has_stopped)
-{
-	_cleanup_scene_ struct scene scene;
-
-	scene_init(&scene, 500);
-	scene.fake.failing = "reload";
-	scene.fake.code = EACCES;
-	scene.fake.on_reload = ends;
-	act(&scene, CAN_RELOAD);
-	assert_outcome(&scene, HEAL_PLAN_RELOAD, HEAL_OUTCOME_FAILED, "reload did not work",
-		       "reload ssh.service; ");
 }
 
 HEAL_TEST(warning_gives_no_advice_that_would_do_harm)
@@ -380,7 +309,7 @@ HEAL_TEST(act_warns_where_no_restart_may_follow_the_reload)
 	scene_init(&scene, 60);
 	scene.listener.unit.kills_cgroup = true;
 	act(&scene, CAN_RELOAD | HEAL_FACT_KILLS_SESSIONS);
-	assert_string_equal(scene.fake.calls, "reload ssh.service; ");
+	assert_string_equal(scene.fake.calls, RELOAD);
 	assert_int_equal(scene.listener.result.plan, HEAL_PLAN_WARN);
 	assert_int_equal(scene.listener.result.outcome, HEAL_OUTCOME_WARNED);
 	assert_string_equal(scene.listener.result.reason, "a restart would end open sessions");

@@ -7,36 +7,30 @@
 #define JOIN "bus Hello GetNameOwner AddMatch Subscribe "
 #define PROPERTY "asking systemd for MainPID of ssh.service"
 
-static void close_systemd(struct systemd **systemd)
+static int ask(struct peer *peer, dbus_uint32_t *ret)
 {
-	systemd_close(*systemd);
-}
-#define _cleanup_systemd_ _cleanup_(close_systemd)
-
-static int open_systemd(struct peer *peer, struct systemd **ret, struct heal_error *error)
-{
-	peer_start(peer);
-	return systemd_open_at(&peer->setup, heal_now_ms() + 2000, ret, error);
+	return systemd_get_basic(peer->systemd, UNIT_PATH, SYSTEMD_SERVICE, "MainPID", "u", ret,
+				 &peer->error);
 }
 
-static int ask(struct systemd *systemd, dbus_uint32_t *ret, struct heal_error *error)
+/* It is connected to, asked, and gives an answer, which all in all takes these calls. */
+static void assert_answer(struct peer *peer, size_t row, const char *calls)
 {
-	return systemd_get_basic(systemd, UNIT_PATH, SYSTEMD_SERVICE, "MainPID", "u", ret, error);
+	dbus_uint32_t pid = 0;
+
+	assert_row(peer_connect(peer) == 0, "row %zu: %s", row, peer->error.message);
+	assert_row(ask(peer, &pid) == 0, "row %zu: %s", row, peer->error.message);
+	peer_end(peer);
+	assert_row(pid == 34, "row %zu: %u", row, pid);
+	assert_row(test_same(peer->calls, calls), "row %zu: %s", row, peer->calls);
 }
 
 HEAL_TEST(bus_prefers_the_private_socket)
 {
 	_cleanup_peer_ struct peer peer;
-	_cleanup_systemd_ struct systemd *systemd = NULL;
-	struct heal_error error = {0};
-	dbus_uint32_t pid = 0;
 
 	peer_init(&peer);
-	assert_int_equal(open_systemd(&peer, &systemd, &error), 0);
-	assert_int_equal(ask(systemd, &pid, &error), 0);
-	peer_end(&peer);
-	assert_int_equal(pid, 34);
-	assert_string_equal(peer.calls, "private Ping MainPID ");
+	assert_answer(&peer, 0, "private Ping MainPID ");
 	/* PID 1 may read 256 bytes with the handshake, and then looks no further until more comes. */
 	assert_true(peer.first_len > 256);
 }
@@ -59,21 +53,14 @@ HEAL_TEST(bus_is_taken_where_the_private_socket_cannot_be_had)
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_peer_ struct peer peer;
-		_cleanup_systemd_ struct systemd *systemd = NULL;
-		struct heal_error error = {0};
 		int64_t start = heal_now_ms();
-		dbus_uint32_t pid = 0;
 
 		peer_init(&peer);
 		peer.setup.retry_ms = rows[i].is_deaf ? 120 : 4000;
 		peer.has_private = rows[i].has_private;
 		peer.is_deaf = rows[i].is_deaf;
 		peer.faults = rows[i].faults;
-		assert_int_equal(open_systemd(&peer, &systemd, &error), 0);
-		assert_int_equal(ask(systemd, &pid, &error), 0);
-		peer_end(&peer);
-		assert_row(pid == 34, "row %zu: %u", i, pid);
-		assert_row(test_same(peer.calls, rows[i].calls), "row %zu: %s", i, peer.calls);
+		assert_answer(&peer, i, rows[i].calls);
 		assert_true(!rows[i].is_deaf || heal_now_ms() - start >= 60);
 	}
 }
@@ -88,18 +75,16 @@ HEAL_TEST(bus_is_not_asked_of_a_systemd_that_has_no_time)
 						    {calls[i], PEER_SILENCE, NULL},
 						    {0}};
 		_cleanup_peer_ struct peer peer;
-		_cleanup_systemd_ struct systemd *systemd = NULL;
-		struct heal_error error = {0};
 		int64_t start = heal_now_ms();
 
 		peer_init(&peer);
 		peer_hurry(&peer);
 		peer.faults = faults;
-		assert_int_equal(open_systemd(&peer, &systemd, &error), -ETIMEDOUT);
+		assert_int_equal(peer_connect(&peer), -ETIMEDOUT);
 		assert_in_range(heal_now_ms() - start, 15, 1000);
 		peer_end(&peer);
 		assert_null(strstr(peer.calls, "bus"));
-		assert_string_equal(error.message,
+		assert_string_equal(peer.error.message,
 				    "connecting to systemd: systemd's private socket: greeting "
 				    "systemd: no answer in time");
 	}
@@ -128,13 +113,11 @@ HEAL_TEST(bus_waits_for_a_systemd_that_is_executing_itself_anew)
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_peer_ struct peer peer;
-		_cleanup_systemd_ struct systemd *systemd = NULL;
-		struct heal_error error = {0};
 
 		peer_init(&peer);
 		peer.has_private = rows[i].has_private;
 		peer.faults = rows[i].faults;
-		assert_int_equal(open_systemd(&peer, &systemd, &error), 0);
+		assert_int_equal(peer_connect(&peer), 0);
 		peer_end(&peer);
 		assert_row(test_same(peer.calls, rows[i].calls), "row %zu: %s", i, peer.calls);
 	}
@@ -143,19 +126,19 @@ HEAL_TEST(bus_waits_for_a_systemd_that_is_executing_itself_anew)
 HEAL_TEST(bus_says_why_nobody_can_be_reached)
 {
 	_cleanup_peer_ struct peer peer;
-	_cleanup_systemd_ struct systemd *systemd = NULL;
-	struct heal_error error = {0};
 	int64_t start = heal_now_ms();
 
 	peer_init(&peer);
 	peer_hurry(&peer);
 	peer.has_private = peer.has_bus = false;
-	assert_int_equal(open_systemd(&peer, &systemd, &error), -ENOTCONN);
+	assert_int_equal(peer_connect(&peer), -ENOTCONN);
 	assert_in_range(heal_now_ms() - start, 15, 1000);
-	assert_null(systemd);
-	assert_non_null(strstr(error.message, "connecting to systemd: systemd's private socket: "));
-	assert_non_null(strstr(error.message, "/private: No such file or directory; the system bus: "));
-	assert_non_null(strstr(error.message, "/bus: No such file or directory"));
+	assert_null(peer.systemd);
+	assert_non_null(strstr(peer.error.message,
+			       "connecting to systemd: systemd's private socket: "));
+	assert_non_null(strstr(peer.error.message,
+			       "/private: No such file or directory; the system bus: "));
+	assert_non_null(strstr(peer.error.message, "/bus: No such file or directory"));
 }
 
 HEAL_TEST(bus_that_is_silent_costs_a_limited_time)
@@ -168,8 +151,6 @@ HEAL_TEST(bus_that_is_silent_costs_a_limited_time)
 						    {calls[i], PEER_SILENCE, NULL},
 						    {0}};
 		_cleanup_peer_ struct peer peer;
-		_cleanup_systemd_ struct systemd *systemd = NULL;
-		struct heal_error error = {0};
 		int64_t start = heal_now_ms();
 		int r;
 
@@ -177,11 +158,11 @@ HEAL_TEST(bus_that_is_silent_costs_a_limited_time)
 		peer_hurry(&peer);
 		peer.has_private = false;
 		peer.faults = faults;
-		r = open_systemd(&peer, &systemd, &error);
+		r = peer_connect(&peer);
 		assert_row(r == -ETIMEDOUT, "%s: %d", calls[i], r);
 		assert_in_range(heal_now_ms() - start, 15, 1000);
-		assert_row(strstr(error.message, "no answer in time"), "%s: %s", calls[i],
-			   error.message);
+		assert_row(strstr(peer.error.message, "no answer in time"), "%s: %s", calls[i],
+			   peer.error.message);
 	}
 }
 
@@ -202,18 +183,11 @@ HEAL_TEST(bus_asks_again_what_was_not_answered)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct peer_fault faults[] = {rows[i].fault, {0}};
 		_cleanup_peer_ struct peer peer;
-		_cleanup_systemd_ struct systemd *systemd = NULL;
-		struct heal_error error = {0};
-		dbus_uint32_t pid = 0;
 
 		peer_init(&peer);
 		peer.setup.call_ms = 80;
 		peer.faults = faults;
-		assert_int_equal(open_systemd(&peer, &systemd, &error), 0);
-		assert_int_equal(ask(systemd, &pid, &error), 0);
-		peer_end(&peer);
-		assert_row(pid == 34, "row %zu: %u", i, pid);
-		assert_row(test_same(peer.calls, rows[i].calls), "row %zu: %s", i, peer.calls);
+		assert_answer(&peer, i, rows[i].calls);
 	}
 }
 
@@ -230,17 +204,11 @@ HEAL_TEST(bus_without_systemd_for_a_moment_is_asked_again)
 	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
 		const struct peer_fault faults[] = {{"MainPID", PEER_ERROR, errors[i]}, {0}};
 		_cleanup_peer_ struct peer peer;
-		_cleanup_systemd_ struct systemd *systemd = NULL;
-		struct heal_error error = {0};
-		dbus_uint32_t pid = 0;
 
 		peer_init(&peer);
 		peer.has_private = false;
 		peer.faults = faults;
-		assert_int_equal(open_systemd(&peer, &systemd, &error), 0);
-		assert_row(ask(systemd, &pid, &error) == 0, "%s: %s", errors[i], error.message);
-		peer_end(&peer);
-		assert_row(pid == 34, "%s: %u", errors[i], pid);
+		assert_answer(&peer, i, JOIN "MainPID " JOIN "MainPID ");
 	}
 }
 
@@ -256,18 +224,11 @@ HEAL_TEST(bus_comes_back_by_the_way_that_is_left)
 		{0},
 	};
 	_cleanup_peer_ struct peer peer;
-	_cleanup_systemd_ struct systemd *systemd = NULL;
-	struct heal_error error = {0};
-	dbus_uint32_t pid = 0;
 
 	peer_init(&peer);
 	peer.faults = faults;
-	assert_int_equal(open_systemd(&peer, &systemd, &error), 0);
-	assert_int_equal(ask(systemd, &pid, &error), 0);
-	peer_end(&peer);
-	assert_string_equal(peer.calls, "private Ping " JOIN "MainPID "
-					"private Ping bus private Ping MainPID ");
-	assert_int_equal(pid, 34);
+	assert_answer(&peer, 0, "private Ping " JOIN "MainPID "
+			     "private Ping bus private Ping MainPID ");
 }
 
 HEAL_TEST(bus_gives_up_in_time_and_names_the_unit)
@@ -288,8 +249,6 @@ HEAL_TEST(bus_gives_up_in_time_and_names_the_unit)
 			{"private", rows[i].act, NULL}, {0},
 		};
 		_cleanup_peer_ struct peer peer;
-		_cleanup_systemd_ struct systemd *systemd = NULL;
-		struct heal_error error = {0};
 		dbus_uint32_t pid = 77;
 		int64_t start;
 		int r;
@@ -297,22 +256,22 @@ HEAL_TEST(bus_gives_up_in_time_and_names_the_unit)
 		peer_init(&peer);
 		peer.has_bus = false;
 		peer.faults = faults;
-		assert_int_equal(open_systemd(&peer, &systemd, &error), 0);
+		assert_int_equal(peer_connect(&peer), 0);
 		if (rows[i].act == PEER_SILENCE)
 			peer_hurry(&peer);
 		/* One attempt is all that there is time for. */
 		peer.setup.pause_ms = peer.setup.retry_ms + 1;
 		start = heal_now_ms();
-		r = ask(systemd, &pid, &error);
+		r = ask(&peer, &pid);
 		assert_true(heal_now_ms() - start < 1000);
-		assert_row(r == rows[i].result, "row %zu: %d, %s", i, r, error.message);
-		assert_row(strncmp(error.message, PROPERTY ": ", sizeof(PROPERTY ": ") - 1) == 0 &&
-				   strstr(error.message, rows[i].end),
-			   "row %zu: %s", i, error.message);
+		assert_row(r == rows[i].result, "row %zu: %d, %s", i, r, peer.error.message);
+		assert_row(strncmp(peer.error.message, PROPERTY ": ", sizeof(PROPERTY ": ") - 1) == 0 &&
+				   strstr(peer.error.message, rows[i].end),
+			   "row %zu: %s", i, peer.error.message);
 		/* Nor is there time for one now. */
-		systemd->deadline_ms = heal_now_ms() - 1;
-		assert_int_equal(ask(systemd, &pid, &error), -ENOTCONN);
-		assert_string_equal(error.message, PROPERTY ": the connection to systemd broke");
+		peer.systemd->deadline_ms = heal_now_ms() - 1;
+		assert_int_equal(ask(&peer, &pid), -ENOTCONN);
+		assert_string_equal(peer.error.message, PROPERTY ": the connection to systemd broke");
 		assert_int_equal(pid, 77);
 	}
 }
@@ -335,19 +294,17 @@ HEAL_TEST(bus_takes_no_answer_for_what_it_is_not)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct peer_fault faults[] = {rows[i].fault, {0}};
 		_cleanup_peer_ struct peer peer;
-		_cleanup_systemd_ struct systemd *systemd = NULL;
-		struct heal_error error = {0};
 		dbus_uint32_t pid = 77;
 		int r;
 
 		peer_init(&peer);
 		peer.faults = faults;
-		assert_int_equal(open_systemd(&peer, &systemd, &error), 0);
-		r = ask(systemd, &pid, &error);
+		assert_int_equal(peer_connect(&peer), 0);
+		r = ask(&peer, &pid);
 		peer_end(&peer);
 		assert_row(r == rows[i].result, "row %zu: %d", i, r);
-		assert_row(test_same(error.message, rows[i].message), "row %zu: %s", i,
-			   error.message);
+		assert_row(test_same(peer.error.message, rows[i].message), "row %zu: %s", i,
+			   peer.error.message);
 		/* It was said: there is nothing to ask again. */
 		assert_string_equal(peer.calls, "private Ping MainPID ");
 		assert_int_equal(pid, 77);
@@ -358,29 +315,26 @@ HEAL_TEST(bus_wants_an_owner_that_is_a_name)
 {
 	static const struct peer_fault faults[] = {{"GetNameOwner", PEER_NO_VALUE, NULL}, {0}};
 	_cleanup_peer_ struct peer peer;
-	_cleanup_systemd_ struct systemd *systemd = NULL;
-	struct heal_error error = {0};
 
 	peer_init(&peer);
 	peer.has_private = false;
 	peer.faults = faults;
 	/* The second time it is. */
-	assert_int_equal(open_systemd(&peer, &systemd, &error), 0);
-	assert_string_equal(systemd->peer, ":1.3");
+	assert_int_equal(peer_connect(&peer), 0);
+	assert_string_equal(peer.systemd->peer, ":1.3");
 }
 
 HEAL_TEST(bus_asks_nothing_beyond_the_deadline)
 {
 	_cleanup_peer_ struct peer peer;
-	struct systemd *systemd = NULL;
-	struct heal_error error = {0};
 
 	peer_init(&peer);
 	peer.faults = (const struct peer_fault[]){{"private", PEER_SILENCE, NULL}, {0}};
 	peer_start(&peer);
-	assert_int_equal(systemd_open_at(&peer.setup, heal_now_ms() - 1, &systemd, &error),
+	assert_int_equal(systemd_open_at(&peer.setup, heal_now_ms() - 1, &peer.systemd,
+					 &peer.error),
 			 -ETIMEDOUT);
-	assert_null(systemd);
+	assert_null(peer.systemd);
 }
 
 HEAL_TEST(bus_names_objects_as_people_do)

@@ -66,19 +66,6 @@ HEAL_TEST(client_goes_on_to_the_key_exchange_only_behind_a_banner)
 	}
 }
 
-/* A port of the loopback with nobody behind it. */
-static int free_port(void)
-{
-	struct sockaddr_in name = {.sin_family = AF_INET,
-				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(name);
-	_cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_int_equal(bind(fd, (struct sockaddr *)&name, len), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &len), 0);
-	return ntohs(name.sin_port);
-}
-
 HEAL_TEST(client_probe_of_a_port_where_nobody_listens_is_refused)
 {
 	static const char *const hosts[] = {"127.0.0.1", "0.0.0.0"};
@@ -87,8 +74,11 @@ HEAL_TEST(client_probe_of_a_port_where_nobody_listens_is_refused)
 	for (size_t i = 0; i < ARRAY_SIZE(hosts); i++) {
 		struct heal_hello hello;
 		char address[64];
+		int port = 0;
 
-		(void)snprintf(address, sizeof(address), "%s:%d", hosts[i], free_port());
+		/* Free again, and so with nobody behind it. */
+		(void)close(fake_server(&port));
+		(void)snprintf(address, sizeof(address), "%s:%d", hosts[i], port);
 		heal_client_probe(ctx, address, 500, &hello);
 		assert_row(hello.fate == HEAL_FATE_REFUSED, "%s: %d", address, (int)hello.fate);
 	}
@@ -179,50 +169,56 @@ HEAL_TEST(process_is_started_with_its_arguments_and_nothing_of_our_environment)
 	(void)close(out[1]);
 }
 
+/* Starts a shell whose output can be read at *out. */
+static pid_t start_script(char *script, int *out)
+{
+	char *argv[] = {(char *)"sh", (char *)"-c", script, NULL};
+	int fds[2];
+	pid_t pid;
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	assert_int_equal(test_start("/bin/sh", argv, (int[3]){-1, fds[1], -1}, &pid), 0);
+	(void)close(fds[1]);
+	*out = fds[0];
+	return pid;
+}
+
+/* Whoever could write to it has ended. */
+static void assert_ends(int fd)
+{
+	struct pollfd poller = {.fd = fd, .events = POLLIN};
+	char byte;
+
+	assert_int_equal(poll(&poller, 1, 2000), 1);
+	assert_int_equal(read(fd, &byte, 1), 0);
+}
+
 HEAL_TEST(process_that_does_not_end_is_ended_with_its_group)
 {
 	TEST_NEEDS_PIDFDS();
 	char script[] = "sleep 30 & wait";
-	char *argv[] = {(char *)"sh", (char *)"-c", script, NULL};
-	struct pollfd poller = {.events = POLLIN};
+	_cleanup_close_ int out = -1;
 	int status = -1;
-	int out[2];
-	char byte;
-	pid_t pid;
+	pid_t pid = start_script(script, &out);
 
-	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-	assert_int_equal(test_start("/bin/sh", argv, (int[3]){-1, out[1], -1}, &pid), 0);
-	(void)close(out[1]);
-	poller.fd = out[0];
 	assert_int_equal(heal_spawn_wait(pid, 20, &status), -ETIMEDOUT);
 	assert_int_equal(heal_spawn_end(pid), 0);
 	/* The end of file says that the child's child has ended, too. */
-	assert_int_equal(poll(&poller, 1, 2000), 1);
-	assert_int_equal(read(out[0], &byte, 1), 0);
-	(void)close(out[0]);
+	assert_ends(out);
 }
 
 HEAL_TEST(process_that_has_ended_leaves_nothing_behind_in_its_group)
 {
 	TEST_NEEDS_PIDFDS();
 	char script[] = "sleep 30 & exit 7";
-	char *argv[] = {(char *)"sh", (char *)"-c", script, NULL};
-	struct pollfd poller = {.events = POLLIN};
+	_cleanup_close_ int out = -1;
 	int status = -1;
-	int out[2];
-	char byte;
-	pid_t pid;
+	pid_t pid = start_script(script, &out);
 
-	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-	assert_int_equal(test_start("/bin/sh", argv, (int[3]){-1, out[1], -1}, &pid), 0);
-	(void)close(out[1]);
 	assert_int_equal(heal_spawn_wait(pid, 2000, &status), 0);
 	assert_int_equal(status, 7);
 	/* The end of file says that what it has started has ended, too. */
-	poller.fd = out[0];
-	assert_int_equal(poll(&poller, 1, 2000), 1);
-	assert_int_equal(read(out[0], &byte, 1), 0);
-	(void)close(out[0]);
+	assert_ends(out);
 }
 
 HEAL_TEST(process_that_is_not_there_is_an_error)
@@ -233,24 +229,6 @@ HEAL_TEST(process_that_is_not_there_is_an_error)
 
 	assert_int_equal(test_start("/nonexistent/none", argv, (int[3]){-1, -1, -1}, &pid),
 			 -ENOENT);
-}
-
-/* Listens on a port of the loopback: on any when *port is 0, which is then set. */
-static int listen_on(int *port)
-{
-	struct sockaddr_in name = {.sin_family = AF_INET,
-				   .sin_port = htons((uint16_t)*port),
-				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(name);
-	const int yes = 1;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)), 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&name, len), 0);
-	assert_int_equal(listen(fd, 8), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &len), 0);
-	*port = ntohs(name.sin_port);
-	return fd;
 }
 
 struct wanted {
@@ -272,7 +250,7 @@ HEAL_TEST(diag_lists_sockets_that_listen_and_no_connections)
 				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct wanted wanted = {.n = 0};
 	int port = 0;
-	int fd = listen_on(&port);
+	int fd = fake_server(&port);
 	int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int diag = diag_open();
 	int server;
@@ -293,22 +271,30 @@ HEAL_TEST(diag_lists_sockets_that_listen_and_no_connections)
 	(void)close(diag);
 }
 
-HEAL_TEST(watch_tells_for_how_long_nothing_listened)
+/* Watches it, and has seen it listen. */
+static struct heal_gap *watch_port(int port)
 {
 	struct heal_gap *watch;
-	double refused_ms;
 	char address[32];
-	int port = 0;
-	int fd = listen_on(&port);
 
 	(void)snprintf(address, sizeof(address), "127.0.0.1:%d", port);
 	watch = heal_gap_start(address);
 	assert_non_null(watch);
 	heal_sleep_ms(10);
+	return watch;
+}
+
+HEAL_TEST(watch_tells_for_how_long_nothing_listened)
+{
+	int port = 0;
+	int fd = fake_server(&port);
+	struct heal_gap *watch = watch_port(port);
+	double refused_ms;
+
 	(void)close(fd);
 	/* Long enough for a thread that other work keeps waiting. */
 	heal_sleep_ms(150);
-	fd = listen_on(&port);
+	fd = fake_server(&port);
 	heal_sleep_ms(30);
 	refused_ms = heal_gap_stop(watch);
 	(void)close(fd);
@@ -317,16 +303,10 @@ HEAL_TEST(watch_tells_for_how_long_nothing_listened)
 
 HEAL_TEST(watch_of_an_address_that_stays_is_zero)
 {
-	struct heal_gap *watch;
-	double refused_ms;
-	char address[32];
 	int port = 0;
-	int fd = listen_on(&port);
+	int fd = fake_server(&port);
+	double refused_ms = heal_gap_stop(watch_port(port));
 
-	(void)snprintf(address, sizeof(address), "127.0.0.1:%d", port);
-	watch = heal_gap_start(address);
-	heal_sleep_ms(10);
-	refused_ms = heal_gap_stop(watch);
 	(void)close(fd);
 	assert_row(refused_ms >= 0 && refused_ms < 0.001, "%f", refused_ms);
 	assert_true(heal_gap_stop(NULL) < 0);

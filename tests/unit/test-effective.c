@@ -3,11 +3,21 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "test.h"
-#include "tree.h"
+#include "scene.h"
 
 #define KEY_FILE "etc/ssh/ssh_host_rsa_key"
 #define KEY "/" KEY_FILE
+
+static void assert_effective(const char *text, const char *keys, const char *addresses)
+{
+	struct heal_effective effective = {0};
+
+	assert_int_equal(effective_parse(text, strlen(text), &effective), 0);
+	assert_words("keys", &effective.host_keys, keys);
+	assert_words("addresses", &effective.addresses, addresses);
+	assert_words("PID files", &effective.pid_files, "/run/sshd.pid|");
+	heal_effective_done(&effective);
+}
 
 HEAL_TEST(effective_takes_keys_addresses_and_pid_files)
 {
@@ -22,17 +32,8 @@ HEAL_TEST(effective_takes_keys_addresses_and_pid_files)
 				   "hostkey\n"
 				   " hostkey /etc/ssh/indented\n"
 				   "pidfile /run/sshd.pid";
-	struct heal_effective effective = {0};
 
-	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
-	assert_int_equal(effective.host_keys.count, 2);
-	assert_string_equal(effective.host_keys.items[0], "/etc/ssh/a");
-	assert_string_equal(effective.host_keys.items[1], "/etc/ssh/b c");
-	assert_int_equal(effective.addresses.count, 2);
-	assert_string_equal(effective.addresses.items[1], "0.0.0.0:22");
-	assert_int_equal(effective.pid_files.count, 1);
-	assert_string_equal(effective.pid_files.items[0], "/run/sshd.pid");
-	heal_effective_done(&effective);
+	assert_effective(text, "/etc/ssh/a|/etc/ssh/b c|", "[::]:22|0.0.0.0:22|");
 }
 
 /* As OpenSSH 10.6 prints them. */
@@ -42,15 +43,8 @@ HEAL_TEST(effective_keywords_have_no_case)
 				   "ListenAddress [::]:22\n"
 				   "PidFile /run/sshd.pid\n"
 				   "HostKey /etc/ssh/A\n";
-	struct heal_effective effective = {0};
 
-	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
-	assert_int_equal(effective.addresses.count, 1);
-	assert_string_equal(effective.addresses.items[0], "[::]:22");
-	assert_int_equal(effective.host_keys.count, 1);
-	assert_string_equal(effective.host_keys.items[0], "/etc/ssh/A");
-	assert_int_equal(effective.pid_files.count, 1);
-	heal_effective_done(&effective);
+	assert_effective(text, "/etc/ssh/A|", "[::]:22|");
 }
 
 HEAL_TEST(effective_is_asked_of_the_program_with_the_options)
@@ -194,50 +188,48 @@ HEAL_TEST(effective_host_key_is_not_new_after_a_reload)
 	assert_new_key(tree, 0, KEY);
 }
 
-HEAL_TEST(effective_address_is_taken_when_another_process_has_it)
+/* Whether one of the addresses is another process's, and which; NULL: none. */
+static void assert_taken(const struct scene *scene, const char *text, const char *expected)
 {
-	static const char text[] = "listenaddress 0.0.0.0:22\nlistenaddress 127.0.0.1:6010\n";
-	const struct tree *tree = tree_new();
-	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
 	struct heal_effective effective = {0};
 	const char *address = NULL;
 
-	tree_add(tree, &(struct tree_process){.pid = 34});
-	tree_load(ctx, 34, &listener);
-	assert_int_equal(effective_parse(text, strlen("listenaddress 0.0.0.0:22\n"), &effective), 0);
-	assert_int_equal(heal_effective_taken(ctx, &listener.process, &effective, &address), 0);
+	assert_int_equal(effective_parse(text, strlen(text), &effective), 0);
+	assert_int_equal(heal_effective_taken(scene->ctx, &scene->listener.process, &effective,
+					      &address),
+			 expected != NULL);
+	assert_row(test_same(address, expected), "%s: %s", text, address ? address : "none");
 	heal_effective_done(&effective);
-	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
-	assert_int_equal(heal_effective_taken(ctx, &listener.process, &effective, &address), 1);
-	assert_string_equal(address, "127.0.0.1:6010");
-	heal_effective_done(&effective);
+}
+
+HEAL_TEST(effective_address_is_taken_when_another_process_has_it)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_init(&scene, 2000);
+	assert_taken(&scene, "listenaddress 0.0.0.0:22\n", NULL);
+	assert_taken(&scene, "listenaddress 0.0.0.0:22\nlistenaddress 127.0.0.1:6010\n",
+		     "127.0.0.1:6010");
 }
 
 HEAL_TEST(effective_address_that_it_listens_on_already_is_not_taken)
 {
-	static const char text[] = "listenaddress 0.0.0.0:22\n";
-	const struct tree *tree = tree_new();
-	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
-	struct heal_effective effective = {0};
-	const char *address = NULL;
+	_cleanup_scene_ struct scene scene;
+	struct heal_process *process = &scene.listener.process;
 
-	tree_add(tree, &(struct tree_process){.pid = 34});
+	scene_init(&scene, 2000);
 	/* Whoever has the narrower address beside it, they get on with each other. */
-	tree_file(tree, "proc/34/net/tcp",
+	tree_file(scene.fake.tree, "proc/34/net/tcp",
 		  "   0: 00000000:0016 00000000:0000 0A 0:0 0:0 0     0        0 4001 1 0\n"
 		  "   1: 0100007F:0016 00000000:0000 0A 0:0 0:0 0     0        0 4009 1 0\n");
-	tree_load(ctx, 34, &listener);
-	assert_int_equal(listener.process.n_addresses, 2);
-	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
-	assert_int_equal(heal_effective_taken(ctx, &listener.process, &effective, &address), 0);
-	assert_int_equal(addresses_is_taken(ctx, &listener.process, "0.0.0.0:22"), 1);
+	assert_int_equal(heal_listener_addresses(scene.ctx, process), 0);
+	assert_int_equal(process->n_addresses, 2);
+	assert_taken(&scene, "listenaddress 0.0.0.0:22\n", NULL);
+	assert_int_equal(addresses_is_taken(scene.ctx, process, "0.0.0.0:22"), 1);
 	/* Tables that cannot be read do not make a port free. */
-	tree_remove(tree, "proc/34/net/tcp");
-	tree_file(tree, "proc/34/net/tcp/x", "");
-	assert_true(addresses_is_taken(ctx, &listener.process, "0.0.0.0:22") < 0);
-	heal_effective_done(&effective);
+	tree_remove(scene.fake.tree, "proc/34/net/tcp");
+	tree_file(scene.fake.tree, "proc/34/net/tcp/x", "");
+	assert_true(addresses_is_taken(scene.ctx, process, "0.0.0.0:22") < 0);
 }
 
 HEAL_TEST(effective_address_is_lost_when_sshd_would_not_listen_there)

@@ -39,39 +39,54 @@ static const struct heal_change stream_changes[] = {
 	{(char *)"libssl3", (char *)"i386", (char *)"3.0.17-1~deb12u2", (char *)"3.0.22-1~deb12u2"},
 };
 
-/* The first n changes of the stream, in its order. */
-static void assert_stream_changes(const struct heal_event *event, size_t n)
+static void assert_changes(const struct heal_event *event, const struct heal_change *expected,
+			   size_t n)
 {
 	assert_int_equal(event->count, n);
 	for (size_t i = 0; i < n; i++) {
 		const struct heal_change *found = &event->changes[i];
-		const struct heal_change *expected = &stream_changes[i];
 
-		assert_string_equal(found->package, expected->package);
-		assert_string_equal(found->arch, expected->arch);
-		assert_row(test_same(found->version_before, expected->version_before), "%s before: %s",
-			   found->package, found->version_before);
-		assert_row(test_same(found->version_now, expected->version_now), "%s now: %s",
+		assert_string_equal(found->package, expected[i].package);
+		assert_string_equal(found->arch, expected[i].arch);
+		assert_row(test_same(found->version_before, expected[i].version_before),
+			   "%s before: %s", found->package, found->version_before);
+		assert_row(test_same(found->version_now, expected[i].version_now), "%s now: %s",
 			   found->package, found->version_now);
 	}
 }
 
-HEAL_TEST(event_stream_of_apt_gives_every_change_of_version_once)
+/* Its first wrong line is this one, 0 for none, and it gives these changes. */
+static void assert_parsed(const char *text, size_t len, int line,
+			  const struct heal_change *expected, size_t n)
 {
 	_cleanup_event_ struct heal_event event = {0};
 
-	assert_int_equal(heal_event_parse_apt(stream, sizeof(stream) - 1, &event), 0);
-	assert_stream_changes(&event, ARRAY_SIZE(stream_changes));
+	assert_int_equal(heal_event_parse_apt(text, len, &event), line);
+	assert_changes(&event, expected, n);
+}
+
+/* Reads it as a hook does, from a pipe that is closed behind it. */
+static void read_piped(const char *text, size_t len, enum heal_event_format format,
+		       struct heal_event *event, struct heal_notes *notes)
+{
+	int fds[2];
+
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(write(fds[1], text, len), len);
+	(void)close(fds[1]);
+	assert_int_equal(heal_event_read(fds[0], heal_now_ms() + 2000, format, event, notes), 0);
+	(void)close(fds[0]);
+}
+
+HEAL_TEST(event_stream_of_apt_gives_every_change_of_version_once)
+{
+	assert_parsed(stream, sizeof(stream) - 1, 0, stream_changes, ARRAY_SIZE(stream_changes));
 }
 
 HEAL_TEST(event_stream_without_packages_is_fine)
 {
-	_cleanup_event_ struct heal_event event = {0};
-
-	assert_int_equal(heal_event_parse_apt(CONFIGURATION, strlen(CONFIGURATION), &event), 0);
-	assert_int_equal(event.count, 0);
-	assert_int_equal(heal_event_parse_apt("VERSION 3\n\n", 11, &event), 0);
-	assert_int_equal(event.count, 0);
+	assert_parsed(CONFIGURATION, strlen(CONFIGURATION), 0, NULL, 0);
+	assert_parsed("VERSION 3\n\n", 11, 0, NULL, 0);
 }
 
 /* How many changes the complete lines among the first len bytes of the stream hold. */
@@ -107,7 +122,7 @@ HEAL_TEST(event_stream_cut_anywhere_gives_the_line_and_what_came_before)
 			line += stream[i] == '\n';
 		r = heal_event_parse_apt(piece, len, &event);
 		assert_row(r == (is_whole ? 0 : line), "%zu bytes: %d, line %d", len, r, line);
-		assert_stream_changes(&event, changes_before(len));
+		assert_changes(&event, stream_changes, changes_before(len));
 	}
 }
 
@@ -169,14 +184,10 @@ HEAL_TEST(event_line_with_a_nul_byte_is_refused)
 	static const char nul_in_name[] = "VERSION 3\n\nli\0c6 1 amd64 same < 2 amd64 same /x\n";
 	static const char nul_in_version[] = "VERSION 3\n\nlibc6 1\0 amd64 same < 2 amd64 same /x\n";
 	static const char nul_in_start[] = "VERSION 3\0\n\nlibc6 1 amd64 same < 2 amd64 same /x\n";
-	_cleanup_event_ struct heal_event event = {0};
 
-	assert_int_equal(heal_event_parse_apt(nul_in_name, sizeof(nul_in_name) - 1, &event), 3);
-	assert_int_equal(event.count, 0);
-	assert_int_equal(heal_event_parse_apt(nul_in_version, sizeof(nul_in_version) - 1, &event), 3);
-	assert_int_equal(event.count, 0);
-	assert_int_equal(heal_event_parse_apt(nul_in_start, sizeof(nul_in_start) - 1, &event), 1);
-	assert_int_equal(event.count, 0);
+	assert_parsed(nul_in_name, sizeof(nul_in_name) - 1, 3, NULL, 0);
+	assert_parsed(nul_in_version, sizeof(nul_in_version) - 1, 3, NULL, 0);
+	assert_parsed(nul_in_start, sizeof(nul_in_start) - 1, 1, NULL, 0);
 }
 
 HEAL_TEST(event_of_a_package_that_is_only_configured_is_no_change)
@@ -186,10 +197,8 @@ HEAL_TEST(event_of_a_package_that_is_only_configured_is_no_change)
 				   "a - - none < 2 amd64 none **CONFIGURE**\n"
 				   "b 1 amd64 none < 2 amd64 none **CONFIGURE**\n"
 				   "c 2 amd64 none = 2 amd64 none **CONFIGURE**\n";
-	_cleanup_event_ struct heal_event event = {0};
 
-	assert_int_equal(heal_event_parse_apt(text, sizeof(text) - 1, &event), 0);
-	assert_int_equal(event.count, 0);
+	assert_parsed(text, sizeof(text) - 1, 0, NULL, 0);
 }
 
 HEAL_TEST(event_stream_with_a_package_twice_folds_it)
@@ -198,28 +207,21 @@ HEAL_TEST(event_stream_with_a_package_twice_folds_it)
 				   "a 1 amd64 none < 2 amd64 none /a.deb\n"
 				   "a 2 amd64 none < 3 amd64 none /a.deb\n"
 				   "a 2 i386 none < 3 i386 none /a.deb\n";
-	_cleanup_event_ struct heal_event event = {0};
+	static const struct heal_change folded[] = {
+		{(char *)"a", (char *)"amd64", (char *)"1", (char *)"3"},
+		{(char *)"a", (char *)"i386", (char *)"2", (char *)"3"},
+	};
 
-	assert_int_equal(heal_event_parse_apt(text, sizeof(text) - 1, &event), 0);
-	assert_int_equal(event.count, 2);
-	assert_string_equal(event.changes[0].version_before, "1");
-	assert_string_equal(event.changes[0].version_now, "3");
-	assert_string_equal(event.changes[1].version_before, "2");
+	assert_parsed(text, sizeof(text) - 1, 0, folded, ARRAY_SIZE(folded));
 }
 
 HEAL_TEST(event_is_read_from_a_pipe_up_to_its_end)
 {
 	_cleanup_event_ struct heal_event event = {0};
 	_cleanup_notes_ struct heal_notes notes = {0};
-	int fds[2];
 
-	assert_int_equal(pipe(fds), 0);
-	assert_int_equal(write(fds[1], stream, sizeof(stream) - 1), sizeof(stream) - 1);
-	(void)close(fds[1]);
-	assert_int_equal(heal_event_read(fds[0], heal_now_ms() + 2000, HEAL_EVENT_APT, &event, &notes),
-			 0);
-	(void)close(fds[0]);
-	assert_stream_changes(&event, ARRAY_SIZE(stream_changes));
+	read_piped(stream, sizeof(stream) - 1, HEAL_EVENT_APT, &event, &notes);
+	assert_changes(&event, stream_changes, ARRAY_SIZE(stream_changes));
 	assert_int_equal(notes.count, 0);
 }
 
@@ -237,7 +239,7 @@ HEAL_TEST(event_from_a_writer_that_does_not_end_is_given_up_at_the_deadline)
 	assert_in_range(heal_now_ms() - start, 50, 1500);
 	(void)close(fds[0]);
 	(void)close(fds[1]);
-	assert_stream_changes(&event, ARRAY_SIZE(stream_changes) - 1);
+	assert_changes(&event, stream_changes, ARRAY_SIZE(stream_changes) - 1);
 	assert_int_equal(notes.count, 2);
 	assert_string_equal(notes.lines[0], "reading the list of packages: Connection timed out");
 	assert_string_equal(notes.lines[1],
@@ -279,7 +281,7 @@ HEAL_TEST(event_stream_beyond_16_mib_is_read_to_its_end)
 	assert_int_equal(heal_event_read(fd, heal_now_ms() + 5000, HEAL_EVENT_APT, &event, &notes),
 			 0);
 	assert_int_equal(lseek(fd, 0, SEEK_CUR), size);
-	assert_stream_changes(&event, ARRAY_SIZE(stream_changes));
+	assert_changes(&event, stream_changes, ARRAY_SIZE(stream_changes));
 	assert_int_equal(notes.count, 1);
 	assert_non_null(strstr(notes.lines[0], "from line 17 on"));
 }
@@ -304,14 +306,7 @@ HEAL_TEST(event_of_lines)
 	_cleanup_event_ struct heal_event event = {0};
 
 	assert_int_equal(heal_event_parse_lines(text, sizeof(text) - 1, &event), 3);
-	assert_int_equal(event.count, ARRAY_SIZE(expected));
-	for (size_t i = 0; i < ARRAY_SIZE(expected); i++)
-		assert_row(test_same(event.changes[i].package, expected[i].package) &&
-				   test_same(event.changes[i].arch, expected[i].arch) &&
-				   test_same(event.changes[i].version_before,
-					     expected[i].version_before) &&
-				   test_same(event.changes[i].version_now, expected[i].version_now),
-			   "%s", expected[i].package);
+	assert_changes(&event, expected, ARRAY_SIZE(expected));
 }
 
 HEAL_TEST(event_of_damaged_lines_is_a_note)
@@ -319,15 +314,8 @@ HEAL_TEST(event_of_damaged_lines_is_a_note)
 	static const char text[] = "a\tb\tc\td\nx\n";
 	_cleanup_event_ struct heal_event event = {0};
 	_cleanup_notes_ struct heal_notes notes = {0};
-	int fds[2];
 
-	assert_int_equal(pipe(fds), 0);
-	assert_int_equal(write(fds[1], text, sizeof(text) - 1), sizeof(text) - 1);
-	(void)close(fds[1]);
-	assert_int_equal(heal_event_read(fds[0], heal_now_ms() + 2000, HEAL_EVENT_LINES, &event,
-					 &notes),
-			 0);
-	(void)close(fds[0]);
+	read_piped(text, sizeof(text) - 1, HEAL_EVENT_LINES, &event, &notes);
 	assert_int_equal(event.count, 1);
 	assert_int_equal(notes.count, 1);
 	assert_string_equal(notes.lines[0],

@@ -2,25 +2,6 @@
 /* From a unit's ExecStart= and a listener's title to the options of a trial. */
 #include "test.h"
 
-/* The words, '|' behind each. */
-static void words_text(const struct heal_words *words, char *ret, size_t size)
-{
-	size_t used = 0;
-
-	*ret = '\0';
-	for (size_t i = 0; i < words->count; i++)
-		used += (size_t)snprintf(ret + used, size - used, "%s|", words->items[i]);
-}
-
-static void assert_words(const char *what, const struct heal_words *words, const char *expected)
-{
-	char found[512];
-
-	words_text(words, found, sizeof(found));
-	assert_row(test_same(found, expected), "%s: %s and not %s", what, found, expected);
-	assert_row(words->count == 0 || !words->items[words->count], "%s: no NULL behind", what);
-}
-
 HEAL_TEST(words_are_kept_in_order_with_a_null_behind)
 {
 	struct heal_words words = {0};

@@ -7,7 +7,7 @@ static void unasked_init(struct scene *scene)
 {
 	scene_init(scene, 500);
 	tree_add(scene->fake.tree,
-		 &(struct tree_process){.pid = 200, .ppid = SCENE_PID, .title = "sshd: root@pts/0|"});
+		 &(struct tree_process){.pid = 200, .ppid = PID, .title = "sshd: root@pts/0|"});
 	free(heal_take(scene->listener.unit.id));
 	scene->listener.unit = (struct heal_unit){0};
 }
@@ -27,16 +27,16 @@ HEAL_TEST(facts_of_a_unit)
 		struct heal_unit unit;
 		unsigned facts;
 	} rows[] = {
-		{"nothing special", {.main_pid = SCENE_PID, .is_service = true}, 0},
-		{"reloads", {.main_pid = SCENE_PID, .is_service = true, .can_reload = true},
+		{"nothing special", {.main_pid = PID, .is_service = true}, 0},
+		{"reloads", {.main_pid = PID, .is_service = true, .can_reload = true},
 		 HEAL_FACT_CAN_RELOAD},
-		{"socket", {.main_pid = SCENE_PID, .is_service = true, .is_socket_activated = true},
+		{"socket", {.main_pid = PID, .is_service = true, .is_socket_activated = true},
 		 HEAL_FACT_SOCKET_ACTIVATED},
-		{"refuses", {.main_pid = SCENE_PID, .is_service = true, .refuses_stop = true},
+		{"refuses", {.main_pid = PID, .is_service = true, .refuses_stop = true},
 		 HEAL_FACT_REFUSES_STOP},
-		{"kills", {.main_pid = SCENE_PID, .is_service = true, .kills_cgroup = true},
+		{"kills", {.main_pid = PID, .is_service = true, .kills_cgroup = true},
 		 HEAL_FACT_KILLS_SESSIONS},
-		{"all", {.main_pid = SCENE_PID, .is_service = true, .is_socket_activated = true,
+		{"all", {.main_pid = PID, .is_service = true, .is_socket_activated = true,
 			 .can_reload = true, .refuses_stop = true, .kills_cgroup = true},
 		 HEAL_FACT_SOCKET_ACTIVATED | HEAL_FACT_CAN_RELOAD | HEAL_FACT_REFUSES_STOP |
 			 HEAL_FACT_KILLS_SESSIONS},
@@ -46,7 +46,7 @@ HEAL_TEST(facts_of_a_unit)
 		 HEAL_FACT_UNMANAGED},
 		{"not the main process of one that kills",
 		 {.main_pid = 33, .is_service = true, .kills_cgroup = true}, HEAL_FACT_UNMANAGED},
-		{"main process, but of no service", {.main_pid = SCENE_PID, .can_reload = true},
+		{"main process, but of no service", {.main_pid = PID, .can_reload = true},
 		 HEAL_FACT_UNMANAGED},
 	};
 
@@ -96,8 +96,7 @@ HEAL_TEST(facts_when_systemd_does_not_answer)
 		char expected[64];
 
 		unasked_init(&scene);
-		scene.fake.failing = failing[i];
-		scene.fake.code = ETIMEDOUT;
+		fake_service_fails(&scene.fake, failing[i], ETIMEDOUT);
 		fake_service_offer(scene.ctx, &scene.fake);
 		assert_int_equal(heal_unit_find(scene.ctx, &scene.listener, &error), -ETIMEDOUT);
 		assert_int_equal(scene_facts(&scene), HEAL_FACT_STALE | HEAL_FACT_NO_MANAGER);
@@ -120,9 +119,8 @@ HEAL_TEST(way_notes_that_systemd_does_not_answer_where_it_matters)
 		struct heal_error error = {0};
 
 		scene_init(&scene, 500);
-		scene.fake.failing = "is_stopping";
-		scene.fake.code = ETIMEDOUT;
-		tree_set_maps(scene.fake.tree, SCENE_PID, rows[i].maps);
+		fake_service_fails(&scene.fake, "is_stopping", ETIMEDOUT);
+		tree_set_maps(scene.fake.tree, PID, rows[i].maps);
 		assert_int_equal(heal_run(scene.ctx, HEAL_CHECK, &report, &error), 0);
 		assert_int_equal(report.listeners.items[0].unit.manager, HEAL_MANAGER_UNKNOWN);
 		assert_int_equal(report.listeners.items[0].evidence.n_stale, rows[i].notes);
@@ -134,15 +132,25 @@ HEAL_TEST(way_notes_that_systemd_does_not_answer_where_it_matters)
 	}
 }
 
-HEAL_TEST(facts_on_a_host_without_systemd)
+static void assert_without_systemd(bool is_live, unsigned fact)
 {
 	_cleanup_scene_ struct scene scene;
 
 	unasked_init(&scene);
 	scene.ctx->service_ops = NULL;
 	scene.ctx->service = NULL;
-	scene.ctx->is_live = true;
-	assert_int_equal(facts_found(&scene), HEAL_FACT_STALE | HEAL_FACT_UNMANAGED);
+	scene.ctx->is_live = is_live;
+	assert_int_equal(facts_found(&scene), HEAL_FACT_STALE | fact);
+}
+
+HEAL_TEST(facts_on_a_host_without_systemd)
+{
+	assert_without_systemd(true, HEAL_FACT_UNMANAGED);
+}
+
+HEAL_TEST(facts_of_a_recorded_tree_have_no_systemd_that_could_be_asked)
+{
+	assert_without_systemd(false, HEAL_FACT_NO_MANAGER);
 }
 
 HEAL_TEST(way_asks_nothing_of_systemd_about_a_foreign_listener)
@@ -152,7 +160,7 @@ HEAL_TEST(way_asks_nothing_of_systemd_about_a_foreign_listener)
 	struct heal_error error = {0};
 
 	scene_init(&scene, 500);
-	tree_add(scene.fake.tree, &(struct tree_process){.pid = SCENE_PID,
+	tree_add(scene.fake.tree, &(struct tree_process){.pid = PID,
 							 .maps = TREE_MAPS_STALE,
 							 .uids = "1000 1000 1000 1000"});
 	assert_int_equal(heal_run(scene.ctx, HEAL_CHECK, &report, &error), 0);
@@ -174,16 +182,6 @@ HEAL_TEST(facts_of_a_foreign_listener_say_nothing_of_a_unit)
 		assert_int_equal(scene_facts(&scene), HEAL_FACT_STALE | HEAL_FACT_FOREIGN);
 		tree_remove_all();
 	}
-}
-
-HEAL_TEST(facts_of_a_recorded_tree_have_no_systemd_that_could_be_asked)
-{
-	_cleanup_scene_ struct scene scene;
-
-	unasked_init(&scene);
-	scene.ctx->service_ops = NULL;
-	scene.ctx->service = NULL;
-	assert_int_equal(facts_found(&scene), HEAL_FACT_STALE | HEAL_FACT_NO_MANAGER);
 }
 
 HEAL_TEST(facts_of_the_configuration)

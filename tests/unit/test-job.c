@@ -6,33 +6,36 @@
 #define RELOAD "private Ping LoadUnit StateChangeTimestampMonotonic ReloadUnit "
 #define SETTLE "ActiveState ReloadResult StateChangeTimestampMonotonic "
 #define TRACE "private Ping Job StateChangeTimestampMonotonic "
-#define JOIN "bus Hello GetNameOwner AddMatch Subscribe "
-
-static void close_systemd(struct systemd **systemd)
-{
-	systemd_close(*systemd);
-}
-#define _cleanup_systemd_ _cleanup_(close_systemd)
+#define BUS_RELOAD                                                                   \
+	"bus Hello GetNameOwner AddMatch Subscribe "                                 \
+	"LoadUnit StateChangeTimestampMonotonic ReloadUnit "
 
 /* Does it to ssh.service with so much time; then the peer has ended, and its calls can be read. */
-static int run_for(struct peer *peer, enum systemd_verb verb, int timeout_ms,
-		   struct heal_error *error)
+static int run_for(struct peer *peer, enum systemd_verb verb, int timeout_ms)
 {
-	_cleanup_systemd_ struct systemd *systemd = NULL;
 	int r;
 
-	peer_start(peer);
-	assert_int_equal(systemd_open_at(&peer->setup, heal_now_ms() + 2000, &systemd, error), 0);
+	assert_int_equal(peer_connect(peer), 0);
 	if (peer->is_hurried)
 		peer_hurry(peer);
-	r = systemd_run_job(systemd, verb, "ssh.service", heal_now_ms() + timeout_ms, error);
+	r = systemd_run_job(peer->systemd, verb, "ssh.service", heal_now_ms() + timeout_ms,
+			    &peer->error);
 	peer_end(peer);
 	return r;
 }
 
-static int run(struct peer *peer, struct heal_error *error)
+static int run(struct peer *peer)
 {
-	return run_for(peer, SYSTEMD_RELOAD, 2000, error);
+	return run_for(peer, SYSTEMD_RELOAD, 2000);
+}
+
+/* A reload comes to that, by these calls. */
+static void assert_reload(struct peer *peer, const char *what, int returned, const char *calls)
+{
+	int r = run(peer);
+
+	assert_row(r == returned, "%s: %d, %s", what, r, peer->error.message);
+	assert_row(test_same(peer->calls, calls), "%s: %s", what, peer->calls);
 }
 
 HEAL_TEST(job_is_asked_for_by_its_method_and_gives_its_result)
@@ -56,7 +59,6 @@ HEAL_TEST(job_is_asked_for_by_its_method_and_gives_its_result)
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_peer_ struct peer peer;
-		struct heal_error error = {0};
 		char calls[128];
 		int r;
 
@@ -64,10 +66,10 @@ HEAL_TEST(job_is_asked_for_by_its_method_and_gives_its_result)
 		peer.job_result = rows[i].result;
 		/* What the unit tells does not matter where the signal came. */
 		peer.changes_nothing = true;
-		r = run_for(&peer, rows[i].verb, 2000, &error);
+		r = run_for(&peer, rows[i].verb, 2000);
 		assert_row(r == (rows[i].message ? -ECANCELED : 0), "row %zu: %d", i, r);
-		assert_row(test_same(error.message, rows[i].message ? rows[i].message : ""),
-			   "row %zu: %s", i, error.message);
+		assert_row(test_same(peer.error.message, rows[i].message ? rows[i].message : ""),
+			   "row %zu: %s", i, peer.error.message);
 		(void)snprintf(calls, sizeof(calls),
 			       "private Ping LoadUnit StateChangeTimestampMonotonic %s ",
 			       rows[i].method);
@@ -78,12 +80,10 @@ HEAL_TEST(job_is_asked_for_by_its_method_and_gives_its_result)
 HEAL_TEST(job_that_was_over_before_its_request_was_answered_is_known)
 {
 	_cleanup_peer_ struct peer peer;
-	struct heal_error error = {0};
 
 	peer_init(&peer);
 	peer.is_signal_early = true;
-	assert_int_equal(run(&peer, &error), 0);
-	assert_string_equal(peer.calls, RELOAD);
+	assert_reload(&peer, "early", 0, RELOAD);
 }
 
 HEAL_TEST(job_of_others_and_words_of_others_are_not_ours)
@@ -92,12 +92,11 @@ HEAL_TEST(job_of_others_and_words_of_others_are_not_ours)
 
 	for (int has_private = 0; has_private < 2; has_private++) {
 		_cleanup_peer_ struct peer peer;
-		struct heal_error error = {0};
 
 		peer_init(&peer);
 		peer.has_private = has_private;
 		peer.faults = faults;
-		assert_int_equal(run(&peer, &error), 0);
+		assert_int_equal(run(&peer), 0);
 	}
 }
 
@@ -128,8 +127,6 @@ HEAL_TEST(job_whose_signal_does_not_come_is_asked_for_at_its_unit)
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_peer_ struct peer peer;
-		struct heal_error error = {0};
-		int r;
 
 		peer_init(&peer);
 		peer.job_asks = 2;
@@ -137,12 +134,9 @@ HEAL_TEST(job_whose_signal_does_not_come_is_asked_for_at_its_unit)
 		peer.after_state = rows[i].state;
 		peer.after_result = rows[i].result;
 		peer.changes_nothing = rows[i].changes_nothing;
-		r = run(&peer, &error);
-		assert_row(r == rows[i].returned, "%s: %d", rows[i].what, r);
-		assert_row(test_same(error.message, rows[i].message), "%s: %s", rows[i].what,
-			   error.message);
-		assert_row(test_same(peer.calls, RELOAD "Job Job " SETTLE), "%s: %s",
-			   rows[i].what, peer.calls);
+		assert_reload(&peer, rows[i].what, rows[i].returned, RELOAD "Job Job " SETTLE);
+		assert_row(test_same(peer.error.message, rows[i].message), "%s: %s", rows[i].what,
+			   peer.error.message);
 	}
 }
 
@@ -152,13 +146,12 @@ HEAL_TEST(job_of_a_restart_or_a_start_is_told_by_the_units_result)
 
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
 		_cleanup_peer_ struct peer peer;
-		struct heal_error error = {0};
 
 		peer_init(&peer);
 		peer.job_result = NULL;
 		/* An earlier reload that failed is no matter. */
 		peer.reload_result = "exit-code";
-		assert_int_equal(run_for(&peer, verbs[i], 2000, &error), 0);
+		assert_int_equal(run_for(&peer, verbs[i], 2000), 0);
 		assert_non_null(strstr(peer.calls, "Job ActiveState Result "));
 	}
 }
@@ -182,15 +175,11 @@ HEAL_TEST(job_is_awaited_over_a_new_connection)
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_peer_ struct peer peer;
-		struct heal_error error = {0};
-		int r;
 
 		peer_init(&peer);
 		peer.job_asks = 2;
 		peer.faults = rows[i].faults;
-		r = run(&peer, &error);
-		assert_row(r == 0, "row %zu: %d, %s", i, r, error.message);
-		assert_row(test_same(peer.calls, rows[i].calls), "row %zu: %s", i, peer.calls);
+		assert_reload(&peer, rows[i].calls, 0, rows[i].calls);
 	}
 }
 
@@ -204,20 +193,16 @@ HEAL_TEST(job_that_was_never_received_is_asked_for_again)
 		{0},
 	};
 	_cleanup_peer_ struct peer peer;
-	struct heal_error error = {0};
 
 	peer_init(&peer);
 	peer.faults = closed;
-	assert_int_equal(run(&peer, &error), 0);
-	assert_string_equal(peer.calls, RELOAD TRACE "ReloadUnit " TRACE "ReloadUnit ");
+	assert_reload(&peer, "closed", 0, RELOAD TRACE "ReloadUnit " TRACE "ReloadUnit ");
 	/* On the bus, while systemd has no name there. */
 	peer_init(&peer);
 	peer.has_private = false;
 	peer.faults = gone;
-	assert_int_equal(run(&peer, &error), 0);
-	assert_string_equal(peer.calls,
-			    JOIN "LoadUnit StateChangeTimestampMonotonic ReloadUnit "
-			    "Job StateChangeTimestampMonotonic ReloadUnit ");
+	assert_reload(&peer, "gone", 0,
+		      BUS_RELOAD "Job StateChangeTimestampMonotonic ReloadUnit ");
 }
 
 HEAL_TEST(job_that_was_received_is_not_asked_for_again)
@@ -238,16 +223,12 @@ HEAL_TEST(job_that_was_received_is_not_asked_for_again)
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_peer_ struct peer peer;
-		struct heal_error error = {0};
-		int r;
 
 		peer_init(&peer);
 		peer.job_asks = rows[i].asks;
 		peer.after_result = rows[i].after_result;
 		peer.faults = faults;
-		r = run(&peer, &error);
-		assert_row(r == rows[i].returned, "row %zu: %d, %s", i, r, error.message);
-		assert_row(test_same(peer.calls, rows[i].calls), "row %zu: %s", i, peer.calls);
+		assert_reload(&peer, rows[i].calls, rows[i].returned, rows[i].calls);
 	}
 }
 
@@ -255,23 +236,20 @@ HEAL_TEST(job_that_a_silent_bus_may_still_deliver_is_not_asked_for_again)
 {
 	static const struct peer_fault faults[] = {{"ReloadUnit", PEER_SILENCE, NULL}, {0}};
 	_cleanup_peer_ struct peer peer;
-	struct heal_error error = {0};
 
 	peer_init(&peer);
 	peer.setup.call_ms = 80;
 	peer.has_private = false;
 	peer.faults = faults;
-	assert_int_equal(run(&peer, &error), -ENOTCONN);
-	assert_string_equal(error.message, "reloading ssh.service: systemd's answer was lost");
-	assert_string_equal(peer.calls, JOIN "LoadUnit StateChangeTimestampMonotonic ReloadUnit "
-					     "Job StateChangeTimestampMonotonic ");
+	assert_reload(&peer, "silent", -ENOTCONN,
+		      BUS_RELOAD "Job StateChangeTimestampMonotonic ");
+	assert_string_equal(peer.error.message, "reloading ssh.service: systemd's answer was lost");
 }
 
 HEAL_TEST(job_of_a_systemd_that_is_another_on_the_bus_now_is_known)
 {
 	static const struct peer_fault faults[] = {{"ReloadUnit", PEER_RENAME, NULL}, {0}};
 	_cleanup_peer_ struct peer peer;
-	struct heal_error error = {0};
 
 	peer_init(&peer);
 	peer.has_private = false;
@@ -279,9 +257,7 @@ HEAL_TEST(job_of_a_systemd_that_is_another_on_the_bus_now_is_known)
 	/* Its signal comes from a name that is nobody's for us. */
 	peer.after_result = "success";
 	peer.faults = faults;
-	assert_int_equal(run(&peer, &error), 0);
-	assert_string_equal(peer.calls, JOIN "LoadUnit StateChangeTimestampMonotonic ReloadUnit "
-					     "Job " SETTLE);
+	assert_reload(&peer, "another", 0, BUS_RELOAD "Job " SETTLE);
 }
 
 HEAL_TEST(job_ends_at_its_own_deadline)
@@ -300,7 +276,6 @@ HEAL_TEST(job_ends_at_its_own_deadline)
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_peer_ struct peer peer;
-		struct heal_error error = {0};
 		int64_t start = heal_now_ms();
 		int r;
 
@@ -308,11 +283,11 @@ HEAL_TEST(job_ends_at_its_own_deadline)
 		peer.setup.call_ms = rows[i].call_ms;
 		peer.job_asks = -1;
 		peer.faults = rows[i].faults;
-		r = run_for(&peer, SYSTEMD_RELOAD, rows[i].timeout_ms, &error);
+		r = run_for(&peer, SYSTEMD_RELOAD, rows[i].timeout_ms);
 		assert_row(r == -ETIMEDOUT, "row %zu: %d", i, r);
 		assert_in_range(heal_now_ms() - start, rows[i].timeout_ms - 5, 1500);
-		assert_row(test_same(error.message, rows[i].message), "row %zu: %s", i,
-			   error.message);
+		assert_row(test_same(peer.error.message, rows[i].message), "row %zu: %s", i,
+			   peer.error.message);
 	}
 }
 
@@ -333,7 +308,6 @@ HEAL_TEST(job_is_unknown_when_nobody_is_left_to_ask)
 			{"Ping", PEER_CLOSE, NULL}, {0},
 		};
 		_cleanup_peer_ struct peer peer;
-		struct heal_error error = {0};
 		int r;
 
 		peer_init(&peer);
@@ -342,13 +316,13 @@ HEAL_TEST(job_is_unknown_when_nobody_is_left_to_ask)
 		peer.has_bus = false;
 		peer.job_asks = -1;
 		peer.faults = faults;
-		r = run(&peer, &error);
-		assert_row(r == -ENOTCONN, "row %zu: %d, %s", i, r, error.message);
-		assert_row(strncmp(error.message,
+		r = run(&peer);
+		assert_row(r == -ENOTCONN, "row %zu: %d, %s", i, r, peer.error.message);
+		assert_row(strncmp(peer.error.message,
 				   "reloading ssh.service: systemd's answer was lost: asking systemd "
 				   "for Job of ssh.service: ",
 				   86) == 0,
-			   "row %zu: %s", i, error.message);
+			   "row %zu: %s", i, peer.error.message);
 	}
 }
 
@@ -379,16 +353,15 @@ HEAL_TEST(job_that_was_refused_or_never_asked_for_is_no_unknown_one)
 			{"private", PEER_SILENCE, NULL}, {"private", PEER_SILENCE, NULL}, {0},
 		};
 		_cleanup_peer_ struct peer peer;
-		struct heal_error error = {0};
 		int r;
 
 		peer_init(&peer);
 		peer.is_hurried = rows[i].fault.act == PEER_SILENCE;
 		peer.faults = faults;
-		r = run(&peer, &error);
-		assert_row(r == rows[i].returned, "row %zu: %d, %s", i, r, error.message);
-		assert_row(!rows[i].message || strstr(error.message, rows[i].message),
-			   "row %zu: %s", i, error.message);
+		r = run(&peer);
+		assert_row(r == rows[i].returned, "row %zu: %d, %s", i, r, peer.error.message);
+		assert_row(!rows[i].message || strstr(peer.error.message, rows[i].message),
+			   "row %zu: %s", i, peer.error.message);
 	}
 }
 
@@ -399,17 +372,16 @@ HEAL_TEST(job_settles_nothing_from_answers_that_are_none)
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
 		const struct peer_fault faults[] = {{calls[i], PEER_WRONG_TYPE, NULL}, {0}};
 		_cleanup_peer_ struct peer peer;
-		struct heal_error error = {0};
 		char message[128];
 
 		peer_init(&peer);
 		peer.job_result = NULL;
 		peer.faults = faults;
-		assert_int_equal(run(&peer, &error), -ENOTCONN);
+		assert_int_equal(run(&peer), -ENOTCONN);
 		(void)snprintf(message, sizeof(message),
 			       "reloading ssh.service: systemd's answer was lost: asking systemd for "
 			       "%s of ssh.service: unexpected type",
 			       calls[i]);
-		assert_string_equal(error.message, message);
+		assert_string_equal(peer.error.message, message);
 	}
 }

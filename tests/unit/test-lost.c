@@ -4,9 +4,6 @@
 
 #include "scene.h"
 
-#define PID SCENE_PID
-#define NEW_PID 99
-
 static void reload(struct scene *scene)
 {
 	scene_see(scene, HEAL_FACT_STALE | HEAL_FACT_CAN_RELOAD);
@@ -19,31 +16,6 @@ static void restart(struct scene *scene)
 	heal_act(scene->ctx, &scene->listener, &scene->notes);
 }
 
-static void becomes_fresh(struct fake_service *fake)
-{
-	tree_set_maps(fake->tree, PID, TREE_MAPS_FRESH);
-}
-
-static void gets_new_process(struct fake_service *fake)
-{
-	tree_end(fake->tree, PID);
-	tree_add(fake->tree, &(struct tree_process){.pid = NEW_PID});
-	fake->main_pid = NEW_PID;
-}
-
-static void gets_new_stale_process(struct fake_service *fake)
-{
-	gets_new_process(fake);
-	tree_set_maps(fake->tree, NEW_PID, TREE_MAPS_STALE);
-}
-
-static void ends(struct fake_service *fake)
-{
-	tree_end(fake->tree, PID);
-	tree_end(fake->tree, NEW_PID);
-	fake->main_pid = 0;
-}
-
 HEAL_TEST(lost_answer_is_the_process_to_give)
 {
 	static const struct {
@@ -52,15 +24,15 @@ HEAL_TEST(lost_answer_is_the_process_to_give)
 		void (*does)(struct fake_service *fake);
 		enum heal_outcome outcome;
 	} rows[] = {
-		{"reload", ENOTCONN, becomes_fresh, HEAL_OUTCOME_HEALED},
-		{"reload", ETIMEDOUT, becomes_fresh, HEAL_OUTCOME_HEALED},
-		{"restart", ENOTCONN, gets_new_process, HEAL_OUTCOME_HEALED},
-		{"restart", ETIMEDOUT, gets_new_process, HEAL_OUTCOME_HEALED},
+		{"reload", ENOTCONN, fake_becomes_fresh, HEAL_OUTCOME_HEALED},
+		{"reload", ETIMEDOUT, fake_becomes_fresh, HEAL_OUTCOME_HEALED},
+		{"restart", ENOTCONN, scene_gets_new_process, HEAL_OUTCOME_HEALED},
+		{"restart", ETIMEDOUT, scene_gets_new_process, HEAL_OUTCOME_HEALED},
 		/* A line of ExecReload= behind the SIGHUP failed. */
-		{"reload", ECANCELED, becomes_fresh, HEAL_OUTCOME_HEALED},
+		{"reload", ECANCELED, fake_becomes_fresh, HEAL_OUTCOME_HEALED},
 		{"reload", ENOTCONN, NULL, HEAL_OUTCOME_FAILED},
 		{"reload", ETIMEDOUT, NULL, HEAL_OUTCOME_FAILED},
-		{"restart", ENOTCONN, gets_new_stale_process, HEAL_OUTCOME_FAILED},
+		{"restart", ENOTCONN, scene_gets_new_stale_process, HEAL_OUTCOME_FAILED},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -69,8 +41,7 @@ HEAL_TEST(lost_answer_is_the_process_to_give)
 		char detail[64];
 
 		scene_init(&scene, 80);
-		scene.fake.failing = rows[i].call;
-		scene.fake.code = rows[i].code;
+		fake_service_fails(&scene.fake, rows[i].call, rows[i].code);
 		scene.fake.on_reload = scene.fake.on_restart = rows[i].does;
 		(reloads ? reload : restart)(&scene);
 		(void)snprintf(detail, sizeof(detail), "%s did not work", rows[i].call);
@@ -94,8 +65,7 @@ HEAL_TEST(lost_answer_leaves_time_for_what_systemd_may_still_be_doing)
 	int64_t start;
 
 	scene_init(&scene, 1300);
-	scene.fake.failing = "reload";
-	scene.fake.code = ENOTCONN;
+	fake_service_fails(&scene.fake, "reload", ENOTCONN);
 	start = heal_now_ms();
 	reload(&scene);
 	/* Half of what is left, and not the half second after a job that is known to have failed. */
@@ -112,10 +82,9 @@ HEAL_TEST(lost_answer_to_what_took_sshd_down_is_followed_by_a_start)
 
 		scene_init(&scene, 300);
 		fake_client_use(scene.ctx, &gets_in, 1);
-		scene.fake.failing = "restart";
-		scene.fake.code = codes[i];
+		fake_service_fails(&scene.fake, "restart", codes[i]);
 		scene.fake.exec_path = scene.fake.exec_start = "/usr/sbin/sshd";
-		scene.fake.on_restart = ends;
+		scene.fake.on_restart = fake_ends;
 		restart(&scene);
 		assert_string_equal(scene.fake.calls,
 				    "reset_failed ssh.service; unit_of 34; restart ssh.service; "
@@ -128,7 +97,7 @@ HEAL_TEST(lost_answer_to_what_took_sshd_down_is_followed_by_a_start)
 static void *ends_soon(void *fake)
 {
 	heal_sleep_ms(30);
-	ends(fake);
+	fake_ends(fake);
 	return NULL;
 }
 
@@ -140,9 +109,8 @@ HEAL_TEST(failed_job_is_not_healed_by_a_process_that_systemd_is_about_to_end)
 	/* An ExecStartPost= failed. */
 	scene_init(&scene, 200);
 	scene.ctx->settle_ms = 100;
-	scene.fake.on_restart = gets_new_process;
-	scene.fake.failing = "restart";
-	scene.fake.code = ECANCELED;
+	scene.fake.on_restart = scene_gets_new_process;
+	fake_service_fails(&scene.fake, "restart", ECANCELED);
 	assert_int_equal(pthread_create(&thread, NULL, ends_soon, &scene.fake), 0);
 	restart(&scene);
 	assert_int_equal(pthread_join(thread, NULL), 0);
@@ -164,7 +132,7 @@ HEAL_TEST(job_gets_a_deadline_that_leaves_a_third_for_proof_and_rescue)
 		int64_t reserve;
 
 		scene_init(&scene, rows[i].left_ms);
-		scene.fake.on_reload = becomes_fresh;
+		scene.fake.on_reload = fake_becomes_fresh;
 		reload(&scene);
 		reserve = scene.ctx->deadline_ms - scene.fake.job_deadline_ms;
 		/* Some ms, up to the 40 of the wait for a quiet moment, have gone by. */
@@ -182,8 +150,7 @@ HEAL_TEST(lost_connection_is_no_spent_start_limit)
 		_cleanup_scene_ struct scene scene;
 
 		scene_init(&scene, 500);
-		scene.fake.failing = "reset_failed";
-		scene.fake.code = codes[i];
+		fake_service_fails(&scene.fake, "reset_failed", codes[i]);
 		restart(&scene);
 		assert_string_equal(scene.fake.calls, "reset_failed ssh.service; ");
 		assert_string_equal(scene.listener.result.reason, "systemd cannot be asked");
@@ -216,8 +183,7 @@ HEAL_TEST(prove_looks_for_who_listens_where_systemd_cannot_be_asked)
 
 		scene_init(&scene, 2000);
 		scene.listener.result.plan = HEAL_PLAN_RESTART;
-		scene.fake.failing = "main_pid";
-		scene.fake.code = ENOTCONN;
+		fake_service_fails(&scene.fake, "main_pid", ENOTCONN);
 		tree_end(scene.fake.tree, PID);
 		tree_add(scene.fake.tree, &rows[i].now);
 		proof = heal_prove(scene.ctx, &scene.listener, 20);

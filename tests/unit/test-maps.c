@@ -37,6 +37,18 @@ HEAL_TEST(maps_line_of_a_file_gives_path_inode_and_executable)
 	}
 }
 
+/* All of them give that, and nothing else. */
+static void assert_no_mappings(const char *const *lines, size_t n, int expected)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct heal_mapping mapping = {.path = lines[i]};
+
+		assert_row(maps_parse_line(lines[i], strlen(lines[i]), &mapping) == expected, "%s",
+			   lines[i]);
+		assert_row(mapping.path == lines[i], "%s: the output was touched", lines[i]);
+	}
+}
+
 HEAL_TEST(maps_line_of_no_file_is_passed_over)
 {
 	static const char *const lines[] = {
@@ -50,13 +62,7 @@ HEAL_TEST(maps_line_of_no_file_is_passed_over)
 		MAPPING "rw-p 00000000 00:00 0 [anon:/usr/lib/libc.so.6 (deleted)]",
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
-		struct heal_mapping mapping = {.path = lines[i]};
-
-		assert_row(maps_parse_line(lines[i], strlen(lines[i]), &mapping) == 0, "%s",
-			   lines[i]);
-		assert_row(mapping.path == lines[i], "%s: the output was touched", lines[i]);
-	}
+	assert_no_mappings(lines, ARRAY_SIZE(lines), 0);
 }
 
 HEAL_TEST(maps_line_that_is_none_is_refused)
@@ -81,13 +87,7 @@ HEAL_TEST(maps_line_that_is_none_is_refused)
 		MAPPING "r-xp 00000000 08:01 99999999999999999999999999999999 /overflow",
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
-		struct heal_mapping mapping = {.path = lines[i]};
-
-		assert_row(maps_parse_line(lines[i], strlen(lines[i]), &mapping) == -EINVAL, "%s",
-			   lines[i]);
-		assert_row(mapping.path == lines[i], "%s: the output was touched", lines[i]);
-	}
+	assert_no_mappings(lines, ARRAY_SIZE(lines), -EINVAL);
 }
 
 /* Each piece is a copy of its own, so that valgrind and ASan see a read too far. */

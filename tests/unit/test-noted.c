@@ -10,7 +10,8 @@
 #define NOTED "run/sshd-heal/changes"
 
 /* Notes one change; NULL versions are absent ones. */
-static void note(struct heal_context *ctx, const char *package, const char *before, const char *now)
+static int try_note(struct heal_context *ctx, const char *package, const char *before,
+		    const char *now, struct heal_error *error)
 {
 	struct heal_change change = {
 		.package = (char *)package,
@@ -19,9 +20,15 @@ static void note(struct heal_context *ctx, const char *package, const char *befo
 		.version_now = (char *)now,
 	};
 	const struct heal_event event = {.changes = &change, .count = 1};
+
+	return heal_event_note(ctx, &event, error);
+}
+
+static void note(struct heal_context *ctx, const char *package, const char *before, const char *now)
+{
 	struct heal_error error = {0};
 
-	if (heal_event_note(ctx, &event, &error) < 0)
+	if (try_note(ctx, package, before, now, &error) < 0)
 		fail_msg("%s", error.message);
 }
 
@@ -184,20 +191,17 @@ HEAL_TEST(noted_through_a_symbolic_link_is_refused)
 {
 	const struct tree *tree = tree_new();
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	struct heal_change change = {
-		.package = (char *)"a", .arch = (char *)"amd64", .version_now = (char *)"1"};
-	const struct heal_event event = {.changes = &change, .count = 1};
 	struct heal_error error = {0};
 
 	tree_file(tree, "victim", "untouched");
 	tree_link(tree, NOTED, "../../victim");
-	assert_int_equal(heal_event_note(ctx, &event, &error), -ELOOP);
+	assert_int_equal(try_note(ctx, "a", NULL, "1", &error), -ELOOP);
 	assert_int_equal(error.code, ELOOP);
 	assert_non_null(strstr(error.message, "noting the changed packages in "
 					      "/run/sshd-heal/changes: "));
 	tree_remove(tree, "run/sshd-heal");
 	tree_link(tree, "run/sshd-heal", "..");
-	assert_true(heal_event_note(ctx, &event, &error) < 0);
+	assert_true(try_note(ctx, "a", NULL, "1", &error) < 0);
 	assert_false(tree_has(tree, "changes"));
 }
 
@@ -221,11 +225,6 @@ HEAL_TEST(noted_changes_are_all_there_or_none)
 	const struct tree *tree = tree_new();
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
 	_cleanup_free_ char *text = NULL;
-	struct heal_change change = {.package = (char *)"libc6",
-				     .arch = (char *)"amd64",
-				     .version_before = (char *)"1",
-				     .version_now = (char *)"2"};
-	const struct heal_event event = {.changes = &change, .count = 1};
 	struct heal_error error = {0};
 	struct rlimit old;
 	struct rlimit low;
@@ -237,7 +236,7 @@ HEAL_TEST(noted_changes_are_all_there_or_none)
 	low = (struct rlimit){.rlim_cur = sizeof(before) + 5, .rlim_max = old.rlim_max};
 	assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
-	r = heal_event_note(ctx, &event, &error);
+	r = try_note(ctx, "libc6", "1", "2", &error);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
 	assert_true(signal(SIGXFSZ, SIG_DFL) != SIG_ERR);
 	assert_int_equal(r, -ENOSPC);
@@ -251,14 +250,11 @@ HEAL_TEST(noted_to_a_fifo_is_refused_at_once)
 {
 	const struct tree *tree = tree_new();
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	struct heal_change change = {
-		.package = (char *)"a", .arch = (char *)"amd64", .version_now = (char *)"1"};
-	const struct heal_event event = {.changes = &change, .count = 1};
 	struct heal_error error = {0};
 
 	assert_int_equal(mkdirat(tree->fd, "run/sshd-heal", 0755), 0);
 	assert_int_equal(mkfifoat(tree->fd, NOTED, 0600), 0);
-	assert_int_equal(heal_event_note(ctx, &event, &error), -ENXIO);
+	assert_int_equal(try_note(ctx, "a", NULL, "1", &error), -ENXIO);
 }
 
 HEAL_TEST(noted_without_run_is_an_error)
@@ -267,13 +263,10 @@ HEAL_TEST(noted_without_run_is_an_error)
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
 	_cleanup_notes_ struct heal_notes notes = {0};
 	_cleanup_event_ struct heal_event loaded = {0};
-	struct heal_change change = {
-		.package = (char *)"a", .arch = (char *)"amd64", .version_now = (char *)"1"};
-	const struct heal_event event = {.changes = &change, .count = 1};
 	struct heal_error error = {0};
 
 	tree_remove(tree, "run");
-	assert_int_equal(heal_event_note(ctx, &event, &error), -ENOENT);
+	assert_int_equal(try_note(ctx, "a", NULL, "1", &error), -ENOENT);
 	assert_string_equal(error.message, "noting the changed packages in /run/sshd-heal/changes: "
 					   "No such file or directory");
 	assert_int_equal(heal_event_load(ctx, &loaded, &notes), 0);

@@ -45,10 +45,12 @@ static void add_change(struct heal_report *report, const char *package, const ch
 }
 
 /* Two listeners: the first with libc and libcrypto stale, the second with libc and its own. */
-static void fill(struct heal_report *report)
+static void fill(struct heal_context *ctx, struct fake_packages *fake, struct heal_report *report)
 {
 	static const char *const paths[2][2] = {{LIBC, LIBSSL}, {LIBC, OWN}};
 
+	if (fake)
+		fake_packages_use(ctx, fake);
 	report->listeners.items = calloc(2, sizeof(*report->listeners.items));
 	report->listeners.count = 2;
 	for (size_t i = 0; i < 2; i++) {
@@ -81,8 +83,7 @@ HEAL_TEST(packages_name_the_owner_of_every_stale_file_and_its_versions)
 	_cleanup_report_ struct heal_report report = {0};
 	struct fake_packages fake = {.owners = owners, .packages = packages};
 
-	fake_packages_use(ctx, &fake);
-	fill(&report);
+	fill(ctx, &fake, &report);
 	add_change(&report, "libssl3", "i386", "1.wrong", "3.0.22");
 	add_change(&report, "libssl", "amd64", "2.wrong", "3.0.22");
 	add_change(&report, "libssl3", "amd64", "3.0.17", "3.0.22");
@@ -119,8 +120,7 @@ HEAL_TEST(packages_name_the_upgrades_of_the_watched_sources_only)
 	_cleanup_report_ struct heal_report report = {0};
 	struct fake_packages fake = {.owners = owners, .packages = packages};
 
-	fake_packages_use(ctx, &fake);
-	fill(&report);
+	fill(ctx, &fake, &report);
 	add_change(&report, "bash", "amd64", "5.1", "5.2");
 	add_change(&report, "libssl3", "i386", "3.0.17", "3.0.22");
 	add_change(&report, "libc6", "amd64", "2.36-9+deb12u7", "2.36-9+deb12u14");
@@ -141,8 +141,7 @@ HEAL_TEST(packages_without_an_event_are_not_asked_for_by_source)
 	_cleanup_report_ struct heal_report report = {0};
 	struct fake_packages fake = {.owners = owners, .packages = packages};
 
-	fake_packages_use(ctx, &fake);
-	fill(&report);
+	fill(ctx, &fake, &report);
 	assert_int_equal(heal_packages_name(ctx, &report), 0);
 	assert_int_equal(fake.n_of_source_calls, 0);
 	assert_upgrades(&report, "");
@@ -158,8 +157,7 @@ HEAL_TEST(packages_of_rpm_match_without_an_architecture)
 	_cleanup_report_ struct heal_report report = {0};
 	struct fake_packages fake = {.owners = rpm};
 
-	fake_packages_use(ctx, &fake);
-	fill(&report);
+	fill(ctx, &fake, &report);
 	add_change(&report, "openssl-libs", "x86_64", "3.0.7-24", "3.0.7-25");
 	assert_int_equal(heal_packages_name(ctx, &report), 0);
 	assert_stale(&report, 0, 1, "openssl-libs openssl 3.0.7-24 3.0.7-25");
@@ -176,8 +174,7 @@ HEAL_TEST(packages_that_cannot_be_found_out_become_a_note)
 			.owners = owners, .packages = packages, .failing = failing[i]};
 		char expected[64];
 
-		fake_packages_use(ctx, &fake);
-		fill(&report);
+		fill(ctx, &fake, &report);
 		add_change(&report, "libc6", "amd64", "1", "2");
 		assert_int_equal(heal_packages_name(ctx, &report), 0);
 		assert_int_equal(report.notes.count, 1);
@@ -193,7 +190,7 @@ HEAL_TEST(packages_without_a_database_become_a_note)
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree_new());
 	_cleanup_report_ struct heal_report report = {0};
 
-	fill(&report);
+	fill(ctx, NULL, &report);
 	assert_int_equal(heal_packages_name(ctx, &report), 0);
 	assert_stale(&report, 0, 0, "- - - -");
 	assert_int_equal(report.notes.count, 1);

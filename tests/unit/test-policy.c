@@ -68,26 +68,9 @@ static void assert_forbidden(const struct scene *scene, const struct policy_row 
 		assert_string_equal(scene->notes.lines[0], expected);
 }
 
-HEAL_TEST(policy_is_asked_before_an_action_of_any_kind)
+/* Of each kind of action, this asks, and is told no. */
+static void assert_all_forbidden(void (*ask)(struct scene *scene, unsigned facts))
 {
-	TEST_NEEDS_PIDFDS();
-	bool is_missing;
-
-	if (!host_forbids(&is_missing))
-		skip();
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		_cleanup_scene_ struct scene scene;
-
-		host_init(&scene, HEAL_FACT_STALE | rows[i].facts);
-		heal_act(scene.ctx, &scene.listener, &scene.notes);
-		assert_forbidden(&scene, &rows[i], is_missing);
-		tree_remove_all();
-	}
-}
-
-HEAL_TEST(policy_is_asked_by_a_dry_run_and_by_no_check)
-{
-	TEST_NEEDS_PIDFDS();
 	bool is_missing;
 
 	if (!host_forbids(&is_missing))
@@ -97,14 +80,37 @@ HEAL_TEST(policy_is_asked_by_a_dry_run_and_by_no_check)
 		unsigned facts = HEAL_FACT_STALE | rows[i].facts;
 
 		host_init(&scene, facts);
-		heal_plan_show(scene.ctx, &scene.listener, false, &scene.notes);
-		assert_int_equal(scene.listener.result.plan, heal_plan_of(facts).plan);
-		assert_int_equal(scene.listener.result.outcome, HEAL_OUTCOME_DRY_RUN);
-		assert_int_equal(scene.notes.count, 0);
-		heal_plan_show(scene.ctx, &scene.listener, true, &scene.notes);
+		ask(&scene, facts);
 		assert_forbidden(&scene, &rows[i], is_missing);
 		tree_remove_all();
 	}
+}
+
+static void act(struct scene *scene, unsigned facts)
+{
+	(void)facts;
+	heal_act(scene->ctx, &scene->listener, &scene->notes);
+}
+
+HEAL_TEST(policy_is_asked_before_an_action_of_any_kind)
+{
+	TEST_NEEDS_PIDFDS();
+	assert_all_forbidden(act);
+}
+
+static void check_and_run_dry(struct scene *scene, unsigned facts)
+{
+	heal_plan_show(scene->ctx, &scene->listener, false, &scene->notes);
+	assert_int_equal(scene->listener.result.plan, heal_plan_of(facts).plan);
+	assert_int_equal(scene->listener.result.outcome, HEAL_OUTCOME_DRY_RUN);
+	assert_int_equal(scene->notes.count, 0);
+	heal_plan_show(scene->ctx, &scene->listener, true, &scene->notes);
+}
+
+HEAL_TEST(policy_is_asked_by_a_dry_run_and_by_no_check)
+{
+	TEST_NEEDS_PIDFDS();
+	assert_all_forbidden(check_and_run_dry);
 }
 
 HEAL_TEST(policy_is_not_asked_where_nothing_is_to_be_done)

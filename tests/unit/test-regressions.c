@@ -7,8 +7,6 @@
 #include "scene.h"
 #include "test.h"
 
-#define PID 34
-
 /* 10.0 on: sshd-auth.c has setproctitle("[session-auth]"), auth2.c "%s [net]". */
 HEAL_TEST(title_of_sshd_auth_is_no_listener)
 {

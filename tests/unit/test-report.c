@@ -54,18 +54,6 @@ static void sample_init_stale(struct sample *sample, enum heal_plan plan, const 
 	(void)snprintf(sample->listener.result.detail, sizeof(sample->listener.result.detail), "%s", detail);
 }
 
-static void assert_text(const struct heal_report *report, enum heal_verb verb,
-			const char *expected)
-{
-	_cleanup_free_ char *text = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
-
-	assert_int_equal(heal_report_text(out, report, verb), 0);
-	(void)fclose(out);
-	assert_string_equal(text, expected);
-}
-
 static void assert_log(const struct sample *sample, int priority, const char *expected)
 {
 	_cleanup_free_ char *text = NULL;

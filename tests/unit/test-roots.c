@@ -30,18 +30,6 @@ static void run(struct heal_context *ctx, enum heal_verb verb, struct heal_repor
 		fail_msg("%s", error.message);
 }
 
-static void assert_text(const struct heal_report *report, enum heal_verb verb,
-			const char *expected)
-{
-	_cleanup_free_ char *text = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
-
-	assert_int_equal(heal_report_text(out, report, verb), 0);
-	(void)fclose(out);
-	assert_string_equal(text, expected);
-}
-
 HEAL_TEST(root_of_bookworm_after_an_upgrade_is_stale_and_says_what_changed)
 {
 	static const char expected[] =

@@ -8,7 +8,6 @@
 #include "fake.h"
 #include "test.h"
 
-#define PID 34
 #define NOTED "run/sshd-heal/changes"
 #define ALL_VERBS 4
 

@@ -5,35 +5,6 @@
 
 extern const struct service_ops heal_service_ops;
 
-/* Of systemd's answers, on a healthy connection. */
-struct scene {
-	struct peer peer;
-	struct systemd *systemd;
-	struct heal_error error;
-};
-
-static void scene_done(struct scene *scene)
-{
-	if (scene->systemd)
-		heal_service_ops.close(scene->systemd);
-	peer_end(&scene->peer);
-}
-#define _cleanup_scene_ _cleanup_(scene_done)
-
-static void scene_init(struct scene *scene)
-{
-	*scene = (struct scene){0};
-	peer_init(&scene->peer);
-}
-
-static void scene_start(struct scene *scene)
-{
-	peer_start(&scene->peer);
-	assert_int_equal(systemd_open_at(&scene->peer.setup, heal_now_ms() + 2000, &scene->systemd,
-					 &scene->error),
-			 0);
-}
-
 HEAL_TEST(service_tells_what_a_unit_is)
 {
 	static const struct {
@@ -66,19 +37,19 @@ HEAL_TEST(service_tells_what_a_unit_is)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		_cleanup_scene_ struct scene scene;
+		_cleanup_peer_ struct peer peer;
 		struct heal_unit unit = {0};
 
-		scene_init(&scene);
-		scene.peer.kill_mode = rows[i].kill_mode;
-		scene.peer.triggered_by = rows[i].triggered_by;
-		scene.peer.sub_unit_state = rows[i].trigger_state;
-		scene.peer.closed_us = rows[i].closed_us;
-		scene.peer.can_reload = rows[i].can_reload;
-		scene.peer.refuses_stop = rows[i].refuses_stop;
-		scene_start(&scene);
-		assert_row(heal_service_ops.unit_of(scene.systemd, 34, &unit, &scene.error) == 0,
-			   "%s: %s", rows[i].what, scene.error.message);
+		peer_init(&peer);
+		peer.kill_mode = rows[i].kill_mode;
+		peer.triggered_by = rows[i].triggered_by;
+		peer.sub_unit_state = rows[i].trigger_state;
+		peer.closed_us = rows[i].closed_us;
+		peer.can_reload = rows[i].can_reload;
+		peer.refuses_stop = rows[i].refuses_stop;
+		assert_int_equal(peer_connect(&peer), 0);
+		assert_row(heal_service_ops.unit_of(peer.systemd, 34, &unit, &peer.error) == 0,
+			   "%s: %s", rows[i].what, peer.error.message);
 		assert_row(test_same(unit.id, "ssh.service") && unit.main_pid == 34 &&
 				   unit.is_service,
 			   "%s", rows[i].what);
@@ -93,31 +64,31 @@ HEAL_TEST(service_tells_what_a_unit_is)
 
 HEAL_TEST(service_asks_no_more_of_a_unit_that_is_none)
 {
-	_cleanup_scene_ struct scene scene;
+	_cleanup_peer_ struct peer peer;
 	struct heal_unit unit = {0};
 
-	scene_init(&scene);
-	scene.peer.unit = "session-4.scope";
-	scene_start(&scene);
-	assert_int_equal(heal_service_ops.unit_of(scene.systemd, 34, &unit, &scene.error), 0);
-	peer_end(&scene.peer);
+	peer_init(&peer);
+	peer.unit = "session-4.scope";
+	assert_int_equal(peer_connect(&peer), 0);
+	assert_int_equal(heal_service_ops.unit_of(peer.systemd, 34, &unit, &peer.error), 0);
+	peer_end(&peer);
 	assert_string_equal(unit.id, "session-4.scope");
 	assert_false(unit.is_service);
-	assert_string_equal(scene.peer.calls, "private Ping GetUnitByPID Id ");
+	assert_string_equal(peer.calls, "private Ping GetUnitByPID Id ");
 	free(unit.id);
 }
 
 HEAL_TEST(service_tells_a_process_without_unit)
 {
-	_cleanup_scene_ struct scene scene;
+	_cleanup_peer_ struct peer peer;
 	struct heal_unit unit = {0};
 
-	scene_init(&scene);
-	scene.peer.unit = NULL;
-	scene_start(&scene);
-	assert_int_equal(heal_service_ops.unit_of(scene.systemd, 34, &unit, &scene.error), -ENOENT);
+	peer_init(&peer);
+	peer.unit = NULL;
+	assert_int_equal(peer_connect(&peer), 0);
+	assert_int_equal(heal_service_ops.unit_of(peer.systemd, 34, &unit, &peer.error), -ENOENT);
 	assert_null(unit.id);
-	assert_string_equal(scene.error.message,
+	assert_string_equal(peer.error.message,
 			    "asking systemd for the unit of process 34: no such PID");
 }
 
@@ -137,24 +108,24 @@ HEAL_TEST(service_knows_nothing_of_a_unit_of_which_an_answer_is_missing)
 		const struct peer_fault *const ways[] = {faults, odd};
 
 		for (size_t j = 0; j < ARRAY_SIZE(ways); j++) {
-			_cleanup_scene_ struct scene scene;
+			_cleanup_peer_ struct peer peer;
 			struct heal_unit unit = {0};
 			int r;
 
-			scene_init(&scene);
-			scene.peer.kill_mode = "control-group";
-			scene.peer.triggered_by = "ssh.socket";
-			scene.peer.sub_unit_state = "active";
-			scene.peer.faults = ways[j];
-			scene_start(&scene);
-			r = heal_service_ops.unit_of(scene.systemd, 34, &unit, &scene.error);
+			peer_init(&peer);
+			peer.kill_mode = "control-group";
+			peer.triggered_by = "ssh.socket";
+			peer.sub_unit_state = "active";
+			peer.faults = ways[j];
+			assert_int_equal(peer_connect(&peer), 0);
+			r = heal_service_ops.unit_of(peer.systemd, 34, &unit, &peer.error);
 			assert_row(r == (j == 0 ? -EACCES : -EBADMSG) || (j == 1 && r == -EIO),
 				   "%s: %d", calls[i], r);
 			assert_null(unit.id);
-			assert_row(strstr(scene.error.message, "ssh.s") ||
-					   strstr(scene.error.message, "process 34") ||
-					   strstr(scene.error.message, "of other"),
-				   "%s: %s", calls[i], scene.error.message);
+			assert_row(strstr(peer.error.message, "ssh.s") ||
+					   strstr(peer.error.message, "process 34") ||
+					   strstr(peer.error.message, "of other"),
+				   "%s: %s", calls[i], peer.error.message);
 		}
 	}
 }
@@ -166,16 +137,16 @@ HEAL_TEST(service_asks_on_over_a_new_connection)
 		{"TriggeredBy", PEER_CLOSE, NULL},      {"ActiveState", PEER_CLOSE, NULL},
 		{0},
 	};
-	_cleanup_scene_ struct scene scene;
+	_cleanup_peer_ struct peer peer;
 	struct heal_unit unit = {0};
 
-	scene_init(&scene);
-	scene.peer.kill_mode = "control-group";
-	scene.peer.triggered_by = "ssh.socket";
-	scene.peer.sub_unit_state = "active";
-	scene.peer.faults = faults;
-	scene_start(&scene);
-	assert_int_equal(heal_service_ops.unit_of(scene.systemd, 34, &unit, &scene.error), 0);
+	peer_init(&peer);
+	peer.kill_mode = "control-group";
+	peer.triggered_by = "ssh.socket";
+	peer.sub_unit_state = "active";
+	peer.faults = faults;
+	assert_int_equal(peer_connect(&peer), 0);
+	assert_int_equal(heal_service_ops.unit_of(peer.systemd, 34, &unit, &peer.error), 0);
 	assert_true(unit.is_socket_activated && unit.kills_cgroup && unit.can_reload);
 	free(unit.id);
 }
@@ -185,50 +156,51 @@ HEAL_TEST(service_tells_the_main_process)
 	static const uint32_t pids[] = {34, 0};
 
 	for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
-		_cleanup_scene_ struct scene scene;
+		_cleanup_peer_ struct peer peer;
 		pid_t pid = -1;
 
-		scene_init(&scene);
-		scene.peer.main_pid = pids[i];
-		scene_start(&scene);
-		assert_int_equal(heal_service_ops.main_pid(scene.systemd, "ssh.service", &pid,
-							   &scene.error),
+		peer_init(&peer);
+		peer.main_pid = pids[i];
+		assert_int_equal(peer_connect(&peer), 0);
+		assert_int_equal(heal_service_ops.main_pid(peer.systemd, "ssh.service", &pid,
+							   &peer.error),
 				 0);
 		assert_int_equal(pid, pids[i]);
-		assert_int_equal(heal_service_ops.main_pid(scene.systemd, "gone.service", &pid,
-							   &scene.error),
+		assert_int_equal(heal_service_ops.main_pid(peer.systemd, "gone.service", &pid,
+							   &peer.error),
 				 -ENOENT);
-		assert_string_equal(scene.error.message,
+		assert_string_equal(peer.error.message,
 				    "asking systemd for gone.service: it is not loaded");
 	}
 }
 
+static void exec_done(struct heal_exec *exec)
+{
+	free(exec->directory);
+	free(exec->path);
+	heal_words_done(&exec->command);
+	heal_words_done(&exec->environment);
+	heal_words_done(&exec->files);
+}
+#define _cleanup_exec_ _cleanup_(exec_done)
+
 HEAL_TEST(service_tells_how_a_unit_is_started)
 {
-	_cleanup_scene_ struct scene scene;
-	struct heal_exec exec = {0};
+	_cleanup_peer_ struct peer peer;
+	_cleanup_exec_ struct heal_exec exec = {0};
 
-	scene_init(&scene);
-	scene.peer.environment = "SSHD_OPTS=-o Banner none";
-	scene.peer.directory = "!/var/empty";
-	scene_start(&scene);
-	assert_int_equal(heal_service_ops.exec_start(scene.systemd, "ssh.service", &exec,
-						     &scene.error),
+	peer_init(&peer);
+	peer.environment = "SSHD_OPTS=-o Banner none";
+	peer.directory = "!/var/empty";
+	assert_int_equal(peer_connect(&peer), 0);
+	assert_int_equal(heal_service_ops.exec_start(peer.systemd, "ssh.service", &exec,
+						     &peer.error),
 			 0);
 	assert_string_equal(exec.path, "/usr/sbin/sshd");
-	assert_int_equal(exec.command.count, 3);
-	assert_string_equal(exec.command.items[2], "$SSHD_OPTS");
-	assert_int_equal(exec.environment.count, 1);
-	assert_string_equal(exec.environment.items[0], "SSHD_OPTS=-o Banner none");
-	assert_int_equal(exec.files.count, 2);
-	assert_string_equal(exec.files.items[0], "-/etc/default/ssh");
-	assert_string_equal(exec.files.items[1], "/etc/ssh/environment");
+	assert_words("command", &exec.command, "/usr/sbin/sshd|-D|$SSHD_OPTS|");
+	assert_words("environment", &exec.environment, "SSHD_OPTS=-o Banner none|");
+	assert_words("files", &exec.files, "-/etc/default/ssh|/etc/ssh/environment|");
 	assert_string_equal(exec.directory, "!/var/empty");
-	free(exec.directory);
-	free(exec.path);
-	heal_words_done(&exec.command);
-	heal_words_done(&exec.environment);
-	heal_words_done(&exec.files);
 }
 
 HEAL_TEST(service_tells_a_start_only_when_all_of_it_is_known)
@@ -241,23 +213,18 @@ HEAL_TEST(service_tells_a_start_only_when_all_of_it_is_known)
 			{i < ARRAY_SIZE(calls) ? calls[i] : "", PEER_ERROR,
 			 DBUS_ERROR_ACCESS_DENIED},
 			{0}};
-		_cleanup_scene_ struct scene scene;
-		struct heal_exec exec = {0};
+		_cleanup_peer_ struct peer peer;
+		_cleanup_exec_ struct heal_exec exec = {0};
 		int r;
 
-		scene_init(&scene);
-		scene.peer.faults = faults;
-		scene.peer.has_no_command = i == ARRAY_SIZE(calls);
-		scene_start(&scene);
-		r = heal_service_ops.exec_start(scene.systemd, "ssh.service", &exec, &scene.error);
+		peer_init(&peer);
+		peer.faults = faults;
+		peer.has_no_command = i == ARRAY_SIZE(calls);
+		assert_int_equal(peer_connect(&peer), 0);
+		r = heal_service_ops.exec_start(peer.systemd, "ssh.service", &exec, &peer.error);
 		assert_row(r == (i < ARRAY_SIZE(calls) ? -EACCES : -ENODATA), "row %zu: %d", i, r);
-		assert_row(strstr(scene.error.message, "ssh.service"), "row %zu: %s", i,
-			   scene.error.message);
-		free(exec.path);
-		free(exec.directory);
-		heal_words_done(&exec.command);
-		heal_words_done(&exec.environment);
-		heal_words_done(&exec.files);
+		assert_row(strstr(peer.error.message, "ssh.service"), "row %zu: %s", i,
+			   peer.error.message);
 	}
 }
 
@@ -269,14 +236,14 @@ HEAL_TEST(service_tells_whether_the_machine_is_going_down)
 	} rows[] = {{"running", false}, {"degraded", false}, {"stopping", true}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		_cleanup_scene_ struct scene scene;
+		_cleanup_peer_ struct peer peer;
 		bool is_stopping = !rows[i].is_stopping;
 
-		scene_init(&scene);
-		scene.peer.system_state = rows[i].state;
-		scene_start(&scene);
-		assert_int_equal(heal_service_ops.is_stopping(scene.systemd, &is_stopping,
-							      &scene.error),
+		peer_init(&peer);
+		peer.system_state = rows[i].state;
+		assert_int_equal(peer_connect(&peer), 0);
+		assert_int_equal(heal_service_ops.is_stopping(peer.systemd, &is_stopping,
+							      &peer.error),
 				 0);
 		assert_row(is_stopping == rows[i].is_stopping, "%s", rows[i].state);
 	}
@@ -285,19 +252,19 @@ HEAL_TEST(service_tells_whether_the_machine_is_going_down)
 HEAL_TEST(service_acts_through_jobs)
 {
 	const struct service_ops *ops = &heal_service_ops;
-	_cleanup_scene_ struct scene scene;
+	_cleanup_peer_ struct peer peer;
 	int64_t deadline_ms = heal_now_ms() + 1500;
 
-	scene_init(&scene);
-	scene_start(&scene);
-	assert_int_equal(ops->reload(scene.systemd, "ssh.service", deadline_ms, &scene.error), 0);
-	assert_int_equal(ops->try_restart(scene.systemd, "ssh.service", deadline_ms, &scene.error),
+	peer_init(&peer);
+	assert_int_equal(peer_connect(&peer), 0);
+	assert_int_equal(ops->reload(peer.systemd, "ssh.service", deadline_ms, &peer.error), 0);
+	assert_int_equal(ops->try_restart(peer.systemd, "ssh.service", deadline_ms, &peer.error),
 			 0);
-	assert_int_equal(ops->start(scene.systemd, "ssh.service", deadline_ms, &scene.error), 0);
+	assert_int_equal(ops->start(peer.systemd, "ssh.service", deadline_ms, &peer.error), 0);
 	/* Of the signals only those of the last are kept. */
-	assert_int_equal(scene.systemd->n_signals, 1);
-	peer_end(&scene.peer);
-	assert_string_equal(scene.peer.calls,
+	assert_int_equal(peer.systemd->n_signals, 1);
+	peer_end(&peer);
+	assert_string_equal(peer.calls,
 			    "private Ping LoadUnit StateChangeTimestampMonotonic ReloadUnit "
 			    "LoadUnit StateChangeTimestampMonotonic TryRestartUnit "
 			    "LoadUnit StateChangeTimestampMonotonic StartUnit ");
@@ -311,15 +278,15 @@ HEAL_TEST(service_clears_a_start_limit)
 		{"ResetFailedUnit", PEER_ERROR, DBUS_ERROR_ACCESS_DENIED},
 		{0},
 	};
-	_cleanup_scene_ struct scene scene;
+	_cleanup_peer_ struct peer peer;
 
-	scene_init(&scene);
-	scene.peer.faults = faults;
-	scene_start(&scene);
-	assert_int_equal(heal_service_ops.reset_failed(scene.systemd, "ssh.service", &scene.error),
+	peer_init(&peer);
+	peer.faults = faults;
+	assert_int_equal(peer_connect(&peer), 0);
+	assert_int_equal(heal_service_ops.reset_failed(peer.systemd, "ssh.service", &peer.error),
 			 0);
-	assert_int_equal(heal_service_ops.reset_failed(scene.systemd, "ssh.service", &scene.error),
+	assert_int_equal(heal_service_ops.reset_failed(peer.systemd, "ssh.service", &peer.error),
 			 -EACCES);
-	assert_string_equal(scene.error.message,
+	assert_string_equal(peer.error.message,
 			    "clearing the start limit of ssh.service: so it is");
 }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* addresses_parse_line and heal_listener_addresses: where a listener listens. */
-#include "test.h"
-#include "tree.h"
+#include "scene.h"
 
-#define PID 34
 #define TAIL " 00000000:00000000 00:00000000 00000000     0        0 "
 #define HEADING "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt\n"
 #define ANY6 "00000000000000000000000000000000:0000"
@@ -40,6 +38,17 @@ HEAL_TEST(socket_line_that_listens_gives_address_and_inode)
 	}
 }
 
+/* All of them give that, and nothing else. */
+static void assert_no_sockets(const char *const *lines, size_t n, int expected)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct heal_socket found = {.inode = 77};
+
+		assert_row(addresses_parse_line(lines[i], &found) == expected, "%s", lines[i]);
+		assert_row(found.inode == 77, "%s: the output was touched", lines[i]);
+	}
+}
+
 HEAL_TEST(socket_line_that_does_not_listen_is_passed_over)
 {
 	static const char *const lines[] = {
@@ -51,12 +60,7 @@ HEAL_TEST(socket_line_that_does_not_listen_is_passed_over)
 		"   7: 0100007F:BD36 0100007F:08AE 0B" TAIL "9 3 0",
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
-		struct heal_socket found = {.inode = 77};
-
-		assert_row(addresses_parse_line(lines[i], &found) == 0, "%s", lines[i]);
-		assert_row(found.inode == 77, "%s: the output was touched", lines[i]);
-	}
+	assert_no_sockets(lines, ARRAY_SIZE(lines), 0);
 }
 
 HEAL_TEST(socket_line_that_is_none_is_refused)
@@ -78,12 +82,7 @@ HEAL_TEST(socket_line_that_is_none_is_refused)
 		"   0: 00000000000000000000000000000000000000000000000000000000000000:0016",
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
-		struct heal_socket found = {.inode = 77};
-
-		assert_row(addresses_parse_line(lines[i], &found) == -EINVAL, "%s", lines[i]);
-		assert_row(found.inode == 77, "%s: the output was touched", lines[i]);
-	}
+	assert_no_sockets(lines, ARRAY_SIZE(lines), -EINVAL);
 }
 
 static void assert_addresses(struct heal_context *ctx, struct heal_listener *listener,
@@ -101,18 +100,15 @@ static void assert_addresses(struct heal_context *ctx, struct heal_listener *lis
 
 HEAL_TEST(addresses_are_those_of_the_sockets_that_it_holds)
 {
-	const struct tree *tree = tree_new();
-	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
+	_cleanup_scene_ struct scene scene;
 
-	tree_add(tree, &(struct tree_process){.pid = PID});
-	assert_int_equal(heal_listener_load(ctx, PID, false, &listener.process), 0);
+	scene_init(&scene, 2000);
 	/* 127.0.0.1:6010 is there, too, but another's: X11 of a session. */
-	assert_addresses(ctx, &listener, "0.0.0.0:22 [::]:22 ");
+	assert_addresses(scene.ctx, &scene.listener, "0.0.0.0:22 [::]:22 ");
 	/* They are looked up anew, not added to. */
-	assert_addresses(ctx, &listener, "0.0.0.0:22 [::]:22 ");
-	tree_remove(tree, "proc/34/fd/3");
-	assert_addresses(ctx, &listener, "[::]:22 ");
+	assert_addresses(scene.ctx, &scene.listener, "0.0.0.0:22 [::]:22 ");
+	tree_remove(scene.fake.tree, "proc/34/fd/3");
+	assert_addresses(scene.ctx, &scene.listener, "[::]:22 ");
 }
 
 HEAL_TEST(addresses_leave_out_connections_that_it_holds)
@@ -130,27 +126,21 @@ HEAL_TEST(addresses_leave_out_connections_that_it_holds)
 
 HEAL_TEST(addresses_are_found_without_ipv6)
 {
-	const struct tree *tree = tree_new();
-	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
+	_cleanup_scene_ struct scene scene;
 
-	tree_add(tree, &(struct tree_process){.pid = PID});
-	tree_remove(tree, "proc/34/net/tcp6");
-	assert_int_equal(heal_listener_load(ctx, PID, false, &listener.process), 0);
-	assert_addresses(ctx, &listener, "0.0.0.0:22 ");
+	scene_init(&scene, 2000);
+	tree_remove(scene.fake.tree, "proc/34/net/tcp6");
+	assert_addresses(scene.ctx, &scene.listener, "0.0.0.0:22 ");
 }
 
 HEAL_TEST(addresses_of_a_process_that_has_ended_are_an_error)
 {
-	const struct tree *tree = tree_new();
-	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
+	_cleanup_scene_ struct scene scene;
 
-	tree_add(tree, &(struct tree_process){.pid = PID});
-	tree_load(ctx, PID, &listener);
-	tree_end(tree, PID);
-	assert_int_equal(heal_listener_addresses(ctx, &listener.process), -ENOENT);
-	assert_int_equal(listener.process.n_addresses, 0);
+	scene_init(&scene, 2000);
+	tree_end(scene.fake.tree, PID);
+	assert_int_equal(heal_listener_addresses(scene.ctx, &scene.listener.process), -ENOENT);
+	assert_int_equal(scene.listener.process.n_addresses, 0);
 }
 
 HEAL_TEST(socket_is_taken_by_another_process_in_the_way)
@@ -215,21 +205,22 @@ HEAL_TEST(socket_addresses_are_the_same_but_for_their_scope)
 
 HEAL_TEST(socket_is_reachable_on_a_live_host_in_our_own_network_namespace_only)
 {
-	const struct tree *tree = tree_new();
-	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
+	_cleanup_scene_ struct scene scene;
+	struct heal_context *ctx;
+	const struct tree *tree;
 
-	tree_add(tree, &(struct tree_process){.pid = PID});
+	scene_init(&scene, 2000);
+	ctx = scene.ctx;
+	tree = scene.fake.tree;
 	tree_link(tree, "proc/thread-self/ns/net", TREE_NET_NS);
-	tree_load(ctx, PID, &listener);
-	assert_int_equal(addresses_is_reachable(ctx, &listener.process), -EOPNOTSUPP);
+	assert_int_equal(addresses_is_reachable(ctx, &scene.listener.process), -EOPNOTSUPP);
 	ctx->is_live = true;
-	assert_int_equal(addresses_is_reachable(ctx, &listener.process), 0);
+	assert_int_equal(addresses_is_reachable(ctx, &scene.listener.process), 0);
 	/* It is where PID 1 is, and we are not. */
 	tree_link(tree, "proc/thread-self/ns/net", "net:[1]");
-	assert_int_equal(addresses_is_reachable(ctx, &listener.process), -EREMOTE);
+	assert_int_equal(addresses_is_reachable(ctx, &scene.listener.process), -EREMOTE);
 	tree_link(tree, "proc/1/ns/net", "net:[1]");
-	assert_int_equal(addresses_is_reachable(ctx, &listener.process), -ENETUNREACH);
+	assert_int_equal(addresses_is_reachable(ctx, &scene.listener.process), -ENETUNREACH);
 	tree_remove(tree, "proc/thread-self");
-	assert_int_equal(addresses_is_reachable(ctx, &listener.process), -ENOENT);
+	assert_int_equal(addresses_is_reachable(ctx, &scene.listener.process), -ENOENT);
 }

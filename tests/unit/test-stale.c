@@ -3,10 +3,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "test.h"
-#include "tree.h"
+#include "scene.h"
 
-#define PID 34
 #define LIB "/usr/lib/x86_64-linux-gnu/"
 
 /* The stale paths of a process with these maps, one a line. */
@@ -28,58 +26,50 @@ static void assert_stale(struct heal_context *ctx, const char *expected)
 	assert_string_equal(found, expected);
 }
 
-HEAL_TEST(stale_are_the_libraries_that_an_upgrade_has_replaced)
+/* Likewise in a tree of its own; NULL: the maps of a fresh process. */
+static void assert_stale_of(const char *maps, const char *expected)
 {
 	const struct tree *tree = tree_new();
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
 
-	tree_add(tree, &(struct tree_process){
-			       .pid = PID,
-			       .maps = "1-2 r-xp 0 08:01 1 /usr/sbin/sshd\n"
-				       "1-2 r--p 0 08:01 2 " LIB "libc.so.6 (deleted)\n"
-				       "1-2 r-xp 0 08:01 2 " LIB "libc.so.6 (deleted)\n"
-				       "1-2 r-xp 0 08:01 3 " LIB "libz.so.1\n"
-				       "1-2 r-xp 0 08:01 4 " LIB "libcrypto.so.3.dpkg-tmp (deleted)\n"
-				       "1-2 r-xp 0 08:01 5 " LIB "ld-linux-x86-64.so.2 (deleted)\n"});
-	assert_stale(ctx, LIB "libc.so.6\n" LIB "libcrypto.so.3\n" LIB "ld-linux-x86-64.so.2\n");
+	tree_add(tree, &(struct tree_process){.pid = PID, .maps = maps});
+	assert_stale(ctx, expected);
+}
+
+HEAL_TEST(stale_are_the_libraries_that_an_upgrade_has_replaced)
+{
+	assert_stale_of("1-2 r-xp 0 08:01 1 /usr/sbin/sshd\n"
+			"1-2 r--p 0 08:01 2 " LIB "libc.so.6 (deleted)\n"
+			"1-2 r-xp 0 08:01 2 " LIB "libc.so.6 (deleted)\n"
+			"1-2 r-xp 0 08:01 3 " LIB "libz.so.1\n"
+			"1-2 r-xp 0 08:01 4 " LIB "libcrypto.so.3.dpkg-tmp (deleted)\n"
+			"1-2 r-xp 0 08:01 5 " LIB "ld-linux-x86-64.so.2 (deleted)\n",
+			LIB "libc.so.6\n" LIB "libcrypto.so.3\n" LIB "ld-linux-x86-64.so.2\n");
 }
 
 HEAL_TEST(stale_is_nothing_when_all_files_are_on_disk)
 {
-	const struct tree *tree = tree_new();
-	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-
-	tree_add(tree, &(struct tree_process){.pid = PID});
-	assert_stale(ctx, "");
+	assert_stale_of(NULL, "");
 }
 
 HEAL_TEST(stale_is_no_deleted_mapping_that_is_not_executable)
 {
-	const struct tree *tree = tree_new();
-	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-
-	tree_add(tree, &(struct tree_process){
-			       .pid = PID,
-			       .maps = "1-2 r--p 0 08:01 2 /usr/lib/locale/C.utf8/LC_CTYPE (deleted)\n"
-				       "1-2 rw-s 0 08:01 2 /var/cache/nscd/passwd (deleted)\n"
-				       "1-2 rw-p 0 08:01 3 /usr/lib/x.so (deleted)\n"});
-	assert_stale(ctx, "");
+	assert_stale_of("1-2 r--p 0 08:01 2 /usr/lib/locale/C.utf8/LC_CTYPE (deleted)\n"
+			"1-2 rw-s 0 08:01 2 /var/cache/nscd/passwd (deleted)\n"
+			"1-2 rw-p 0 08:01 3 /usr/lib/x.so (deleted)\n",
+			"");
 }
 
 HEAL_TEST(stale_names_each_path_once)
 {
-	const struct tree *tree = tree_new();
-	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-
 	/* Two executable segments, an older and a newer copy, and rpm's name of it. */
-	tree_add(tree, &(struct tree_process){.pid = PID,
-					      .maps = "1-2 r-xp 0 08:01 2 /lib/x.so (deleted)\n"
-						      "2-3 r-xp 0 08:01 2 /lib/x.so (deleted)\n"
-						      "3-4 r-xp 0 08:01 9 /lib/x.so (deleted)\n"
-						      "3-4 r-xp 0 08:01 9 /lib/x.so;0123abcd (deleted)\n"
-						      "4-5 r-xp 0 08:01 3 /lib/x.so.1 (deleted)\n"
-						      "4-5 r-xp 0 08:01 3 /lib/x.s (deleted)\n"});
-	assert_stale(ctx, "/lib/x.so\n/lib/x.so.1\n/lib/x.s\n");
+	assert_stale_of("1-2 r-xp 0 08:01 2 /lib/x.so (deleted)\n"
+			"2-3 r-xp 0 08:01 2 /lib/x.so (deleted)\n"
+			"3-4 r-xp 0 08:01 9 /lib/x.so (deleted)\n"
+			"3-4 r-xp 0 08:01 9 /lib/x.so;0123abcd (deleted)\n"
+			"4-5 r-xp 0 08:01 3 /lib/x.so.1 (deleted)\n"
+			"4-5 r-xp 0 08:01 3 /lib/x.s (deleted)\n",
+			"/lib/x.so\n/lib/x.so.1\n/lib/x.s\n");
 }
 
 HEAL_TEST(stale_is_a_deleted_exe_even_when_no_mapping_says_so)
@@ -95,15 +85,11 @@ HEAL_TEST(stale_is_a_deleted_exe_even_when_no_mapping_says_so)
 
 HEAL_TEST(stale_is_no_memory_with_a_made_up_deleted_name)
 {
-	const struct tree *tree = tree_new();
-	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-
-	tree_add(tree, &(struct tree_process){.pid = PID,
-					      .maps = "1-2 r-xp 0 00:01 2 /memfd:jit (deleted)\n"
-						      "1-2 rwxp 0 00:01 3 /dev/zero (deleted)\n"
-						      "1-2 rwxs 0 00:01 4 /SYSV00000000 (deleted)\n"
-						      "1-2 r-xs 0 00:01 5 /[aio] (deleted)\n"});
-	assert_stale(ctx, "");
+	assert_stale_of("1-2 r-xp 0 00:01 2 /memfd:jit (deleted)\n"
+			"1-2 rwxp 0 00:01 3 /dev/zero (deleted)\n"
+			"1-2 rwxs 0 00:01 4 /SYSV00000000 (deleted)\n"
+			"1-2 r-xs 0 00:01 5 /[aio] (deleted)\n",
+			"");
 }
 
 HEAL_TEST(stale_is_no_file_that_is_really_named_deleted)
@@ -144,45 +130,40 @@ HEAL_TEST(stale_on_a_live_host_compares_the_inode_of_a_file_named_deleted)
 
 HEAL_TEST(stale_passes_over_lines_that_are_no_mappings)
 {
-	const struct tree *tree = tree_new();
-	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+	assert_stale_of("\n\ngarbage (deleted)\n"
+			"1-2 r-xp 0 08:01 2 /lib/a (deleted)\n"
+			"/lib/c (deleted)\n"
+			"1-2 r-xp 0 08:01 3 /lib/b (deleted)",
+			"/lib/a\n/lib/b\n");
+}
 
-	tree_add(tree, &(struct tree_process){.pid = PID,
-					      .maps = "\n\ngarbage (deleted)\n"
-						      "1-2 r-xp 0 08:01 2 /lib/a (deleted)\n"
-						      "/lib/c (deleted)\n"
-						      "1-2 r-xp 0 08:01 3 /lib/b (deleted)"});
-	assert_stale(ctx, "/lib/a\n/lib/b\n");
+static int look(struct scene *scene)
+{
+	return heal_listener_stale(scene->ctx, &scene->listener.process, &scene->listener.evidence);
 }
 
 HEAL_TEST(stale_of_a_process_that_has_ended_is_esrch)
 {
-	const struct tree *tree = tree_new();
-	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
+	_cleanup_scene_ struct scene scene;
 
-	tree_add(tree, &(struct tree_process){.pid = PID, .maps = TREE_MAPS_STALE});
-	tree_load(ctx, PID, &listener);
-	assert_int_equal(listener.evidence.n_stale, 1);
-	tree_set_maps(tree, PID, "");
-	assert_int_equal(heal_listener_stale(ctx, &listener.process, &listener.evidence), -ESRCH);
-	assert_int_equal(listener.evidence.n_stale, 0);
-	tree_end(tree, PID);
-	assert_int_equal(heal_listener_stale(ctx, &listener.process, &listener.evidence), -ESRCH);
+	scene_init(&scene, 2000);
+	assert_int_equal(scene.listener.evidence.n_stale, 1);
+	tree_set_maps(scene.fake.tree, PID, "");
+	assert_int_equal(look(&scene), -ESRCH);
+	assert_int_equal(scene.listener.evidence.n_stale, 0);
+	tree_end(scene.fake.tree, PID);
+	assert_int_equal(look(&scene), -ESRCH);
 }
 
 HEAL_TEST(stale_looks_anew_each_time)
 {
-	const struct tree *tree = tree_new();
-	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
+	_cleanup_scene_ struct scene scene;
 
-	tree_add(tree, &(struct tree_process){.pid = PID, .maps = TREE_MAPS_STALE});
-	tree_load(ctx, PID, &listener);
-	assert_int_equal(listener.evidence.n_stale, 1);
-	assert_int_equal(heal_listener_stale(ctx, &listener.process, &listener.evidence), 0);
-	assert_int_equal(listener.evidence.n_stale, 1);
-	tree_set_maps(tree, PID, TREE_MAPS_FRESH);
-	assert_int_equal(heal_listener_stale(ctx, &listener.process, &listener.evidence), 0);
-	assert_int_equal(listener.evidence.n_stale, 0);
+	scene_init(&scene, 2000);
+	assert_int_equal(scene.listener.evidence.n_stale, 1);
+	assert_int_equal(look(&scene), 0);
+	assert_int_equal(scene.listener.evidence.n_stale, 1);
+	tree_set_maps(scene.fake.tree, PID, TREE_MAPS_FRESH);
+	assert_int_equal(look(&scene), 0);
+	assert_int_equal(scene.listener.evidence.n_stale, 0);
 }

@@ -5,21 +5,6 @@
 #include "test.h"
 #include "way.h"
 
-/* heal_run in a scene whose trial is not to be had: it warns, and has asked no more. */
-static const struct heal_listener *run_skipped(struct way *way)
-{
-	const struct heal_listener *listener = way_run(way, HEAL_HEAL);
-
-	assert_string_equal(way->service.calls, LOOK);
-	assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_SKIPPED);
-	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
-	assert_string_equal(listener->result.reason,
-			    "it could not be tried whether the files on disk let a client in");
-	assert_string_equal(listener->result.detail, "");
-	assert_int_equal(listener->result.verdict, HEAL_VERDICT_STALE);
-	return listener;
-}
-
 HEAL_TEST(trial_that_this_machine_could_not_make_says_nothing_against_the_files)
 {
 	TEST_NEEDS_PIDFDS();
@@ -32,7 +17,7 @@ HEAL_TEST(trial_that_this_machine_could_not_make_says_nothing_against_the_files)
 	memset(command + strlen(command), 'x', sizeof(command) - strlen(command) - 1);
 	way.service.exec_start = command;
 	(void)snprintf(expected, sizeof(expected), "trying %s: Argument list too long", way.exe);
-	assert_string_equal(run_skipped(&way)->evidence.trial.detail, expected);
+	assert_string_equal(way_run_untried(&way)->evidence.trial.detail, expected);
 }
 
 HEAL_TEST(trial_fails_where_the_file_itself_cannot_be_run)
@@ -62,8 +47,7 @@ HEAL_TEST(trial_fails_where_the_file_itself_cannot_be_run)
 		} else {
 			tree_link(way.tree, "usr/sbin/sshd", "sshd");
 		}
-		listener = way_run(&way, HEAL_HEAL);
-		assert_string_equal(way.service.calls, LOOK);
+		listener = way_run_warned(&way);
 		assert_row(listener->evidence.trial.result == HEAL_TRIAL_FAILED, "%s: %d", rows[i].detail,
 			   (int)listener->evidence.trial.result);
 		(void)snprintf(expected, sizeof(expected), "running %s: %s; ", way.exe,
@@ -105,7 +89,7 @@ HEAL_TEST(trial_is_not_made_where_the_unit_starts_another_file)
 		way.service.exec_path = paths[i];
 		(void)snprintf(expected, sizeof(expected),
 			       "ssh.service starts %s, but %s is what runs", paths[i], way.exe);
-		assert_string_equal(run_skipped(&way)->evidence.trial.detail, expected);
+		assert_string_equal(way_run_untried(&way)->evidence.trial.detail, expected);
 		tree_remove_all();
 	}
 }
@@ -117,7 +101,7 @@ HEAL_TEST(trial_is_not_made_where_no_listening_socket_was_found)
 
 	way_init(&way);
 	way_process(&way, PID, TREE_MAPS_STALE, "");
-	listener = run_skipped(&way);
+	listener = way_run_untried(&way);
 	assert_string_equal(listener->evidence.trial.detail, "its listening sockets were not found");
 	assert_int_equal(listener->evidence.live.fate, HEAL_FATE_UNKNOWN);
 }
@@ -135,7 +119,7 @@ HEAL_TEST(trial_proves_nothing_where_sshd_does_not_tell_its_configuration)
 		/* What it has said before does not count. */
 		(void)snprintf(tell, sizeof(tell), "echo listenaddress %s; %s", way.address, ways[i]);
 		way_sshd(&way, "echo SSH-2.0-disk", tell);
-		assert_string_equal(run_skipped(&way)->evidence.trial.detail,
+		assert_string_equal(way_run_untried(&way)->evidence.trial.detail,
 				    "sshd -T did not tell its configuration");
 		tree_remove_all();
 	}
@@ -244,7 +228,7 @@ HEAL_TEST(trial_is_not_made_without_an_environment_that_changes_the_code)
 		tree_file(way.tree, "etc/default/ssh", rows[i].file);
 		(void)snprintf(expected, sizeof(expected),
 			       "ssh.service sets %s, which a trial would not have", rows[i].set);
-		assert_string_equal(run_skipped(&way)->evidence.trial.detail, expected);
+		assert_string_equal(way_run_untried(&way)->evidence.trial.detail, expected);
 		tree_remove_all();
 	}
 }
@@ -290,14 +274,12 @@ HEAL_TEST(trial_finds_an_address_that_this_host_has_not)
 	way_init(&way);
 	/* For documentation only, RFC 5737. */
 	way_sshd_says(&way, "listenaddress 192.0.2.77:1");
-	listener = way_run(&way, HEAL_HEAL);
-	assert_string_equal(way.service.calls, LOOK);
+	listener = way_run_warned(&way);
 	assert_true(listener->evidence.trial.is_moving);
 	assert_false(listener->evidence.trial.is_port_taken);
 	assert_string_equal(listener->evidence.trial.detail, "this host has no address for 192.0.2.77:1 now");
 	assert_string_equal(listener->result.reason, "with the configuration on disk sshd would not listen "
 					      "where it does now");
-	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
 	assert_string_equal(listener->result.detail, "");
 }
 
@@ -354,7 +336,7 @@ static void goes_down_without_its_directory(struct fake_service *fake)
 {
 	way_sshd(way_down, "echo 'Missing privilege separation directory: /run/sshd' >&2; exit 255",
 		 "exit 255");
-	way_ends(fake);
+	fake_ends(fake);
 }
 
 HEAL_TEST(trial_that_lacks_the_runtime_directory_does_not_hinder_the_start)
@@ -365,8 +347,7 @@ HEAL_TEST(trial_that_lacks_the_runtime_directory_does_not_hinder_the_start)
 
 	way_init(&way);
 	way_down = &way;
-	way.service.failing = "reload";
-	way.service.code = ECANCELED;
+	fake_service_fails(&way.service, "reload", ECANCELED);
 	way.service.on_reload = goes_down_without_its_directory;
 	listener = way_run(&way, HEAL_HEAL);
 	assert_string_equal(way.service.calls,

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* heal_run where it acts, with all that follows: from the listener to the exit status. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include "test.h"
 #include "way.h"
 
@@ -73,13 +69,11 @@ HEAL_TEST(way_ends_at_a_trial_that_failed)
 		tree_remove(way.tree, "usr/sbin/sshd");
 		if (rows[i].program)
 			tree_link(way.tree, "usr/sbin/sshd", rows[i].program);
-		listener = way_run(&way, HEAL_HEAL);
-		assert_string_equal(way.service.calls, LOOK);
+		listener = way_run_warned(&way);
 		assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_FAILED);
 		assert_row(strstr(listener->evidence.trial.detail, rows[i].detail) != NULL, "%s",
 			   listener->evidence.trial.detail);
 		assert_int_equal(listener->result.plan, HEAL_PLAN_WARN);
-		assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
 		assert_int_equal(listener->result.verdict, HEAL_VERDICT_STALE);
 		assert_true(tree_has(way.tree, NOTED));
 		tree_remove_all();
@@ -93,13 +87,10 @@ HEAL_TEST(way_ends_at_a_unit_whose_options_cannot_be_understood)
 
 	way_init(&way);
 	way.service.exec_start = "/usr/sbin/sshd -D stray";
-	listener = way_run(&way, HEAL_HEAL);
-	assert_string_equal(way.service.calls, LOOK);
-	assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_SKIPPED);
+	listener = way_run_untried(&way);
 	assert_row(strncmp(listener->evidence.trial.detail, "understanding ", 14) == 0 &&
 			   strstr(listener->evidence.trial.detail, ": Invalid argument") != NULL,
 		   "%s", listener->evidence.trial.detail);
-	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
 }
 
 HEAL_TEST(way_ends_at_a_listener_in_another_network_namespace)
@@ -109,11 +100,8 @@ HEAL_TEST(way_ends_at_a_listener_in_another_network_namespace)
 
 	way_init(&way);
 	tree_link(way.tree, "proc/thread-self/ns/net", "net:[1]");
-	listener = way_run(&way, HEAL_HEAL);
-	assert_string_equal(way.service.calls, LOOK);
+	listener = way_run_untried(&way);
 	assert_int_equal(listener->evidence.live.fate, HEAL_FATE_UNKNOWN);
-	assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_SKIPPED);
-	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
 }
 
 HEAL_TEST(way_ends_at_a_host_key_file_that_was_replaced_since)
@@ -126,38 +114,28 @@ HEAL_TEST(way_ends_at_a_host_key_file_that_was_replaced_since)
 	/* A key that no client of the trial has asked for. */
 	way_sshd_says(&way, "hostkey /etc/ssh/ssh_host_rsa_key\n");
 	way_file_from_tomorrow(&way, "etc/ssh/ssh_host_rsa_key");
-	listener = way_run(&way, HEAL_HEAL);
-	assert_string_equal(way.service.calls, LOOK);
+	listener = way_run_warned(&way);
 	assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_OK);
 	assert_int_equal(listener->evidence.trial.host_key, HEAL_HOST_KEY_CHANGED);
 	assert_string_equal(listener->evidence.trial.detail, "the host key /etc/ssh/ssh_host_rsa_key was "
 						    "replaced after sshd had started");
-	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
 }
 
 HEAL_TEST(way_ends_at_a_port_that_another_process_holds)
 {
 	TEST_NEEDS_PIDFDS();
-	struct sockaddr_in name = {.sin_family = AF_INET,
-				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	_cleanup_close_ int other = -1;
-	socklen_t len = sizeof(name);
+	int port = 0;
+	_cleanup_close_ int other = fake_server(&port);
 	_cleanup_way_ struct way way;
 	const struct heal_listener *listener;
 	char text[96];
 
-	other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	way_init(&way);
-	assert_int_equal(bind(other, (struct sockaddr *)&name, len), 0);
-	assert_int_equal(listen(other, 1), 0);
-	assert_int_equal(getsockname(other, (struct sockaddr *)&name, &len), 0);
-	(void)snprintf(text, sizeof(text), "listenaddress 0.0.0.0:%d\n", ntohs(name.sin_port));
+	(void)snprintf(text, sizeof(text), "listenaddress 0.0.0.0:%d\n", port);
 	way_sshd_says(&way, text);
-	listener = way_run(&way, HEAL_HEAL);
-	assert_string_equal(way.service.calls, LOOK);
+	listener = way_run_warned(&way);
 	assert_true(listener->evidence.trial.is_port_taken);
 	assert_string_equal(listener->result.reason, "another process holds its port");
-	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
 }
 
 HEAL_TEST(way_ends_at_a_configuration_that_listens_elsewhere)
@@ -171,11 +149,9 @@ HEAL_TEST(way_ends_at_a_configuration_that_listens_elsewhere)
 	(void)snprintf(expected, sizeof(expected), "it would not listen on %s any more", way.address);
 	(void)snprintf(way.address, sizeof(way.address), "127.0.0.1:1");
 	way_sshd_says(&way, "");
-	listener = way_run(&way, HEAL_HEAL);
-	assert_string_equal(way.service.calls, LOOK);
+	listener = way_run_warned(&way);
 	assert_true(listener->evidence.trial.is_moving);
 	assert_string_equal(listener->evidence.trial.detail, expected);
-	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
 }
 
 HEAL_TEST(way_ends_at_a_unit_that_starts_another_program)
@@ -185,11 +161,8 @@ HEAL_TEST(way_ends_at_a_unit_that_starts_another_program)
 
 	way_init(&way);
 	way.service.exec_path = "/usr/sbin/dropbear";
-	listener = way_run(&way, HEAL_HEAL);
-	assert_string_equal(way.service.calls, LOOK);
-	assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_SKIPPED);
+	listener = way_run_untried(&way);
 	assert_non_null(strstr(listener->evidence.trial.detail, "ssh.service starts /usr/sbin/dropbear, but "));
-	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
 }
 
 HEAL_TEST(way_ends_at_a_host_key_that_clients_do_not_know)
@@ -204,12 +177,10 @@ HEAL_TEST(way_ends_at_a_host_key_that_clients_do_not_know)
 
 	way_init(&way);
 	fake_client_use(way.ctx, hellos, ARRAY_SIZE(hellos));
-	listener = way_run(&way, HEAL_HEAL);
-	assert_string_equal(way.service.calls, LOOK);
+	listener = way_run_warned(&way);
 	assert_int_equal(listener->evidence.trial.host_key, HEAL_HOST_KEY_CHANGED);
 	assert_string_equal(listener->result.reason,
 			    "the host key on disk is not the one that clients know");
-	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
 }
 
 HEAL_TEST(way_of_a_listener_that_turns_clients_away_is_critical_until_healed)
@@ -231,6 +202,17 @@ HEAL_TEST(way_of_a_listener_that_turns_clients_away_is_critical_until_healed)
 	assert_int_equal(heal_report_status(&way.report), 0);
 }
 
+static const struct heal_listener *run_failed(struct way *way, enum heal_verb verb,
+						const char *detail)
+{
+	const struct heal_listener *listener = way_run(way, verb);
+
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_FAILED);
+	assert_string_equal(listener->result.detail, detail);
+	assert_int_equal(heal_report_status(&way->report), 2);
+	return listener;
+}
+
 HEAL_TEST(way_that_leaves_clients_outside_has_failed)
 {
 	TEST_NEEDS_PIDFDS();
@@ -240,15 +222,12 @@ HEAL_TEST(way_that_leaves_clients_outside_has_failed)
 
 	way_init(&way);
 	way.greeting = "";
-	listener = way_run(&way, HEAL_HEAL);
-	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_FAILED);
-	assert_int_equal(listener->result.proved, HEAL_FATE_EOF);
 	(void)snprintf(expected, sizeof(expected),
 		       "CRITICAL: a new client at %s gets connection closed by remote host, before "
 		       "the banner",
 		       way.address);
-	assert_string_equal(listener->result.detail, expected);
-	assert_int_equal(heal_report_status(&way.report), 2);
+	listener = run_failed(&way, HEAL_HEAL, expected);
+	assert_int_equal(listener->result.proved, HEAL_FATE_EOF);
 	assert_true(tree_has(way.tree, NOTED));
 }
 
@@ -261,14 +240,11 @@ HEAL_TEST(way_that_changed_the_host_key_has_failed)
 		{.fate = HEAL_FATE_OK, .key = "ssh-rsa SHA256:other"},
 	};
 	_cleanup_way_ struct way way;
-	const struct heal_listener *listener;
 
 	way_init(&way);
 	fake_client_use(way.ctx, hellos, ARRAY_SIZE(hellos));
-	listener = way_run(&way, HEAL_HEAL);
-	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_FAILED);
-	assert_string_equal(listener->result.detail, "CRITICAL: its host key changed, from " KEY
-					      " to ssh-rsa SHA256:other");
+	(void)run_failed(&way, HEAL_HEAL,
+			 "CRITICAL: its host key changed, from " KEY " to ssh-rsa SHA256:other");
 }
 
 HEAL_TEST(way_starts_an_sshd_again_that_an_action_has_ended)
@@ -278,9 +254,8 @@ HEAL_TEST(way_starts_an_sshd_again_that_an_action_has_ended)
 	const struct heal_listener *listener;
 
 	way_init(&way);
-	way.service.failing = "reload";
-	way.service.code = ECANCELED;
-	way.service.on_reload = way_ends;
+	fake_service_fails(&way.service, "reload", ECANCELED);
+	way.service.on_reload = fake_ends;
 	listener = way_run(&way, HEAL_HEAL);
 	assert_string_equal(way.service.calls,
 			    LOOK "reload ssh.service; reset_failed ssh.service; start ssh.service; ");
@@ -315,9 +290,8 @@ HEAL_TEST(way_starts_an_sshd_again_only_where_the_job_was_its_own)
 		const struct heal_listener *listener;
 
 		way_init(&way);
-		way.service.failing = rows[i].failing;
-		way.service.code = rows[i].code;
-		way.service.on_reload = way_ends;
+		fake_service_fails(&way.service, rows[i].failing, rows[i].code);
+		way.service.on_reload = fake_ends;
 		listener = way_run(&way, HEAL_HEAL);
 		assert_row(listener->result.outcome == rows[i].outcome, "row %zu: %d", i,
 			   (int)listener->result.outcome);
@@ -336,7 +310,7 @@ static struct way *way_shut;
 static void shuts_us_out(struct fake_service *fake)
 {
 	way_shut->greeting = "Exceeded MaxStartups\r\n";
-	way_becomes_fresh(fake);
+	fake_becomes_fresh(fake);
 }
 
 HEAL_TEST(way_that_shut_out_its_own_client_claims_nothing)
@@ -392,13 +366,13 @@ HEAL_TEST(way_that_leaves_clients_outside_at_one_address_has_failed)
 static void ends_a_session(struct fake_service *fake)
 {
 	tree_end(fake->tree, 200);
-	way_becomes_fresh(fake);
+	fake_becomes_fresh(fake);
 }
 
 HEAL_TEST(way_that_cost_a_session_says_so)
 {
 	TEST_NEEDS_PIDFDS();
-	static void (*const actions[])(struct fake_service *) = {way_becomes_fresh, ends_a_session};
+	static void (*const actions[])(struct fake_service *) = {fake_becomes_fresh, ends_a_session};
 
 	for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
 		_cleanup_way_ struct way way;
@@ -440,17 +414,12 @@ HEAL_TEST(way_that_failed_keeps_the_changes)
 {
 	TEST_NEEDS_PIDFDS();
 	_cleanup_way_ struct way way;
-	const struct heal_listener *listener;
 
 	way_init(&way);
-	way.service.failing = "reload";
-	way.service.code = ECANCELED;
+	fake_service_fails(&way.service, "reload", ECANCELED);
 	way.service.on_reload = NULL;
-	listener = way_run(&way, TEST_HOOK);
+	(void)run_failed(&way, TEST_HOOK, "reload did not work");
 	assert_string_equal(way.service.calls, LOOK "reload ssh.service; ");
-	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_FAILED);
-	assert_string_equal(listener->result.detail, "reload did not work");
-	assert_int_equal(heal_report_status(&way.report), 2);
 	assert_true(tree_has(way.tree, NOTED));
 }
 
@@ -463,19 +432,14 @@ HEAL_TEST(way_does_not_start_an_sshd_again_whose_files_on_disk_are_broken)
 		{.fate = HEAL_FATE_FAILED, .detail = "no key exchange"},
 	};
 	_cleanup_way_ struct way way;
-	const struct heal_listener *listener;
 
 	way_init(&way);
-	way.service.failing = "reload";
-	way.service.code = ECANCELED;
-	way.service.on_reload = way_ends;
+	fake_service_fails(&way.service, "reload", ECANCELED);
+	way.service.on_reload = fake_ends;
 	fake_client_use(way.ctx, hellos, ARRAY_SIZE(hellos));
-	listener = way_run(&way, HEAL_HEAL);
+	(void)run_failed(&way, HEAL_HEAL, "CRITICAL: sshd is DOWN, reload did not work; type: "
+					  "systemctl start ssh.service");
 	assert_string_equal(way.service.calls, LOOK "reload ssh.service; ");
-	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_FAILED);
-	assert_string_equal(listener->result.detail, "CRITICAL: sshd is DOWN, reload did not work; type: "
-					      "systemctl start ssh.service");
-	assert_int_equal(heal_report_status(&way.report), 2);
 }
 
 HEAL_TEST(way_heals_the_unit_and_warns_of_the_listener_beside_it)

@@ -40,6 +40,11 @@ static inline bool test_same(const char *a, const char *b)
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+/* The words, '|' behind each, and a NULL behind them all. */
+void assert_words(const char *what, const struct heal_words *words, const char *expected);
+/* What a person reads of a report. */
+void assert_text(const struct heal_report *report, enum heal_verb verb, const char *expected);
+
 /* Skips what needs pidfds, or the errors of posix_spawn, where valgrind (3.19) has neither. */
 #define TEST_NEEDS_PIDFDS()                                                           \
 	do {                                                                          \

@@ -9,6 +9,10 @@
 
 #include "core.h"
 
+/* The listener of most trees, and the one that comes after it. */
+#define PID 34
+#define NEW_PID 99
+
 struct tree {
 	int fd;
 	char path[512];

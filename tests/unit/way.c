@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -31,16 +29,11 @@ static void *way_serve(void *argument)
 
 void way_listen(struct way *way)
 {
-	struct sockaddr_in name = {.sin_family = AF_INET,
-				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(name);
+	int port = 0;
 	struct stat st;
 
-	way->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(way->fd, (struct sockaddr *)&name, len), 0);
-	assert_int_equal(listen(way->fd, 8), 0);
-	assert_int_equal(getsockname(way->fd, (struct sockaddr *)&name, &len), 0);
-	(void)snprintf(way->address, sizeof(way->address), "127.0.0.1:%d", ntohs(name.sin_port));
+	way->fd = fake_server(&port);
+	(void)snprintf(way->address, sizeof(way->address), "127.0.0.1:%d", port);
 	assert_int_equal(fstat(way->fd, &st), 0);
 	(void)snprintf(way->inode, sizeof(way->inode), "%lu", (unsigned long)st.st_ino);
 	assert_int_equal(pthread_create(&way->server, NULL, way_serve, way), 0);
@@ -88,21 +81,10 @@ void way_file_from_tomorrow(const struct way *way, const char *path)
 	assert_int_equal(utimensat(way->tree->fd, path, times, 0), 0);
 }
 
-void way_becomes_fresh(struct fake_service *fake)
-{
-	tree_set_maps(fake->tree, PID, TREE_MAPS_FRESH);
-}
-
 void way_serves_again(struct fake_service *fake)
 {
 	way_now->greeting = "SSH-2.0-new\r\n";
-	way_becomes_fresh(fake);
-}
-
-void way_ends(struct fake_service *fake)
-{
-	tree_end(fake->tree, PID);
-	fake->main_pid = 0;
+	fake_becomes_fresh(fake);
 }
 
 void way_gets_new_process(struct fake_service *fake)
@@ -122,7 +104,7 @@ void way_init(struct way *way)
 		.tree = way->tree,
 		.unit = fake_unit(PID),
 		.main_pid = PID,
-		.on_reload = way_becomes_fresh,
+		.on_reload = fake_becomes_fresh,
 		.on_restart = way_gets_new_process,
 		.on_start = way_gets_new_process,
 		.exec_path = way->exe,
@@ -156,4 +138,25 @@ const struct heal_listener *way_run(struct way *way, enum heal_verb verb)
 		fail_msg("%s", way->error.message);
 	assert_int_equal(way->report.listeners.count, 1);
 	return &way->report.listeners.items[0];
+}
+
+const struct heal_listener *way_run_warned(struct way *way)
+{
+	const struct heal_listener *listener = way_run(way, HEAL_HEAL);
+
+	assert_string_equal(way->service.calls, LOOK);
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
+	return listener;
+}
+
+const struct heal_listener *way_run_untried(struct way *way)
+{
+	const struct heal_listener *listener = way_run_warned(way);
+
+	assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_SKIPPED);
+	assert_string_equal(listener->result.reason,
+			    "it could not be tried whether the files on disk let a client in");
+	assert_string_equal(listener->result.detail, "");
+	assert_int_equal(listener->result.verdict, HEAL_VERDICT_STALE);
+	return listener;
 }

@@ -10,8 +10,6 @@
 
 #include "fake.h"
 
-#define PID 34
-#define NEW_PID 99
 #define NOTED "run/sshd-heal/changes"
 #define KEY "ssh-ed25519 SHA256:known"
 /* What the service manager is asked before anything is decided, and before a restart. */
@@ -56,11 +54,13 @@ void way_file_from_tomorrow(const struct way *way, const char *path);
 
 /* The one listener behind heal_run. */
 const struct heal_listener *way_run(struct way *way, enum heal_verb verb);
+/* Likewise of `heal` where it only warns: nothing was done, and no more asked than for a look. */
+const struct heal_listener *way_run_warned(struct way *way);
+/* Likewise because no trial is to be had. */
+const struct heal_listener *way_run_untried(struct way *way);
 
 /* Actions of the fake, on the scene that was begun last. */
-void way_becomes_fresh(struct fake_service *fake);
 void way_serves_again(struct fake_service *fake);
-void way_ends(struct fake_service *fake);
 void way_gets_new_process(struct fake_service *fake);
 
 #endif
