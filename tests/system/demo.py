@@ -87,8 +87,7 @@ def demo():
         watcher.join()
         seen = clients.stop()
         login = host.ssh("echo in", check=False).stdout == "in\n"
-        survived = session.answers("still here")
-        session.close()
+        survived = session.lasts()
         refused = sum(count for fate, count in seen.items() if fate not in ("ok", "down_ms"))
         say(f"client  the session of before {'lives' if survived else 'DIED'}; "
             f"a new login {'works' if login else 'FAILS'}")

@@ -134,6 +134,23 @@ class Host:
     def heal(self, *args, **kwargs):
         return self.run("sshd-heal", *args, check=False, **kwargs)
 
+    def heals(self):
+        """Heals, which must leave nothing stale; gives the finished process."""
+        done = self.heal("heal")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert self.deleted(self.listener()) == [], done.stdout
+        return done
+
+    def leaves_alone(self, pid, status, *words, **kwargs):
+        """Heals, which must not touch the stale listener, and must say why; gives the process."""
+        done = self.heal("heal", **kwargs)
+        assert done.returncode == status, done.stdout + done.stderr
+        for word in (*words, "left alone: "):
+            assert word in done.stdout, done.stdout
+        assert self.listener() == pid
+        assert self.deleted(pid), "it was restarted or reloaded all the same"
+        return done
+
     def upgrade(self, *packages, **kwargs):
         """A real upgrade, of packages that wait in apt's cache."""
         return self.run("apt-get", "install", "-y", "--no-download", *packages, **kwargs)
@@ -147,6 +164,12 @@ class Host:
     def write(self, path, text, mode=0o644):
         self.run("tee", path, input=text)
         self.run("chmod", oct(mode)[2:], path)
+
+    def drop_in(self, unit, text):
+        """Changes a unit, in place of what was changed of it before."""
+        self.run("mkdir", "-p", f"/run/systemd/system/{unit}.d")
+        self.write(f"/run/systemd/system/{unit}.d/test.conf", text)
+        self.run("systemctl", "daemon-reload")
 
     def listener(self, unit="ssh.service"):
         return int(self.run("systemctl", "show", "-P", "MainPID", unit).stdout)
@@ -212,6 +235,12 @@ class Session:
         except OSError:
             return False
         return self.process.stdout.readline() == word + "\n"
+
+    def lasts(self):
+        """Whether it has outlived what was done; closes it."""
+        answers = self.answers("still here")
+        self.close()
+        return answers
 
     def close(self):
         self.process.stdin.close()

@@ -53,10 +53,7 @@ def prepared(host):
 
 def drop_in(host, *lines):
     """Lines of ssh.service's [Service]."""
-    host.run("mkdir", "-p", "/run/systemd/system/ssh.service.d")
-    host.write("/run/systemd/system/ssh.service.d/test.conf",
-               "\n".join(["[Service]", *lines, ""]))
-    host.run("systemctl", "daemon-reload")
+    host.drop_in("ssh.service", "\n".join(["[Service]", *lines, ""]))
 
 
 def set_fault(host, commands):

@@ -459,9 +459,7 @@ def test_beside_needrestart_sshd_is_taken_care_of_once(installed, order):
     installed.run("apt-get", "install", "-y", "--no-download", "--no-install-recommends",
                   "needrestart")
     installed.write("/etc/needrestart/conf.d/test.conf", "$nrconf{restart} = 'a';\n")
-    installed.run("mkdir", "/run/systemd/system/ssh.service.d")
-    installed.write("/run/systemd/system/ssh.service.d/seen.conf", COUNTED)
-    installed.run("systemctl", "daemon-reload")
+    installed.drop_in("ssh.service", COUNTED)
     if order == "second":
         installed.run("mv", OURS, "/etc/apt/apt.conf.d/99z-sshd-heal")
     listener = installed.listener()

@@ -13,7 +13,7 @@ import pytest
 import faults
 import roots
 from host import ENV
-from test_act import drop_in, socket_activate
+from test_act import socket_activate
 
 #: What a stale host is never told.
 FALSE = ("healthy", "no sshd is running", "left alone, ", "would not let a client in", "CRITICAL")
@@ -114,8 +114,7 @@ def test_a_slow_machine_says_no_more_than_that_there_was_no_time(host):
         assert word not in done.stdout, done.stdout
     assert host.listener() == pid and host.deleted(pid)
     # With the whole of it, all is healed.
-    assert host.heal("heal").returncode == 0
-    assert host.deleted(host.listener()) == []
+    host.heals()
 
 
 def hold_lock(host):
@@ -167,9 +166,9 @@ def test_sigterm_ends_a_run_that_has_not_begun_to_act(host, verb, status):
 
 def test_sigterm_does_not_end_an_action_before_its_proof(host):
     host.upgrade_unnoticed(*roots.UPGRADE)
-    drop_in(host, "ssh.service",
-            "[Service]\nExecReload=\nExecReload=/bin/sh -c 'touch /run/reloading; sleep 1'\n"
-            "ExecReload=/bin/kill -HUP $MAINPID\n")
+    host.drop_in("ssh.service",
+                 "[Service]\nExecReload=\nExecReload=/bin/sh -c 'touch /run/reloading; sleep 1'\n"
+                 "ExecReload=/bin/kill -HUP $MAINPID\n")
     with subprocess.Popen(host.argv("sshd-heal", "heal"), stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, env=ENV) as run:
         host.wait_for(lambda: host.run("test", "-e", "/run/reloading", check=False).returncode == 0,
@@ -203,14 +202,11 @@ def test_the_service_of_rpm_ends_when_it_is_told_to(rpm_bookworm):
 
 def test_a_reload_that_did_not_help_is_told(host):
     host.upgrade_unnoticed(*roots.UPGRADE)
-    drop_in(host, "ssh.service",
-            "[Unit]\nRefuseManualStop=yes\n[Service]\nExecReload=\nExecReload=/bin/true\n")
+    host.drop_in("ssh.service",
+                 "[Unit]\nRefuseManualStop=yes\n[Service]\nExecReload=\nExecReload=/bin/true\n")
     pid = host.listener()
-    done = host.heal("heal")
-    assert done.returncode == 1, done.stdout
-    assert "reloaded, which did not help; left alone: its unit refuses to be restarted by hand" \
-        in done.stdout
-    assert host.deleted(pid)
+    host.leaves_alone(pid, 1, "reloaded, which did not help; left alone: its unit refuses to be "
+                      "restarted by hand")
 
 
 def test_an_sshd_with_systemds_descriptor_is_not_reloaded_when_its_socket_was_stopped(trixie):
@@ -230,18 +226,16 @@ def test_an_sshd_with_systemds_descriptor_is_not_reloaded_when_its_socket_was_st
 def test_a_new_main_process_is_seen_in_a_namespace_of_its_own(host):
     """A running sshd was called DOWN, and started a second time."""
     host.upgrade_unnoticed(*roots.UPGRADE)
-    drop_in(host, "ssh.service", "[Service]\nExecReload=\nPrivateTmp=yes\n")
-    done = host.heal("heal")
-    assert done.returncode == 0, done.stdout
+    host.drop_in("ssh.service", "[Service]\nExecReload=\nPrivateTmp=yes\n")
+    done = host.heals()
     assert "healed: restarted, no deleted file left, a new client gets in" in done.stdout
-    assert host.deleted(host.listener()) == []
 
 
 def test_clients_that_get_no_answer_any_more_are_no_heal(host):
     host.upgrade_unnoticed(*roots.UPGRADE)
-    drop_in(host, "ssh.service",
-            "[Service]\nExecReload=\nExecReload=/bin/kill -HUP $MAINPID\n"
-            "ExecReload=/bin/sh -c 'sleep 0.5; kill -STOP $MAINPID'\n")
+    host.drop_in("ssh.service",
+                 "[Service]\nExecReload=\nExecReload=/bin/kill -HUP $MAINPID\n"
+                 "ExecReload=/bin/sh -c 'sleep 0.5; kill -STOP $MAINPID'\n")
     done = host.heal("heal")
     host.run("kill", "-CONT", str(host.listener()))
     assert done.returncode == 3, done.stdout
