@@ -27,6 +27,14 @@ static void assert_proof_in_time(struct scene *scene, int timeout_ms, enum heal_
 	assert_in_range(heal_now_ms() - start, min_ms, max_ms);
 }
 
+/* The process has ended, and nothing is waited for. */
+static void assert_gone(struct scene *scene, enum heal_plan plan, int timeout_ms)
+{
+	acted_init(scene, plan);
+	tree_end(scene->fake.tree, PID);
+	assert_proof_in_time(scene, timeout_ms, HEAL_PROOF_DOWN, 0, 999);
+}
+
 HEAL_TEST(prove_takes_a_fresh_process_at_once)
 {
 	_cleanup_scene_ struct scene scene;
@@ -71,9 +79,7 @@ HEAL_TEST(prove_waits_for_nothing_when_the_process_that_was_to_stay_has_ended)
 {
 	_cleanup_scene_ struct scene scene;
 
-	acted_init(&scene, HEAL_PLAN_HUP);
-	tree_end(scene.fake.tree, PID);
-	assert_proof_in_time(&scene, 1800, HEAL_PROOF_DOWN, 0, 999);
+	assert_gone(&scene, HEAL_PLAN_HUP, 1800);
 	/* After a restart there may still be a new one. */
 	scene.listener.result.plan = HEAL_PLAN_RESTART;
 	assert_proof_in_time(&scene, 40, HEAL_PROOF_DOWN, 40, 1500);
@@ -207,7 +213,5 @@ HEAL_TEST(prove_does_not_wait_for_a_reloaded_process_that_has_ended)
 {
 	_cleanup_scene_ struct scene scene;
 
-	acted_init(&scene, HEAL_PLAN_RELOAD);
-	tree_end(scene.fake.tree, PID);
-	assert_proof_in_time(&scene, 1900, HEAL_PROOF_DOWN, 0, 999);
+	assert_gone(&scene, HEAL_PLAN_RELOAD, 1900);
 }
