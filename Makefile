@@ -234,7 +234,7 @@ rpm-here: dist
 	$(if $(call found,rpmbuild),,$(error make rpm needs rpmbuild: install rpm-build))
 	@rm -rf $(RPM_TOP) $(B)/rpm && mkdir -p $(RPM_TOP)/SOURCES $(B)/rpm
 	cp $(DIST_TAR) $(RPM_TOP)/SOURCES/
-	env -u MAKEFLAGS -u MAKELEVEL rpmbuild -ba --quiet --define '_topdir $(RPM_TOP)' \
+	env -u B -u MAKEFLAGS -u MAKELEVEL rpmbuild -ba --quiet --define '_topdir $(RPM_TOP)' \
 		$(shell rpm -q --quiet rpm 2>/dev/null || echo --nodeps) $(DIST_TREE)/packaging/rpm/sshd-heal.spec
 	find $(RPM_TOP)/RPMS $(RPM_TOP)/SRPMS -name '*.rpm' -exec cp {} $(B)/rpm/ \;
 
