@@ -11,7 +11,6 @@ SBINDIR    ?= $(PREFIX)/sbin
 LIBDIR     ?= $(PREFIX)/lib
 MODULEDIR  ?= $(LIBDIR)/sshd-heal/modules
 SYSCONFDIR ?= /etc
-LIBEXECDIR ?= $(PREFIX)/libexec
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
 # Where the Python of dnf 4 looks for plugins.
 DNFPLUGINDIR ?= $(PREFIX)/lib/python3/dist-packages/dnf-plugins
@@ -55,7 +54,7 @@ HEAL_CXXFLAGS = -std=c++17 $(WARNINGS) $(WERROR) $(HARDENING) $(OPTIMISE) $(SANI
 HEAL_LDFLAGS  = $(LINK_HARDENING) $(SANITIZE) $(LDFLAGS)
 
 ROOMS   := base host judge look try act tell
-CORE    := $(patsubst core/%.c,%,$(wildcard core/*.c $(ROOMS:%=core/%/*.c)) core/cli/cli.c)
+CORE    := $(patsubst core/%.c,%,$(wildcard core/*.c $(ROOMS:%=core/%/*.c)) $(addprefix core/cli/,cli.c hook.c run.c))
 OBJECTS := $(CORE:%=$(B)/obj/%.o)
 LIBRARY := $(B)/libsshdheal.a
 
@@ -69,14 +68,13 @@ LIBRARY_service-systemd := dbus-1
 LIBRARY_client-libssh   := libssh
 LIBRARY_config-econf    := libeconf
 LIBRARY_report-json     := json-c
-LIBRARY_event-dnf5      := json-c
-ALL_MODULES := package-apt package-rpm service-systemd client-libssh config-econf report-json event-dnf5
+ALL_MODULES := package-apt package-rpm service-systemd client-libssh config-econf report-json
 MODULES := $(foreach m,$(ALL_MODULES),$(if $(call have,$(LIBRARY_$(m))),$(m)))
 
 # What compiles says in one line what it lacks, before it begins. The other goals compile
 # nothing, or leave that to a make below this one, and see to the tools first.
 TOOLLESS := help clean dist deps demo check check-asan check-valgrind bench fuzz lint deb deb-source rpm \
-	rpm-here rpm-in-root install-hooks-%
+	rpm-here rpm-in-root install-hooks-% install-units
 ifneq ($(filter-out $(TOOLLESS),$(GOALS)),)
 absent = $(if $(call found,$($(1))),,$(firstword $($(1))))
 # Whether there is any C++ to compile is for pkg-config to say.
@@ -86,7 +84,7 @@ PACKAGES := $(sort $(patsubst clang++,clang,$(patsubst cc,gcc,$(ABSENT))))
 $(if $(ABSENT),$(error not found: $(ABSENT). Install $(PACKAGES), or let `make deps` do it))
 endif
 
-.PHONY: all help install install-hooks-apt install-hooks-dnf install-hooks-yum install-hooks-rpm rpm deb clean
+.PHONY: all help install install-hooks-apt install-hooks-dnf install-hooks-yum install-units rpm deb clean
 all: $(B)/sshd-heal $(B)/install/sshd-heal modules
 
 help:
@@ -96,7 +94,7 @@ help:
 #: make demo               a real host, a real upgrade, watched from a client
 #: make check              every test: units, then real hosts in containers
 #: make deps               install what build and tests need
-#: make install            DESTDIR= PREFIX=; then install-hooks-apt, -dnf, -yum or -rpm
+#: make install            DESTDIR= PREFIX=; then install-units, install-hooks-apt, -dnf or -yum
 #: make uninstall          all of that, with the same DESTDIR and PREFIX
 #: make rpm                build/rpm/*.rpm, by rpmbuild
 #: make deb                build/deb/*.deb, by dpkg-buildpackage
@@ -187,21 +185,21 @@ define install-hook
 	chmod $(1) $(DESTDIR)$(3)
 endef
 
-install-hooks-apt:
+install-hooks-apt: install-units
 	$(call install-hook,0644,hooks/apt/90sshd-heal.in,$(SYSCONFDIR)/apt/apt.conf.d/90sshd-heal)
 
-install-hooks-dnf:
+install-hooks-dnf: install-units
 	$(call install-hook,0644,hooks/dnf4/sshd_heal.py.in,$(DNFPLUGINDIR)/sshd_heal.py)
 	$(call install-hook,0644,hooks/dnf5/sshd-heal.actions.in,$(SYSCONFDIR)/dnf/libdnf5-plugins/actions.d/sshd-heal.actions)
 
-install-hooks-yum:
+install-hooks-yum: install-units
 	$(call install-hook,0644,hooks/yum/sshd-heal.py.in,$(PREFIX)/lib/yum-plugins/sshd-heal.py)
 	$(INSTALL) -D -m 0644 hooks/yum/sshd-heal.conf $(DESTDIR)$(SYSCONFDIR)/yum/pluginconf.d/sshd-heal.conf
 
-# The triggers themselves are part of a package, packaging/rpm; this is what they run.
-install-hooks-rpm:
-	$(call install-hook,0755,hooks/rpm/rpm-trigger.in,$(LIBEXECDIR)/sshd-heal/rpm-trigger)
+# What acts: the hooks only ask it.
+install-units:
 	$(call install-hook,0644,hooks/systemd/sshd-heal.service.in,$(UNITDIR)/sshd-heal.service)
+	$(INSTALL) -m 0644 hooks/systemd/sshd-heal.path hooks/systemd/sshd-heal.timer $(DESTDIR)$(UNITDIR)
 
 # All that the targets above have laid down; what an administrator wrote stays.
 .PHONY: uninstall
@@ -213,8 +211,8 @@ uninstall:
 		$(DESTDIR)$(DNFPLUGINDIR)/sshd_heal.py \
 		$(DESTDIR)$(SYSCONFDIR)/dnf/libdnf5-plugins/actions.d/sshd-heal.actions \
 		$(DESTDIR)$(PREFIX)/lib/yum-plugins/sshd-heal.py $(DESTDIR)$(SYSCONFDIR)/yum/pluginconf.d/sshd-heal.conf \
-		$(DESTDIR)$(LIBEXECDIR)/sshd-heal/rpm-trigger $(DESTDIR)$(UNITDIR)/sshd-heal.service
-	-rmdir $(DESTDIR)$(MODULEDIR) $(DESTDIR)$(LIBDIR)/sshd-heal $(DESTDIR)$(LIBEXECDIR)/sshd-heal 2>/dev/null
+		$(addprefix $(DESTDIR)$(UNITDIR)/sshd-heal,.service .path .timer)
+	-rmdir $(DESTDIR)$(MODULEDIR) $(DESTDIR)$(LIBDIR)/sshd-heal 2>/dev/null
 
 # What else a goal needs and this machine lacks, said in one line; and who may do it.
 lacks = $(shell sh tests/deps.sh $(1))

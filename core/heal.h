@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "host/context.h"
+#include "look/left.h"
 #include "report.h"
 
 /*
@@ -24,7 +25,10 @@
 int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *ret,
 	     struct heal_error *error);
 
-/* Whether a listener is stale: the beginning of the way, for who has more to ask if so. */
-bool heal_is_stale(struct heal_context *ctx);
+/* The beginning of the way: whether there is anything to do, as against what was proven and left. */
+enum heal_look heal_look(struct heal_context *ctx);
+
+/* Whether something is stale now that the report of a run does not say was left so. */
+bool heal_has_news(struct heal_context *ctx, const struct heal_report *report);
 
 #endif

@@ -86,34 +86,9 @@ void heal_listeners_done(struct heal_listeners *listeners)
 	*listeners = (struct heal_listeners){0};
 }
 
-void heal_change_done(struct heal_change *change)
-{
-	free(change->package);
-	free(change->arch);
-	free(change->version_before);
-	free(change->version_now);
-	*change = (struct heal_change){0};
-}
-
-void heal_event_done(struct heal_event *event)
-{
-	for (size_t i = 0; i < event->count; i++)
-		heal_change_done(&event->changes[i]);
-	free(event->changes);
-	*event = (struct heal_event){0};
-}
-
 void heal_report_done(struct heal_report *report)
 {
-	heal_event_done(&report->event);
 	heal_listeners_done(&report->listeners);
-	for (size_t i = 0; i < report->n_upgrades; i++) {
-		free(report->upgrades[i].package);
-		free(report->upgrades[i].source);
-		free(report->upgrades[i].version_before);
-		free(report->upgrades[i].version_now);
-	}
-	free(report->upgrades);
 	heal_notes_done(&report->notes);
 	*report = (struct heal_report){0};
 }

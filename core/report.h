@@ -11,35 +11,14 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
-/* One package that a transaction changes. Versions are NULL when absent. */
-struct heal_change {
-	char *package;        /* binary package name */
-	char *arch;           /* Debian or rpm architecture */
-	char *version_before; /* NULL: newly installed */
-	char *version_now;    /* NULL: removed */
-};
-
-struct heal_event {
-	struct heal_change *changes;
-	size_t count;
-};
-
 /* A file that a listener has mapped and that was deleted or replaced since. */
 struct heal_stale_file {
 	char *path;           /* its name on disk, without the kernel's and packagers' suffixes */
 	char *package;        /* owner; NULL when unknown, as are the next three */
 	char *source;         /* source package */
-	char *version_before; /* of the owner, before the noted transactions */
+	char *version_before; /* of the owner, when the listener was proven last */
 	char *version_now;    /* of the owner, as installed */
 	int64_t install_time; /* of the owner, seconds since 1970; 0: unknown */
-};
-
-/* A watched package that the noted transactions changed. */
-struct heal_upgrade {
-	char *package;
-	char *source;
-	char *version_before; /* NULL: newly installed */
-	char *version_now;
 };
 
 enum heal_foreign {
@@ -165,6 +144,7 @@ enum heal_objection {
 	HEAL_OBJECTION_LOG_STUCK,       /* sshd would wait for the log, and serve nobody */
 	HEAL_OBJECTION_POLICY_FORBIDS,  /* policy-rc.d */
 	HEAL_OBJECTION_POLICY_UNASKED,  /* policy-rc.d could not be asked */
+	HEAL_OBJECTION_RETRY,           /* it is not worth a restart */
 	HEAL_OBJECTION_START_LIMIT,     /* earlier starts count against it, and cannot be forgotten */
 };
 
@@ -183,6 +163,7 @@ struct heal_result {
 	enum heal_verdict verdict;
 	enum heal_plan plan;
 	const char *reason; /* of the plan; static text */
+	bool is_passing;    /* the reason, so that it may be tried again later */
 	enum heal_outcome outcome;
 	enum heal_plan in_vain; /* what was done and did not help; NONE: nothing */
 	char detail[512];       /* what failed or what to type, "" when there is nothing to add */
@@ -206,10 +187,7 @@ struct heal_listeners {
 
 /* Everything that one run found out and did. */
 struct heal_report {
-	struct heal_event event;
 	struct heal_listeners listeners;
-	struct heal_upgrade *upgrades; /* of the watched source packages */
-	size_t n_upgrades;
 	struct heal_notes notes;
 	enum heal_verdict verdict;
 };
@@ -248,7 +226,6 @@ void heal_process_done(struct heal_process *process);
 void heal_evidence_clear_stale(struct heal_evidence *evidence);
 void heal_listener_done(struct heal_listener *listener);
 void heal_listeners_done(struct heal_listeners *listeners);
-void heal_event_done(struct heal_event *event);
 void heal_report_done(struct heal_report *report);
 
 /* Exit status: 0 fine or healed, 1 stale, 2 refusing or failed, 3 not found out. */
@@ -256,7 +233,5 @@ int heal_report_status(const struct heal_report *report);
 
 /* Sets the detail of an outcome, made safe to print. */
 void heal_detail(struct heal_result *result, const char *fmt, ...) _printf_(2, 3);
-
-void heal_change_done(struct heal_change *change);
 
 #endif

@@ -14,15 +14,16 @@
 #include "host/config-load.h"
 #include "host/config.h"
 #include "host/context.h"
-#include "host/event.h"
 #include "host/proc.h"
 #include "host/state.h"
 #include "judge/facts.h"
 #include "judge/verdict.h"
 #include "look/addresses.h"
+#include "look/left.h"
 #include "look/listener.h"
 #include "look/maps.h"
 #include "look/owner.h"
+#include "look/proof.h"
 #include "look/session.h"
 #include "look/unit.h"
 #include "report.h"
@@ -89,14 +90,6 @@ static bool way_is_stale(const struct heal_report *report)
 	return false;
 }
 
-bool heal_is_stale(struct heal_context *ctx)
-{
-	_cleanup_(heal_report_done) struct heal_report report = {0};
-	struct heal_error error;
-
-	return ctx->proc_fd >= 0 && way_look(ctx, &report, &error) == 0 && way_is_stale(&report);
-}
-
 /* What a run needs once it has the lock: to try, to act, to prove it, perhaps to start sshd again. */
 static int64_t way_lock_deadline(const struct heal_context *ctx)
 {
@@ -124,6 +117,65 @@ static void way_configure(struct heal_context *ctx, struct heal_error *error)
 		ctx->config.mode = HEAL_MODE_WARN;
 }
 
+/* Looks; should anything be stale, then by the configuration, which says whose it is. */
+static int way_look_twice(struct heal_context *ctx, struct heal_report *report,
+			  struct heal_error *config_error, struct heal_error *error)
+{
+	int r = way_look(ctx, report, error);
+
+	if (r < 0 || ctx->is_configured || !way_is_stale(report))
+		return r;
+	way_configure(ctx, config_error);
+	return way_look(ctx, report, error);
+}
+
+static bool way_is_proven(struct heal_context *ctx, const struct heal_listeners *listeners)
+{
+	_cleanup_(heal_proof_done) struct heal_last_proof proof = {0};
+
+	/* None, or one that cannot be read, is none of any listener. */
+	(void)heal_proof_load(ctx, &proof);
+	for (size_t i = 0; i < listeners->count; i++)
+		if (listeners->items[i].process.foreign == HEAL_OURS &&
+		    !heal_proof_holds(ctx, &proof, &listeners->items[i].process))
+			return false;
+	return true;
+}
+
+enum heal_look heal_look(struct heal_context *ctx)
+{
+	_cleanup_(heal_report_done) struct heal_report report = {0};
+	struct heal_error error = {0};
+	enum heal_look look = HEAL_LOOK_NEWS;
+
+	ctx->is_hook = true;
+	/* debootstrap, image builders and the like may have no /proc: no sshd there, either. */
+	if (ctx->proc_fd < 0)
+		return HEAL_LOOK_QUIET;
+	/* What cannot be looked at here, will be told by who looks with more time. */
+	if (way_look_twice(ctx, &report, &error, &error) < 0)
+		return HEAL_LOOK_NEWS;
+	if (report.listeners.unreadable)
+		return HEAL_LOOK_NEWS;
+	if (!way_is_stale(&report))
+		return way_is_proven(ctx, &report.listeners) ? HEAL_LOOK_QUIET : HEAL_LOOK_UNPROVEN;
+	(void)heal_left_compare(ctx, &report.listeners, &look);
+	return look;
+}
+
+bool heal_has_news(struct heal_context *ctx, const struct heal_report *report)
+{
+	_cleanup_(heal_report_done) struct heal_report now = {0};
+	_cleanup_free_ char *left = NULL;
+	_cleanup_free_ char *seen = NULL;
+	struct heal_error error;
+
+	return ctx->proc_fd >= 0 && way_look_twice(ctx, &now, &error, &error) == 0 &&
+	       heal_left_describe(ctx, &report->listeners, &left) == 0 &&
+	       heal_left_describe(ctx, &now.listeners, &seen) == 0 && *seen &&
+	       strcmp(left, seen) != 0;
+}
+
 /* Where a listener of ours listens; one that ends meanwhile just shows nothing. */
 static void way_find_addresses(struct heal_context *ctx, struct heal_report *report,
 			       struct heal_listener *listener)
@@ -139,16 +191,11 @@ static void way_find_addresses(struct heal_context *ctx, struct heal_report *rep
 /* What a report tells beyond the files: addresses, sessions, packages. */
 static int way_describe(struct heal_context *ctx, struct heal_report *report)
 {
-	int r;
-
 	for (size_t i = 0; i < report->listeners.count; i++)
 		way_find_addresses(ctx, report, &report->listeners.items[i]);
 	if (heal_sessions_count(ctx, &report->listeners) < 0)
 		(void)heal_notes_add(&report->notes, "the sessions could not be counted");
-	if (!way_is_stale(report))
-		return 0;
-	r = heal_event_load(ctx, &report->event, &report->notes);
-	return r < 0 ? r : heal_packages_name(ctx, report);
+	return way_is_stale(report) ? heal_packages_name(ctx, report) : 0;
 }
 
 static void way_note_ended(struct heal_report *report, struct heal_listener *listener)
@@ -248,13 +295,19 @@ static bool way_has_acted(const struct heal_report *report)
 	return false;
 }
 
-static bool way_has_healed_all(const struct heal_report *report)
+/* For the runs to come, where nothing can be kept from them. */
+static void way_remember(struct heal_context *ctx, struct heal_report *report)
 {
-	for (size_t i = 0; i < report->listeners.count; i++)
-		if (report->listeners.items[i].evidence.n_stale &&
-		    report->listeners.items[i].result.outcome != HEAL_OUTCOME_HEALED)
-			return false;
-	return report->listeners.unreadable == 0;
+	struct heal_error error = {0};
+	int r;
+
+	if (heal_proof_take(ctx, &report->listeners, &error) < 0)
+		(void)heal_notes_add(&report->notes, "%s", error.message);
+	r = heal_left_write(ctx, &report->listeners);
+	if (r < 0)
+		(void)heal_notes_add(&report->notes,
+				     "remembering what is left in /run/sshd-heal/left: %s",
+				     strerror(-r));
 }
 
 int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *ret,
@@ -271,11 +324,7 @@ int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *
 	/* debootstrap, image builders and the like may have no /proc: no sshd there, either. */
 	if (verb == HEAL_HOOK && ctx->proc_fd < 0)
 		return 0;
-	r = way_look(ctx, &report, error);
-	if (r == 0 && way_is_stale(&report) && !ctx->is_configured) {
-		way_configure(ctx, &config_error);
-		r = way_look(ctx, &report, error);
-	}
+	r = way_look_twice(ctx, &report, &config_error, error);
 	if (r == 0 && acts && way_is_stale(&report)) {
 		lock = way_lock(ctx, &lock_error);
 		/* Whoever had the lock may have healed it all. */
@@ -286,6 +335,8 @@ int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *
 	if (r == 0 && config_error.code)
 		r = heal_notes_add(&report.notes, "%s; going on as if it said Mode=warn",
 				   config_error.message);
+	if (r == 0 && ctx->config.has_packages)
+		r = heal_notes_add(&report.notes, "Packages= in sshd-heal.conf has no effect any more");
 	if (r == 0 && (verb != HEAL_HOOK || way_is_stale(&report)))
 		r = way_describe(ctx, &report);
 	if (r < 0)
@@ -299,10 +350,8 @@ int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *
 		way_compare_sessions(ctx, &report);
 	if (report.listeners.unreadable && report.verdict < HEAL_VERDICT_UNKNOWN)
 		report.verdict = HEAL_VERDICT_UNKNOWN;
-	r = acts && way_has_healed_all(&report) ? heal_event_clear(ctx) : 0;
-	if (r < 0)
-		(void)heal_notes_add(&report.notes, "removing /run/sshd-heal/changes: %s",
-				     strerror(-r));
+	if (acts)
+		way_remember(ctx, &report);
 	*ret = report;
 	report = (struct heal_report){0};
 	return 0;

@@ -20,7 +20,7 @@ _sshd_heal() {
 		case $verb in
 		'') mapfile -t COMPREPLY < <(compgen -W 'check heal hook' -- "$word") ;;
 		hook) mapfile -t COMPREPLY < <(compgen -W \
-			'apt apt-pre-install dnf4 dnf5 dpkg rpm rpm-pre yum' -- "$word") ;;
+			'apt apt-pre-install dnf4 dnf5 dpkg rpm service service-now yum' -- "$word") ;;
 		esac
 		;;
 	esac

@@ -30,7 +30,7 @@ check-unit: all $(B)/tests/unit
 	$(VALGRIND) $(B)/tests/unit
 
 $(DBUS_TESTS:tests/unit/%.c=$(B)/tests/obj/%.o): HEAL_CPPFLAGS += $(shell $(PKG_CONFIG) --cflags dbus-1)
-$(B)/tests/obj/test-dnf5.o $(B)/tests/obj/test-libssh.o $(B)/tests/obj/test-econf.o: HEAL_CPPFLAGS += -DTEST_MODULE_DIR='"$(abspath $(B))/modules"'
+$(B)/tests/obj/test-libssh.o $(B)/tests/obj/test-econf.o: HEAL_CPPFLAGS += -DTEST_MODULE_DIR='"$(abspath $(B))/modules"'
 # cmocka renames an assertion now and then, and deprecates the older name.
 $(B)/tests/obj/%.o: tests/unit/%.c Makefile tests/tests.mk
 	@mkdir -p $(@D)
@@ -113,5 +113,5 @@ lint:
 	+$(MAKE) all B=$(B)/analyzer CFLAGS='$(ANALYZER)'
 	clang-tidy --quiet core/*.c core/*/*.c -- -std=gnu11 $(TIDY_FLAGS)
 	clang-tidy --quiet core/modules/*.cc -- -std=c++17 $(TIDY_FLAGS)
-	shellcheck tests/deps.sh tests/system/boot.sh tests/system/rpm/repo.sh .ci/run hooks/rpm/rpm-trigger.in \
-		packaging/deb/sshd-heal.postinst packaging/deb/sshd-heal.postrm packaging/deb/tests/upgrade
+	shellcheck tests/deps.sh tests/system/boot.sh tests/system/rpm/repo.sh .ci/run \
+		packaging/deb/sshd-heal.postinst packaging/deb/sshd-heal.postrm packaging/deb/sshd-heal.prerm packaging/deb/tests/upgrade

@@ -262,6 +262,8 @@ static enum heal_objection act_object(struct heal_context *ctx, struct heal_list
 {
 	enum heal_objection objection;
 
+	if (ctx->is_retry && plan == HEAL_PLAN_RESTART)
+		return HEAL_OBJECTION_RETRY;
 	if (!act_has_time(ctx))
 		return HEAL_OBJECTION_NO_TIME;
 	if (plan != HEAL_PLAN_RESTART && !act_takes_hup(ctx, &listener->process))
@@ -297,6 +299,7 @@ static bool act_plan(struct heal_context *ctx, struct heal_listener *listener, e
 	}
 	result->plan = decision.plan;
 	result->reason = decision.reason;
+	result->is_passing = decision.is_passing;
 	result->outcome = HEAL_OUTCOME_DRY_RUN;
 	if (decision.plan == HEAL_PLAN_NONE)
 		result->outcome = HEAL_OUTCOME_NOT_NEEDED;

@@ -6,18 +6,23 @@
 
 #include "base/clock.h"
 
-double heal_now_ms_exact(void)
+int64_t heal_now_ns(void)
 {
 	struct timespec now;
 
 	/* Cannot fail for this clock and a valid pointer, clock_gettime(2). */
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+double heal_now_ms_exact(void)
+{
+	return (double)heal_now_ns() / 1e6;
 }
 
 int64_t heal_now_ms(void)
 {
-	return (int64_t)heal_now_ms_exact();
+	return heal_now_ns() / 1000000;
 }
 
 int heal_left_ms(int64_t deadline_ms, int cap)

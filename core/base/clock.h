@@ -12,6 +12,8 @@
 /* Milliseconds of CLOCK_MONOTONIC. */
 int64_t heal_now_ms(void);
 double heal_now_ms_exact(void);
+/* Nanoseconds of it. */
+int64_t heal_now_ns(void);
 /* What is left until a deadline, never negative, never above cap. */
 int heal_left_ms(int64_t deadline_ms, int cap);
 /* Whether anything may still be begun before a deadline. */

@@ -83,7 +83,7 @@ int heal_readlink_at(int dirfd, const char *path, char **ret)
 /* Long enough for every name that is made here: "task/4194304/children". */
 #define FILE_PATH_MAX 64
 
-static int file_path(char path[FILE_PATH_MAX], const char *fmt, va_list args)
+static _printf_(2, 0) int file_path(char path[FILE_PATH_MAX], const char *fmt, va_list args)
 {
 	int n = vsnprintf(path, FILE_PATH_MAX, fmt, args);
 
@@ -124,6 +124,41 @@ int heal_opendir_at(int dirfd, const char *path, DIR **ret)
 	fd = -1;
 	*ret = dir;
 	return 0;
+}
+
+static int file_write_all(int fd, const char *text, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, text, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -ENOSPC;
+		text += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int heal_write_at(int dirfd, const char *name, mode_t mode, const char *text, size_t len)
+{
+	char new[FILE_PATH_MAX];
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (snprintf(new, sizeof(new), ".%s.new", name) >= (int)sizeof(new))
+		return -ENAMETOOLONG;
+	fd = openat(dirfd, new, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+	if (fd < 0)
+		return -errno;
+	/* Whatever umask the package manager has. */
+	r = fchmod(fd, mode) < 0 ? -errno : file_write_all(fd, text, len);
+	if (r == 0 && renameat(dirfd, new, dirfd, name) < 0)
+		r = -errno;
+	if (r < 0)
+		(void)unlinkat(dirfd, new, 0);
+	return r;
 }
 
 /* apt's stream has its whole configuration and two lines a package: 2,000 give 0.6 MB. */

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/cleanup.h"
 
@@ -26,6 +27,12 @@ int heal_readlinkf_at(int dirfd, char **ret, const char *fmt, ...) _printf_(3, 4
 
 /* Opens a directory from its beginning. Errors: those of openat. */
 int heal_opendir_at(int dirfd, const char *path, DIR **ret);
+
+/*
+ * Puts a file of this text into a directory, in the place of one that was there; whoever
+ * reads it has the old text or the new one. Errors: those of writing it, nothing changed.
+ */
+int heal_write_at(int dirfd, const char *name, mode_t mode, const char *text, size_t len);
 
 /*
  * Reads fd to its end, or until deadline_ms, or with one_line to the end of the first

@@ -162,6 +162,23 @@ static void main_set_signals(bool acts)
 		(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Where we were started from; NULL: it is not known. */
+static const char *main_program;
+
+/*
+ * As a new program, with the libraries of now: the one that was started, which may have
+ * been replaced since, or else the very same.
+ */
+static void main_become(const char *hook)
+{
+	char *const argv[] = {(char *)"sshd-heal", (char *)"hook", (char *)hook, NULL};
+	static char *const nothing[] = {NULL};
+
+	if (main_program)
+		(void)execve(main_program, argv, nothing);
+	(void)execve("/proc/self/exe", argv, nothing);
+}
+
 static int main_go(const struct cli *cli, int argc, char **argv)
 {
 	_cleanup_(cli_options_done) struct cli_options options = {0};
@@ -201,8 +218,6 @@ static int main_in_root(int argc, char **argv, const char *cwd)
 		.out = stdout,
 		.err = stderr,
 		.in_fd = STDIN_FILENO,
-		.out_fd = STDOUT_FILENO,
-		.err_fd = STDERR_FILENO,
 		.version = HEAL_VERSION,
 		.module_dir = HEAL_MODULE_DIR,
 		.cwd = cwd,
@@ -210,6 +225,7 @@ static int main_in_root(int argc, char **argv, const char *cwd)
 		.watch = main_watch,
 		.unwatch = main_unwatch,
 		.on_act = main_on_act,
+		.become = main_become,
 	};
 
 	main_open_stdio();
@@ -224,6 +240,7 @@ int main(int argc, char **argv)
 	bool has_name;
 
 	main_leave_environment(argv);
+	main_program = argc > 0 && *argv[0] == '/' ? argv[0] : NULL;
 	/* The kernel knows it; getcwd(3) may walk over what hangs. What it cannot reach has no name. */
 	has_name = syscall(SYS_getcwd, cwd, sizeof(cwd)) > 0 && *cwd == '/';
 	/* Anybody may write to the directory that names would be looked up in. */

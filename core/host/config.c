@@ -40,17 +40,15 @@ static char **config_list_copy(const char *const *items, size_t n)
 
 int heal_config_init(struct heal_config *config)
 {
-	static const char *const packages[] = {"glibc", "openssl"};
 	/* /usr/bin where sbin was merged into bin. */
 	static const char *const sshd_paths[] = {"/usr/sbin/sshd", "/usr/bin/sshd"};
 
 	*config = (struct heal_config){
 		.mode = HEAL_MODE_HEAL,
-		.packages = config_list_copy(packages, ARRAY_SIZE(packages)),
 		.sshd_paths = config_list_copy(sshd_paths, ARRAY_SIZE(sshd_paths)),
 		.deadline_ms = 30000,
 	};
-	if (config->packages && config->sshd_paths)
+	if (config->sshd_paths)
 		return 0;
 	heal_config_done(config);
 	return -ENOMEM;
@@ -58,9 +56,7 @@ int heal_config_init(struct heal_config *config)
 
 void heal_config_done(struct heal_config *config)
 {
-	config_list_free(config->packages);
 	config_list_free(config->sshd_paths);
-	config->packages = NULL;
 	config->sshd_paths = NULL;
 }
 
@@ -115,7 +111,7 @@ static int config_deadline(struct heal_config *config, const char *value)
 	return 0;
 }
 
-static int config_words(const char *value, bool are_paths, char ***list)
+static int config_paths(const char *value, char ***list)
 {
 	_cleanup_(heal_words_done) struct heal_words words = {0};
 	char **copy;
@@ -124,7 +120,7 @@ static int config_words(const char *value, bool are_paths, char ***list)
 		return -ENOMEM;
 	if (words.count == 0)
 		return -EINVAL;
-	for (size_t i = 0; are_paths && i < words.count; i++)
+	for (size_t i = 0; i < words.count; i++)
 		if (words.items[i][0] != '/')
 			return -EINVAL;
 	copy = config_list_copy((const char *const *)words.items, words.count);
@@ -135,14 +131,17 @@ static int config_words(const char *value, bool are_paths, char ***list)
 	return 0;
 }
 
+/* What is watched is what sshd has mapped: the key of 0.1 has no effect any more. */
 static int config_packages(struct heal_config *config, const char *value)
 {
-	return config_words(value, false, &config->packages);
+	(void)value;
+	config->has_packages = true;
+	return 0;
 }
 
 static int config_sshd_path(struct heal_config *config, const char *value)
 {
-	return config_words(value, true, &config->sshd_paths);
+	return config_paths(value, &config->sshd_paths);
 }
 
 static const struct {

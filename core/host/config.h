@@ -16,11 +16,11 @@ enum heal_mode {
 /* The file sshd-heal.conf, design.md; see heal_config_init() for the defaults. */
 struct heal_config {
 	enum heal_mode mode;
-	char **packages;     /* source packages, NULL-terminated */
 	char **sshd_paths;   /* absolute, NULL-terminated */
 	bool hup_unmanaged;
 	unsigned deadline_ms; /* of a whole run */
 	bool motd;
+	bool has_packages; /* Packages=, which has no effect */
 };
 /* Sets one key of the struct heal_config that user is; config_ops' set. */
 int config_set(void *user, const char *key, const char *value, const char *path, uint64_t line,

@@ -23,6 +23,9 @@
 #define CONTEXT_SETTLE_MS 500
 #define CONTEXT_QUIET_MS 1000
 
+/* There where systemd is PID 1, sd_booted(3). */
+static const char context_systemd[] = "run/systemd/system";
+
 /* The databases that a host may have, in the order in which they are looked for. */
 static const struct {
 	const char *path;
@@ -125,6 +128,12 @@ bool heal_context_is_live(const struct heal_context *ctx)
 	return ctx->is_live;
 }
 
+bool heal_context_has_actor(const struct heal_context *ctx)
+{
+	return ctx->is_live && !ctx->is_chroot &&
+	       faccessat(ctx->root_fd, context_systemd, F_OK, 0) == 0;
+}
+
 int64_t heal_context_deadline(const struct heal_context *ctx)
 {
 	return ctx->deadline_ms;
@@ -188,7 +197,7 @@ int heal_context_service(struct heal_context *ctx, struct heal_error *error)
 	if (ctx->service)
 		return 0;
 	if (!ctx->service_ops) {
-		if (faccessat(ctx->root_fd, "run/systemd/system", F_OK, 0) < 0)
+		if (faccessat(ctx->root_fd, context_systemd, F_OK, 0) < 0)
 			return heal_error_set(error, ENOENT,
 					      "asking systemd: it is not running on this system");
 		r = heal_context_load(ctx, "service-systemd", HEAL_SERVICE_OPS_SYMBOL, &ops, error);

@@ -18,6 +18,7 @@ struct heal_context {
 	bool is_hook;   /* only what can be acted on is of interest */
 	bool is_chroot; /* the processes that /proc shows are not of this root */
 	enum heal_lock lock;
+	bool is_retry; /* of what was put off: without a restart */
 	int64_t deadline_ms;
 	int settle_ms; /* how long an action that failed may still be at work */
 	int quiet_ms;  /* how long the moment to act is waited for */
@@ -62,6 +63,9 @@ bool heal_context_is_live(const struct heal_context *ctx);
 int64_t heal_context_deadline(const struct heal_context *ctx);
 /* Has a function called before the first action of a run, which is brought to its proof. */
 void heal_context_on_act(struct heal_context *ctx, void (*on_act)(void));
+
+/* Whether sshd-heal.service may act for it: systemd runs this machine, and the root is its own. */
+bool heal_context_has_actor(const struct heal_context *ctx);
 
 /* Whether a directory is this machine's root, however it was named. Errors: those of stat. */
 int heal_root_is_live(int root_fd, bool *ret);

@@ -40,9 +40,6 @@ struct package_ops {
 	 */
 	int (*owners)(void *handle, const char *const *paths, size_t n,
 		      struct heal_package *owners, struct heal_error *error);
-	/* Gives every installed binary package built from a source package. */
-	int (*of_source)(void *handle, const char *source, struct heal_package **ret,
-			 size_t *n, struct heal_error *error);
 	void (*close)(void *handle);
 };
 
@@ -69,6 +66,8 @@ struct service_ops {
 			   struct heal_error *error);
 	int (*start)(void *handle, const char *unit, int64_t deadline_ms,
 		     struct heal_error *error);
+	/* Asks for a start, and does not wait for it. Errors: it was not asked for. */
+	int (*request_start)(void *handle, const char *unit, struct heal_error *error);
 	/* Forgets the starts that count against StartLimitBurst. */
 	int (*reset_failed)(void *handle, const char *unit, struct heal_error *error);
 	void (*close)(void *handle);
@@ -95,12 +94,6 @@ struct config_ops {
 		    void *user, struct heal_error *error);
 };
 
-/* dnf 5's answers. */
-struct event_ops {
-	/* Parses the reply with the packages of a transaction. Errors: -EPROTO, -ENOMEM. */
-	int (*parse)(const char *reply, size_t len, struct heal_event *event);
-};
-
 /* A format of the report that needs a library. */
 struct report_ops {
 	int (*write)(FILE *out, const struct heal_report *report);
@@ -109,16 +102,11 @@ struct report_ops {
 /* The symbols that a module exports. */
 #define HEAL_CLIENT_OPS_SYMBOL "heal_client_ops"
 #define HEAL_CONFIG_OPS_SYMBOL "heal_config_ops"
-#define HEAL_EVENT_OPS_SYMBOL "heal_event_ops"
 #define HEAL_REPORT_OPS_SYMBOL "heal_report_ops"
 #define HEAL_PACKAGE_OPS_SYMBOL "heal_package_ops"
 #define HEAL_SERVICE_OPS_SYMBOL "heal_service_ops"
 
 void heal_package_done(struct heal_package *package);
 void heal_packages_free(struct heal_package *packages, size_t count);
-
-/* Adds one change; a package that is there already keeps its oldest version before. */
-int heal_event_add(struct heal_event *event, const char *package, const char *arch,
-		   const char *before, const char *now);
 
 #endif

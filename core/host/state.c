@@ -7,12 +7,14 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "host/state.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "host/context.h"
 
 #define STATE_PAUSE_MS 20
@@ -28,6 +30,44 @@ int heal_state_open(struct heal_context *ctx, bool create)
 	return fd < 0 ? -errno : fd;
 }
 
+int heal_state_read(struct heal_context *ctx, const char *name, size_t max, char **ret,
+		    size_t *ret_len)
+{
+	_cleanup_close_ int dir = heal_state_open(ctx, false);
+
+	return dir < 0 ? dir : heal_read_at(dir, name, max, ret, ret_len);
+}
+
+int heal_state_write(struct heal_context *ctx, const char *name, mode_t mode, const char *text,
+		     size_t len)
+{
+	_cleanup_close_ int dir = heal_state_open(ctx, true);
+
+	return dir < 0 ? dir : heal_write_at(dir, name, mode, text, len);
+}
+
+int heal_state_remove(struct heal_context *ctx, const char *name)
+{
+	_cleanup_close_ int dir = heal_state_open(ctx, false);
+
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dir;
+	return unlinkat(dir, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int heal_state_flock(int fd, int64_t deadline_ms)
+{
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		if (heal_left_ms(deadline_ms, 1) == 0)
+			return -EBUSY;
+		/* inotify(7) tells of the closing, which is before the kernel has taken the lock off. */
+		heal_sleep_ms(STATE_PAUSE_MS);
+	}
+	return 0;
+}
+
 static int state_lock_fail(int code, struct heal_error *error)
 {
 	return heal_error_set(error, code, "locking /run/sshd-heal/lock: %s", strerror(code));
@@ -37,19 +77,15 @@ int heal_state_lock(struct heal_context *ctx, int64_t deadline_ms, struct heal_e
 {
 	_cleanup_close_ int dir = heal_state_open(ctx, true);
 	_cleanup_close_ int fd = -1;
+	int r;
 
 	if (dir < 0)
 		return state_lock_fail(-dir, error);
 	fd = openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return state_lock_fail(errno, error);
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return state_lock_fail(errno, error);
-		if (heal_left_ms(deadline_ms, 1) == 0)
-			return -EBUSY;
-		/* inotify(7) tells of the closing, which is before the kernel has taken the lock off. */
-		heal_sleep_ms(STATE_PAUSE_MS);
-	}
+	r = heal_state_flock(fd, deadline_ms);
+	if (r < 0)
+		return r == -EBUSY ? r : state_lock_fail(-r, error);
 	return heal_take_fd(&fd);
 }

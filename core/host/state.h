@@ -5,12 +5,24 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 #include "host/context.h"
 
 /* Opens /run/sshd-heal, made when create is set. Gives a descriptor or -errno. */
 int heal_state_open(struct heal_context *ctx, bool create);
+
+/* Reads or replaces one of its files. Errors: those of opening, reading, writing. */
+int heal_state_read(struct heal_context *ctx, const char *name, size_t max, char **ret,
+		    size_t *ret_len);
+int heal_state_write(struct heal_context *ctx, const char *name, mode_t mode, const char *text,
+		     size_t len);
+
+/* Removes one of its files. One that is not there is no error. */
+int heal_state_remove(struct heal_context *ctx, const char *name);
+/* Locks a file of it with flock(2). -EBUSY: somebody else has it until deadline_ms. */
+int heal_state_flock(int fd, int64_t deadline_ms);
 
 /*
  * Takes the lock of who acts, at most until deadline_ms of CLOCK_MONOTONIC. Gives a

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The transactions of rpm. */
+/* The transactions of package managers. */
 #ifndef SSHD_HEAL_HOST_TRANSACTION_H
 #define SSHD_HEAL_HOST_TRANSACTION_H
 
@@ -7,13 +7,11 @@
 
 #include "host/context.h"
 
-/* Whether an rpm transaction is going on: it holds its lock for writing, rpm(8). */
-bool heal_transaction_is_on(const struct heal_context *ctx);
-
 /*
- * Takes away the mark of rpm's trigger, /run/sshd-heal/wanted. Returns whether it
- * was there: then a transaction has ended since it was taken last.
+ * Whether a transaction is going on, by the locks that package managers hold for
+ * writing: that of the database, and with has_front_end also those that a front end
+ * holds around all of its transactions. One that cannot be looked at counts as held.
  */
-bool heal_wanted_take(struct heal_context *ctx);
+bool heal_transaction_is_on(const struct heal_context *ctx, bool has_front_end);
 
 #endif

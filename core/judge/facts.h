@@ -35,6 +35,7 @@ enum heal_fact {
 	HEAL_FACT_SESSIONS_UNSEEN = 1u << 25, /* whether a restart would end any is not known */
 	HEAL_FACT_LOG_STUCK = 1u << 26,
 	HEAL_FACT_NOT_READY = 1u << 27,
+	HEAL_FACT_RETRY = 1u << 28,          /* of what was put off: not worth a restart */
 };
 
 /* The facts that follow from what is configured, from the lock, and from what was seen. Pure. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The policy: what follows from a listener's facts. Nothing else. */
+#include <stdbool.h>
+
 #include "judge/plan.h"
 
 #include "judge/facts.h"
@@ -19,6 +21,13 @@ struct plan_row {
 #define NO_RESTART                                                                     \
 	(HEAL_FACT_KILLS_SESSIONS | HEAL_FACT_SESSIONS_UNSEEN | HEAL_FACT_START_LIMIT | \
 	 HEAL_FACT_REFUSES_STOP)
+
+/* What passes by itself: worth another try, later. */
+#define PASSING                                                                        \
+	(HEAL_FACT_BUSY | HEAL_FACT_UNLOCKED | HEAL_FACT_SHUTTING_DOWN |                \
+	 HEAL_FACT_NO_MANAGER | HEAL_FACT_LOG_STUCK | HEAL_FACT_NOT_READY |             \
+	 HEAL_FACT_NO_TIME | HEAL_FACT_RETRY | HEAL_FACT_KILLS_SESSIONS |               \
+	 HEAL_FACT_SESSIONS_UNSEEN)
 
 static const struct plan_row plan_rows[] = {
 	{HEAL_FACT_FOREIGN, 0, HEAL_PLAN_NONE, "not this host's own sshd"},
@@ -45,6 +54,8 @@ static const struct plan_row plan_rows[] = {
 	 "sshd does not take a SIGHUP now, which would end it"},
 	{STALE | HEAL_FACT_NO_TIME, 0, HEAL_PLAN_WARN,
 	 "too little time is left to act and to prove that it went well"},
+	{STALE | HEAL_FACT_RETRY, 0, HEAL_PLAN_WARN,
+	 "only a restart takes up the new files, and it was put off before"},
 	{STALE | HEAL_FACT_UNMANAGED | HEAL_FACT_HUP_ALLOWED,
 	 HEAL_FACT_RELOADED | HEAL_FACT_PORT_TAKEN | HEAL_FACT_HUP_FATAL, HEAL_PLAN_HUP,
 	 "not under a systemd unit"},
@@ -73,7 +84,9 @@ struct heal_decision heal_plan_of(unsigned facts)
 	/* The last row takes every stale listener, the second every other one. */
 	while ((facts & plan_rows[i].all) != plan_rows[i].all || (facts & plan_rows[i].none))
 		i++;
-	return (struct heal_decision){.plan = plan_rows[i].plan, .reason = plan_rows[i].reason};
+	return (struct heal_decision){.plan = plan_rows[i].plan,
+				      .reason = plan_rows[i].reason,
+				      .is_passing = plan_rows[i].all & PASSING};
 }
 
 enum heal_plan heal_advice_of(unsigned facts)

@@ -3,11 +3,14 @@
 #ifndef SSHD_HEAL_JUDGE_PLAN_H
 #define SSHD_HEAL_JUDGE_PLAN_H
 
+#include <stdbool.h>
+
 #include "report.h"
 
 struct heal_decision {
 	enum heal_plan plan;
 	const char *reason; /* static text */
+	bool is_passing;    /* the reason: worth another try, later */
 };
 
 /* The plan for one listener: the first row of the table that its facts match. */

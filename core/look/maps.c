@@ -141,42 +141,58 @@ static int maps_add_stale(struct heal_evidence *evidence, const char *path, size
 	return 0;
 }
 
-int heal_listener_stale(struct heal_context *ctx, const struct heal_process *process,
-			struct heal_evidence *evidence)
+int heal_maps_each(const struct heal_process *process,
+		   int (*fn)(void *user, const struct heal_mapping *mapping), void *user)
 {
 	_cleanup_free_ char *buf = NULL;
 	size_t len = 0;
 	size_t line_len = 0;
 	const char *cursor;
 	const char *line;
-	int r;
+	int r = heal_read_program_at(process->dirfd, "maps", MAPS_MAX, &buf, &len);
 
-	heal_evidence_clear_stale(evidence);
-	r = heal_read_program_at(process->dirfd, "maps", MAPS_MAX, &buf, &len);
 	/* What maps nothing has ended, or is about to. */
 	if (r < 0)
 		return r == -ENOENT || r == -EAGAIN ? -ESRCH : r;
-	if (process->exe_deleted) {
-		r = maps_add_stale(evidence, process->exe, strlen(process->exe));
-		if (r < 0)
-			return r;
-	}
 	cursor = buf;
-	while ((line = heal_next_line(&cursor, buf + len, &line_len))) {
+	while (r == 0 && (line = heal_next_line(&cursor, buf + len, &line_len))) {
 		struct heal_mapping mapping;
-		size_t name_len;
 
-		if (maps_parse_line(line, line_len, &mapping) != 1 || !mapping.is_executable)
-			continue;
-		name_len = maps_deleted_name(mapping.path, mapping.path_len);
-		if (name_len == 0 ||
-		    maps_is_real_name(ctx, mapping.path, mapping.path_len, mapping.inode))
-			continue;
-		r = maps_add_stale(evidence, mapping.path, name_len);
-		if (r < 0)
-			return r;
+		if (maps_parse_line(line, line_len, &mapping) == 1 && mapping.is_executable)
+			r = fn(user, &mapping);
 	}
-	return 0;
+	return r;
+}
+
+struct maps_search {
+	struct heal_context *ctx;
+	struct heal_evidence *evidence;
+};
+
+static int maps_add_if_stale(void *user, const struct heal_mapping *mapping)
+{
+	const struct maps_search *search = user;
+	size_t len = maps_deleted_name(mapping->path, mapping->path_len);
+
+	if (len == 0 || maps_is_real_name(search->ctx, mapping->path, mapping->path_len, mapping->inode))
+		return 0;
+	return maps_add_stale(search->evidence, mapping->path, len);
+}
+
+int heal_listener_stale(struct heal_context *ctx, const struct heal_process *process,
+			struct heal_evidence *evidence)
+{
+	struct maps_search search = {.ctx = ctx, .evidence = evidence};
+	int r = 0;
+
+	heal_evidence_clear_stale(evidence);
+	if (process->exe_deleted)
+		r = maps_add_stale(evidence, process->exe, strlen(process->exe));
+	if (r == 0)
+		r = heal_maps_each(process, maps_add_if_stale, &search);
+	if (r < 0)
+		heal_evidence_clear_stale(evidence);
+	return r;
 }
 
 char *maps_library_dir(const struct heal_process *process)

@@ -44,6 +44,14 @@ bool maps_is_real_name(struct heal_context *ctx, const char *path, size_t len, u
 char *maps_library_dir(const struct heal_process *process);
 
 /*
+ * Calls a function for every file that a process has mapped as code, mapping by mapping,
+ * until one call does not give 0. Gives that, or -ESRCH when the process has ended or maps
+ * nothing; other errors: those of reading /proc/PID/maps.
+ */
+int heal_maps_each(const struct heal_process *process,
+		   int (*fn)(void *user, const struct heal_mapping *mapping), void *user);
+
+/*
  * Fills in the stale files: the exe and every executable file mapping whose
  * name ends in " (deleted)" (proc_pid_maps(5)), each path once.
  * Returns 0; -ESRCH when the process has ended or maps nothing; -EACCES, -EPERM when it may

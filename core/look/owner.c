@@ -1,63 +1,64 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whose the stale files are, and what the watched packages were before. */
+/* Whose the stale files are, and which version of it the listener was proven with. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "look/owner.h"
 
-#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "host/context.h"
 #include "host/module.h"
+#include "look/proof.h"
 #include "report.h"
 
-static const struct heal_change *owner_change(const struct heal_event *event,
-						const struct heal_package *package)
-{
-	for (size_t i = 0; i < event->count; i++) {
-		const struct heal_change *change = &event->changes[i];
+/* A stale file, and what was proven of the listener that runs it. */
+struct owner_file {
+	struct heal_stale_file *file;
+	const struct heal_proven *proven; /* NULL: nothing */
+};
 
-		if (strcmp(change->package, package->name) == 0 &&
-		    (!package->arch || strcmp(change->arch, package->arch) == 0))
-			return change;
-	}
-	return NULL;
-}
-
-/* All stale files of all listeners, in one list, so that the database is read once. */
-static int owner_collect(const struct heal_report *report, struct heal_stale_file ***ret,
-			   size_t *ret_n)
+static size_t owner_count(const struct heal_report *report)
 {
-	struct heal_stale_file **files;
 	size_t n = 0;
 
 	for (size_t i = 0; i < report->listeners.count; i++)
 		n += report->listeners.items[i].evidence.n_stale;
-	files = calloc(n + 1, sizeof(*files));
-	if (!files)
-		return -ENOMEM;
-	n = 0;
-	for (size_t i = 0; i < report->listeners.count; i++)
-		for (size_t j = 0; j < report->listeners.items[i].evidence.n_stale; j++)
-			files[n++] = &report->listeners.items[i].evidence.stale[j];
-	*ret = files;
-	*ret_n = n;
-	return 0;
+	return n;
+}
+
+/*
+ * All stale files of all listeners, in one list, so that the database is read once.
+ * Gives how many there are.
+ */
+static size_t owner_collect(const struct heal_report *report, const struct heal_last_proof *proof,
+			  struct owner_file *files)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < report->listeners.count; i++) {
+		const struct heal_listener *listener = &report->listeners.items[i];
+
+		for (size_t j = 0; j < listener->evidence.n_stale; j++)
+			files[n++] = (struct owner_file){
+				.file = &listener->evidence.stale[j],
+				.proven = heal_proof_find(proof, &listener->process)};
+	}
+	return n;
 }
 
 /* Moves what the database says into a stale file. */
-static int owner_fill(struct heal_stale_file *file, struct heal_package *owner,
-			const struct heal_event *event)
+static int owner_fill(const struct owner_file *target, struct heal_package *owner)
 {
-	const struct heal_change *change;
+	struct heal_stale_file *file = target->file;
+	const char *before;
 
 	if (!owner->name)
 		return 0;
-	change = owner_change(event, owner);
-	if (change && change->version_before && strcmp(change->version_before, owner->version) != 0) {
-		file->version_before = strdup(change->version_before);
+	before = target->proven ? heal_proof_version(target->proven, file->path, owner->name) : NULL;
+	if (before && strcmp(before, owner->version) != 0) {
+		file->version_before = strdup(before);
 		if (!file->version_before)
 			return -ENOMEM;
 	}
@@ -68,80 +69,40 @@ static int owner_fill(struct heal_stale_file *file, struct heal_package *owner,
 	return 0;
 }
 
-static int owner_name_files(struct heal_context *ctx, struct heal_report *report,
-			      struct heal_error *error)
+static int owner_name_files(struct heal_context *ctx, const struct heal_report *report,
+			    const struct heal_last_proof *proof, struct heal_error *error)
 {
-	_cleanup_free_ struct heal_stale_file **files = NULL;
-	_cleanup_free_ const char **paths = NULL;
-	struct heal_package *owners = NULL;
-	size_t n = 0;
-	int r = owner_collect(report, &files, &n);
+	size_t n = owner_count(report);
+	_cleanup_free_ struct owner_file *files = calloc(n + 1, sizeof(*files));
+	_cleanup_free_ const char **paths = calloc(n + 1, sizeof(*paths));
+	struct heal_package *owners = calloc(n + 1, sizeof(*owners));
+	int r;
 
-	if (r == 0) {
-		paths = calloc(n + 1, sizeof(*paths));
-		owners = calloc(n + 1, sizeof(*owners));
-	}
-	if (!paths || !owners) {
+	if (!files || !paths || !owners) {
 		heal_packages_free(owners, 0);
 		return heal_error_set(error, ENOMEM, "naming packages: out of memory");
 	}
+	n = owner_collect(report, proof, files);
 	for (size_t i = 0; i < n; i++)
-		paths[i] = files[i]->path;
+		paths[i] = files[i].file->path;
 	r = ctx->package_ops->owners(ctx->package, paths, n, owners, error);
 	for (size_t i = 0; r == 0 && i < n; i++)
-		r = owner_fill(files[i], &owners[i], &report->event);
+		r = owner_fill(&files[i], &owners[i]);
 	heal_packages_free(owners, n);
-	return r;
-}
-
-static int owner_add_upgrade(struct heal_report *report, struct heal_package *package,
-			       const struct heal_change *change)
-{
-	struct heal_upgrade upgrade = {0};
-
-	if (heal_grow(&report->upgrades, report->n_upgrades, sizeof(*report->upgrades)) < 0)
-		return -ENOMEM;
-	if (change->version_before) {
-		upgrade.version_before = strdup(change->version_before);
-		if (!upgrade.version_before)
-			return -ENOMEM;
-	}
-	upgrade.package = heal_take(package->name);
-	upgrade.source = heal_take(package->source);
-	upgrade.version_now = heal_take(package->version);
-	report->upgrades[report->n_upgrades++] = upgrade;
-	return 0;
-}
-
-/* The packages of one watched source that the noted transactions changed. */
-static int owner_name_upgrades(struct heal_context *ctx, struct heal_report *report,
-				 const char *source, struct heal_error *error)
-{
-	struct heal_package *packages = NULL;
-	size_t n = 0;
-	int r = ctx->package_ops->of_source(ctx->package, source, &packages, &n, error);
-
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		const struct heal_change *change = owner_change(&report->event, &packages[i]);
-
-		/* What was taken back since is not worth a word. */
-		if (change && (!change->version_before ||
-			       strcmp(change->version_before, packages[i].version) != 0))
-			r = owner_add_upgrade(report, &packages[i], change);
-	}
-	heal_packages_free(packages, n);
 	return r;
 }
 
 int heal_packages_name(struct heal_context *ctx, struct heal_report *report)
 {
+	_cleanup_(heal_proof_done) struct heal_last_proof proof = {0};
 	struct heal_error error = {0};
 	int r = heal_context_package(ctx, &error);
 
+	/* Without it nobody knows the versions before. */
+	if (r == 0 && heal_proof_load(ctx, &proof) == -ENOMEM)
+		r = -ENOMEM;
 	if (r == 0)
-		r = owner_name_files(ctx, report, &error);
-	for (char **source = ctx->config.packages; r == 0 && report->event.count && *source; source++)
-		r = owner_name_upgrades(ctx, report, *source, &error);
+		r = owner_name_files(ctx, report, &proof, &error);
 	if (r < 0 && r != -ENOMEM)
 		(void)heal_notes_add(&report->notes, "%s", error.message);
 	return r == -ENOMEM ? r : 0;

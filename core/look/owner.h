@@ -7,8 +7,8 @@
 #include "report.h"
 
 /*
- * Names the owners of all stale files, and the watched packages that the event
- * changed. What cannot be found out stays NULL and becomes a note.
+ * Names the owners of all stale files, with the versions that they had when the listener
+ * was proven last. What cannot be found out stays NULL and becomes a note. Errors: -ENOMEM.
  */
 int heal_packages_name(struct heal_context *ctx, struct heal_report *report);
 

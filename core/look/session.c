@@ -206,12 +206,12 @@ int heal_sessions_inside(struct heal_context *ctx, const struct heal_process *pr
 	_cleanup_free_ char *cgroup = NULL;
 	bool is_inside = false;
 	size_t len;
-	int r = session_table_load(ctx, &table);
+	int r = heal_read_at(process->dirfd, "cgroup", SESSION_CGROUP_MAX, &buf, &len);
 
 	if (r == 0)
-		r = heal_read_at(process->dirfd, "cgroup", SESSION_CGROUP_MAX, &buf, &len);
-	if (r == 0)
 		r = session_cgroup(buf, &cgroup);
+	if (r == 0)
+		r = session_table_load(ctx, &table);
 	for (size_t i = 0; r == 0 && !is_inside && i < table.count; i++)
 		if (session_is_counted(&table, &table.items[i]))
 			r = session_is_inside(ctx, table.items[i].pid, cgroup, &is_inside);

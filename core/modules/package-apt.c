@@ -244,28 +244,6 @@ static int apt_owners(void *handle, const char *const *paths, size_t n,
 	return r < 0 ? heal_error_set(error, -r, "searching /%s: %s", info_path, strerror(-r)) : 0;
 }
 
-static int apt_of_source(void *handle, const char *source, struct heal_package **ret, size_t *ret_n,
-			 struct heal_error *error)
-{
-	struct apt_database *db = handle;
-	struct heal_package *found = NULL;
-	size_t n = 0;
-
-	for (size_t i = 0; i < db->n_packages; i++) {
-		if (strcmp(db->packages[i].source, source) != 0)
-			continue;
-		if (heal_grow(&found, n, sizeof(*found)) < 0 ||
-		    apt_copy_package(&db->packages[i], &found[n]) < 0) {
-			heal_packages_free(found, n);
-			return heal_error_set(error, ENOMEM, "naming packages: out of memory");
-		}
-		n++;
-	}
-	*ret = found;
-	*ret_n = n;
-	return 0;
-}
-
 /* One package of the status file, or of an update that is newer than that. */
 static int apt_collect(void *user, const struct apt_shim_package *package)
 {
@@ -382,6 +360,5 @@ _export_ extern const struct package_ops heal_package_ops;
 const struct package_ops heal_package_ops = {
 	.open = apt_open,
 	.owners = apt_owners,
-	.of_source = apt_of_source,
 	.close = apt_close,
 };

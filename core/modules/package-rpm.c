@@ -133,33 +133,7 @@ static int rpm_owners(void *handle, const char *const *paths, size_t n,
 	size_t len = 0;
 	int r = rpm_ask(handle, &question, &reply, &len, error);
 
-	return r < 0 ? r : rpm_reply_parse(reply, len, owners, n, NULL, error);
-}
-
-static int rpm_of_source(void *handle, const char *source, struct heal_package **ret,
-			 size_t *ret_n, struct heal_error *error)
-{
-	const struct rpm_question question = {.source = source};
-	_cleanup_free_ char *reply = NULL;
-	struct heal_package *found;
-	size_t len = 0;
-	size_t n = 0;
-	int r = rpm_ask(handle, &question, &reply, &len, error);
-
-	if (r < 0)
-		return r;
-	/* No package is told in less than its separators. */
-	found = calloc(len / RPM_REPLY_FIELDS + 1, sizeof(*found));
-	if (!found)
-		return heal_error_set(error, ENOMEM, "naming packages: out of memory");
-	r = rpm_reply_parse(reply, len, found, len / RPM_REPLY_FIELDS, &n, error);
-	if (r < 0) {
-		heal_packages_free(found, len / RPM_REPLY_FIELDS);
-		return r;
-	}
-	*ret = found;
-	*ret_n = n;
-	return 0;
+	return r < 0 ? r : rpm_reply_parse(reply, len, owners, n, error);
 }
 
 static void rpm_close(void *handle)
@@ -171,6 +145,5 @@ _export_ extern const struct package_ops heal_package_ops;
 const struct package_ops heal_package_ops = {
 	.open = rpm_open,
 	.owners = rpm_owners,
-	.of_source = rpm_of_source,
 	.close = rpm_close,
 };

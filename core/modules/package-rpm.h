@@ -29,18 +29,15 @@ bool rpm_is_soname_of(const char *link, const char *name);
 struct heal_error;
 struct heal_package;
 
-/* The owners of n paths, or with a source all its packages. */
+/* The owners of n paths. */
 struct rpm_question {
 	const char *const *paths;
 	size_t n;
-	const char *source;
 };
 
 /* Asks librpm and writes the packages. Errors: with a message. */
 int rpm_answer(int root_fd, const struct rpm_question *question, FILE *out,
 	       struct heal_error *error);
-
-#define RPM_REPLY_FIELDS 6
 
 /* One package, that of the path with that index. Errors: -EIO. */
 int rpm_reply_write(FILE *out, size_t index, const struct heal_package *package);
@@ -49,10 +46,10 @@ void rpm_reply_end(FILE *out);
 void rpm_reply_fail(FILE *out, const char *why);
 /*
  * Parses a reply into packages[index], below n; they are to be freed even after an
- * error. Gives in ret_n, if not NULL, how many there were. Errors: -EPROTO for
- * a reply that is cut or none, -ENOMEM, -EIO with what the child complained of.
+ * error. Errors: -EPROTO for a reply that is cut or none, -ENOMEM, -EIO with what the
+ * child complained of.
  */
 int rpm_reply_parse(const char *reply, size_t len, struct heal_package *packages, size_t n,
-		    size_t *ret_n, struct heal_error *error);
+		    struct heal_error *error);
 
 #endif

@@ -232,24 +232,6 @@ static int rpm_owners(struct rpm_database *db, const struct rpm_question *questi
 	return r < 0 ? r : 0;
 }
 
-static int rpm_of_source(struct rpm_database *db, const char *source, FILE *out)
-{
-	_cleanup_(rpm_iterator_done) rpmdbMatchIterator iterator =
-		rpmtsInitIterator(db->ts, RPMDBI_PACKAGES, NULL, 0);
-	Header header;
-	size_t n = 0;
-	int r = 0;
-
-	while (r >= 0 && (header = rpmdbNextIterator(iterator))) {
-		_cleanup_(heal_package_done) struct heal_package package = {0};
-
-		r = rpm_copy_package(header, &package);
-		if (r == 0 && strcmp(package.source, source) == 0)
-			r = rpm_reply_write(out, n++, &package);
-	}
-	return r;
-}
-
 int rpm_answer(int root_fd, const struct rpm_question *question, FILE *out,
 	       struct heal_error *error)
 {
@@ -257,8 +239,7 @@ int rpm_answer(int root_fd, const struct rpm_question *question, FILE *out,
 	int r = rpm_open(&db, error);
 
 	if (r == 0) {
-		r = question->source ? rpm_of_source(&db, question->source, out)
-				     : rpm_owners(&db, question, out);
+		r = rpm_owners(&db, question, out);
 		if (r < 0)
 			(void)heal_error_set(error, -r, "reading the rpm database: %s", strerror(-r));
 		else if (*db.complaint)

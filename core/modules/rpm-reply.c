@@ -71,23 +71,19 @@ static int rpm_reply_package(const char **cursor, const char *end, struct heal_p
 }
 
 int rpm_reply_parse(const char *reply, size_t len, struct heal_package *packages, size_t n,
-		    size_t *ret_n, struct heal_error *error)
+		    struct heal_error *error)
 {
 	const char *cursor = reply;
 	const char *end = reply + len;
 	const char *word;
-	size_t count = 0;
 	int r = -EPROTO;
 
 	while ((word = rpm_reply_text(&cursor, end))) {
 		size_t index = strtoul(word, NULL, 10);
 
 		r = -EPROTO;
-		if (strcmp(word, ok) == 0) {
-			if (ret_n)
-				*ret_n = count;
+		if (strcmp(word, ok) == 0)
 			return 0;
-		}
 		if (strcmp(word, failed) == 0 && (word = rpm_reply_text(&cursor, end)))
 			return heal_error_set(error, EIO, "%s", word);
 		if (!word || *word < '0' || *word > '9' || index >= n)
@@ -95,7 +91,6 @@ int rpm_reply_parse(const char *reply, size_t len, struct heal_package *packages
 		r = rpm_reply_package(&cursor, end, &packages[index]);
 		if (r < 0)
 			break;
-		count++;
 		r = -EPROTO;
 	}
 	return heal_error_set(error, -r, "asking the rpm database: %s",

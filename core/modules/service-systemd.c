@@ -287,6 +287,19 @@ static int systemd_start(void *handle, const char *unit, int64_t deadline_ms,
 	return systemd_run_job(handle, SYSTEMD_START, unit, deadline_ms, error);
 }
 
+static int systemd_request_start(void *handle, const char *unit, struct heal_error *error)
+{
+	_cleanup_message_ DBusMessage *reply = NULL;
+	DBusMessage *request = systemd_request(SYSTEMD_PATH, SYSTEMD_MANAGER, "StartUnit");
+	const char *mode = "fail";
+	char what[192];
+
+	(void)snprintf(what, sizeof(what), "starting %s", unit);
+	request = systemd_append(request, DBUS_TYPE_STRING, &unit, DBUS_TYPE_STRING, &mode,
+				 DBUS_TYPE_INVALID);
+	return systemd_ask(handle, request, what, &reply, error);
+}
+
 static int systemd_reset_failed(void *handle, const char *unit, struct heal_error *error)
 {
 	_cleanup_message_ DBusMessage *reply = NULL;
@@ -323,6 +336,7 @@ const struct service_ops heal_service_ops = {
 	.reload = systemd_reload,
 	.try_restart = systemd_try_restart,
 	.start = systemd_start,
+	.request_start = systemd_request_start,
 	.reset_failed = systemd_reset_failed,
 	.close = systemd_end,
 };

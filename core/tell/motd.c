@@ -10,6 +10,7 @@
 #include "tell/motd.h"
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "host/context.h"
 #include "report.h"
 #include "tell/text.h"
@@ -18,32 +19,20 @@ static const char motd_dir[] = "run/motd.d";
 
 static const char motd_file[] = "sshd-heal";
 
-static const char motd_new[] = ".sshd-heal.new";
-
 static int motd_write(int dir, const struct heal_report *report)
 {
-	_cleanup_close_ int fd = openat(dir, motd_new,
-					O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-	FILE *out;
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
 	int r;
 
-	if (fd < 0)
-		return -errno;
-	/* Whatever umask the package manager has, everyone who logs in is to read it. */
-	if (fchmod(fd, 0644) < 0)
-		return -errno;
-	out = fdopen(fd, "we");
 	if (!out)
-		return -errno;
-	(void)heal_take_fd(&fd);
+		return -ENOMEM;
 	r = heal_report_text(out, report, HEAL_HOOK);
-	if (fclose(out) != 0)
-		r = -errno;
-	if (r == 0 && renameat(dir, motd_new, dir, motd_file) < 0)
-		r = -errno;
-	if (r < 0)
-		(void)unlinkat(dir, motd_new, 0);
-	return r;
+	if (fclose(out) != 0 && r == 0)
+		r = -ENOMEM;
+	/* Everyone who logs in is to read it. */
+	return r < 0 ? r : heal_write_at(dir, motd_file, 0644, text, len);
 }
 
 int heal_motd_update(struct heal_context *ctx, const struct heal_report *report)

@@ -171,34 +171,6 @@ static void text_stale(FILE *out, const struct heal_listener *listener)
 	(void)fputc('\n', out);
 }
 
-/* Whether a package is named with a stale file already. */
-static bool text_is_named(const struct heal_report *report, const char *package)
-{
-	for (size_t i = 0; i < report->listeners.count; i++) {
-		const struct heal_listener *listener = &report->listeners.items[i];
-
-		for (size_t j = 0; j < listener->evidence.n_stale; j++)
-			if (listener->evidence.stale[j].package &&
-			    strcmp(listener->evidence.stale[j].package, package) == 0)
-				return true;
-	}
-	return false;
-}
-
-static void text_upgrades(FILE *out, const struct heal_report *report)
-{
-	for (size_t i = 0; i < report->n_upgrades; i++) {
-		const struct heal_upgrade *upgrade = &report->upgrades[i];
-
-		if (text_is_named(report, upgrade->package))
-			continue;
-		(void)fputs("sshd-heal: also changed: ", out);
-		text_versions(out, upgrade->package, upgrade->version_before,
-				upgrade->version_now, upgrade->source);
-		(void)fputc('\n', out);
-	}
-}
-
 static void text_listener(FILE *out, const struct heal_listener *listener)
 {
 	if (listener->evidence.n_stale) {
@@ -251,8 +223,6 @@ int heal_report_text(FILE *out, const struct heal_report *report, enum heal_verb
 	}
 	if (verb != HEAL_HOOK)
 		text_unlisted(out, &report->listeners);
-	if (is_news)
-		text_upgrades(out, report);
 	if (verb != HEAL_HOOK && report->listeners.count == 0 && !report->listeners.unreadable)
 		(void)fputs("sshd-heal: no sshd is running, nothing to heal\n", out);
 	return fflush(out) == 0 && !ferror(out) ? 0 : -EIO;

@@ -66,20 +66,24 @@ static void fuzz_socket(const char *text, size_t len)
 	(void)addresses_parse_line(text, &found);
 }
 
-static void fuzz_apt(const char *text, size_t len)
+/* What sshd-heal keeps in /run/sshd-heal. */
+static void fuzz_state(const char *text, size_t len)
 {
-	struct heal_event event = {0};
+	struct heal_last_proof proof = {0};
+	const char *rest;
+	int64_t number;
+	int status;
 
-	(void)heal_event_parse_apt(text, len, &event);
-	heal_event_done(&event);
-}
-
-static void fuzz_lines(const char *text, size_t len)
-{
-	struct heal_event event = {0};
-
-	(void)heal_event_parse_lines(text, len, &event);
-	heal_event_done(&event);
+	if (proof_parse(text, len, &proof) == 0)
+		for (size_t i = 0; i < proof.count; i++)
+			for (size_t j = 0; j < proof.items[i].n_files; j++)
+				if (*proof.items[i].files[j].path != '/')
+					abort();
+	heal_proof_done(&proof);
+	(void)request_parse(text, len);
+	if ((left_parse(text, &number, &rest) == 0 && (rest <= text || rest > text + len)) ||
+	    (answer_parse(text, &number, &status, &rest) == 0 && (rest <= text || rest > text + len)))
+		abort();
 }
 
 /* The first line against the second, for what takes two names. */
@@ -102,7 +106,7 @@ static void fuzz_reply(const char *text, size_t len)
 	struct heal_package *packages = calloc(4, sizeof(*packages));
 
 	if (packages)
-		(void)rpm_reply_parse(text, len, packages, 4, NULL, NULL);
+		(void)rpm_reply_parse(text, len, packages, 4, NULL);
 	heal_packages_free(packages, 4);
 }
 
@@ -150,8 +154,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const targets[])(const char *text, size_t len) = {
 		fuzz_maps, fuzz_stat,       fuzz_title,       fuzz_socket,
-		fuzz_apt,  fuzz_diversions, fuzz_environment, fuzz_words,
-		fuzz_lines, fuzz_rpm, fuzz_reply,
+		fuzz_state, fuzz_diversions, fuzz_environment, fuzz_words,
+		fuzz_rpm, fuzz_reply,
 	};
 	char *text;
 

@@ -64,6 +64,9 @@ class Host:
                 stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT)
         self.wait_for(self._find_leader, timeout, "the container to start")
         self.wait_for(self._is_up, timeout, "the host to boot")
+        # The first proof, as the timer takes it soon after a boot.
+        if (self.upper / "usr/lib/systemd/system/sshd-heal.service").exists():
+            self.run("systemctl", "start", "sshd-heal.service")
 
     def _console(self):
         return (self.run_dir / "console").read_text(errors="replace")[-2000:]
@@ -187,9 +190,9 @@ class Host:
         return self.run("dpkg-query", "-W", "-f", "${Version}", package).stdout
 
     def trigger_is_done(self):
-        """Whether sshd-heal.service, which rpm's trigger starts, is over."""
-        return self.run("systemctl", "is-active", "sshd-heal.service",
-                        check=False).stdout.strip() not in ("active", "activating")
+        """Whether sshd-heal.service, which rpm's trigger asks, has nothing to do any more."""
+        return self.sh("systemctl is-active sshd-heal.service; cat /run/sshd-heal/requests || true",
+                       check=False).stdout.strip() in ("inactive", "failed")
 
     # --- as a client ---------------------------------------------------------
 

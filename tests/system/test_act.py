@@ -84,7 +84,7 @@ def test_a_restart_that_would_end_a_session_is_not_done(host):
     session = host.session()
     pid = host.listener()
     done = host.upgrade(*roots.UPGRADE)
-    assert "left alone: a restart would end open sessions" in done.stdout
+    assert "left alone: a restart would end open sessions" in done.stderr
     assert host.listener() == pid
     assert session.lasts()
     # Without a session there is nothing to lose.

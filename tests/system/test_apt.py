@@ -6,6 +6,7 @@ import re
 import bench
 import roots
 
+STATE = ["actor", "answer", "lock", "proven", "report.txt", "requests"]
 LIBRARIES = ("libc.so.6", "libcrypto.so.3", "ld-linux-x86-64.so.2")
 
 
@@ -36,11 +37,11 @@ def test_an_apt_upgrade_ends_with_a_healed_sshd(host):
         assert line in journal
     for library in LIBRARIES:
         assert f"/{library}: " in done.stdout
-    assert f"libc-bin {before['libc-bin']} -> {now['libc-bin']}" in done.stdout
     assert re.search(r"healed: reloaded, no deleted file left, a new client gets in; "
                      r"clients were refused for \d+\.\d ms", done.stdout)
     assert done.stderr.count("sshd-heal") == 0
-    assert host.run("ls", "/run/sshd-heal").stdout.split() == ["lock"]
+    assert host.run("ls", "/run/sshd-heal").stdout.split() == STATE
+    assert host.run("cat", "/run/sshd-heal/report.txt").stdout in done.stdout
     session.close()
 
 
@@ -50,7 +51,7 @@ def test_an_unrelated_install_prints_nothing_and_touches_nothing(host):
     assert "sshd-heal" not in done.stdout + done.stderr
     assert host.journal() == ""
     assert host.listener() == listener
-    assert host.run("sh", "-c", "ls /run/sshd-heal").stdout == ""
+    assert host.sh("cat /run/sshd-heal/requests; ls /run/sshd-heal/answer || true").stdout == ""
 
 
 def test_when_all_is_well_no_module_is_needed(host):
@@ -65,7 +66,7 @@ def test_versions_from_before_are_remembered_until_sshd_is_healed(host):
     before = host.version("libssl3")
     host.drop_in("ssh.service", "[Unit]\nRefuseManualStop=yes\n[Service]\nExecReload=\n")
     first = host.upgrade("libssl3")
-    assert "left alone: its unit refuses to be restarted by hand" in first.stdout
+    assert "left alone: its unit refuses to be restarted by hand" in first.stderr
     host.upgrade("libc6", "libc-bin")
     assert host.deleted(host.listener())
     host.drop_in("ssh.service", "")
@@ -112,11 +113,13 @@ def test_bad_usage_is_told(host):
         assert word in done.stderr
 
 
-def test_a_broken_list_of_packages_is_told_and_harmless(host):
-    for stream in ("", "VERSION 2\n\n", "VERSION 3\nx=y\n\nlibc6 1 2\n", "VERSION 3\n\n\x01\x02"):
+def test_a_hook_of_an_older_version_is_harmless(host):
+    """An apt that is at work has read it, and fails where its list is not read to the end."""
+    host.write("/etc/apt/apt.conf.d/91older", 'DPkg::Pre-Install-Pkgs { "/usr/sbin/sshd-heal'
+               ' hook apt-pre-install"; };\nDPkg::Tools::Options::/usr/sbin/sshd-heal::Version "3";\n')
+    for stream in ("", "VERSION 2\n\n", "x" * 3000000):
         done = host.run("sshd-heal", "hook", "apt-pre-install", input=stream)
-        assert done.returncode == 0
-        assert done.stderr.startswith("sshd-heal: apt's list of packages is not"), stream
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert host.upgrade("libssl3").returncode == 0
     assert host.deleted(host.listener()) == []
 

@@ -107,7 +107,7 @@ def test_a_relative_name_is_not_looked_for_where_the_hook_runs(target, options):
     start_sshd(target, options)
     set_trap(target)
     pid = target.make_stale()
-    done, trace = target.watched("sshd-heal", "hook", "apt", cwd="/tmp")
+    done, trace = target.watched("sshd-heal", "hook", "service-now", cwd="/tmp")
     assert_nothing_was_taken(target, trace)
     assert "healed: reloaded" in done.stdout, done.stdout
     assert target.deleted(pid) == []
@@ -142,7 +142,7 @@ def test_nor_in_a_real_apt_run(target):
 def test_policy_rc_d_runs_in_the_root_directory(target):
     target.write("/usr/sbin/policy-rc.d", "#!/bin/sh\npwd -P >>/run/policy-cwd\n", mode=0o755)
     target.make_stale()
-    target.run("env", "-C", "/tmp", "sshd-heal", "hook", "apt")
+    target.run("env", "-C", "/tmp", "sshd-heal", "hook", "service-now")
     assert target.run("cat", "/run/policy-cwd").stdout == "/\n"
 
 
@@ -172,7 +172,7 @@ def test_nor_are_those_of_a_title(target):
     with started_by_hand(target, "/", "-f etc/ssh/sshd_config") as pid:
         set_trap(target)
         target.make_stale()
-        done, trace = target.watched("sshd-heal", "hook", "apt", cwd="/tmp")
+        done, trace = target.watched("sshd-heal", "hook", "service-now", cwd="/tmp")
         assert_nothing_was_taken(target, trace)
         assert "healed: sent SIGHUP" in done.stdout, done.stdout
         assert target.deleted(pid) == []
@@ -210,7 +210,7 @@ def test_a_units_own_directory_is_where_its_sshd_is_tried(target):
     start_sshd(target, "-f conf/sshd_config", WORKING_DIRECTORY.format("/srv/sshd"))
     target.evil_config("/tmp/conf/sshd_config")
     pid = target.make_stale()
-    done, trace = target.watched("sshd-heal", "hook", "apt", cwd="/tmp")
+    done, trace = target.watched("sshd-heal", "hook", "service-now", cwd="/tmp")
     assert_nothing_was_taken(target, trace)
     assert "healed: re" in done.stdout, done.stdout
     assert target.deleted(target.listener()) == []
@@ -218,7 +218,7 @@ def test_a_units_own_directory_is_where_its_sshd_is_tried(target):
     # What a restart would meet there is found, though a SIGHUP would not meet it.
     pid = target.make_stale()
     target.sh("echo 'NoSuchOption yes' >>/srv/sshd/conf/sshd_config")
-    done, trace = target.watched("sshd-heal", "hook", "apt", cwd="/tmp")
+    done, trace = target.watched("sshd-heal", "hook", "service-now", cwd="/tmp")
     assert_nothing_was_taken(target, trace)
     assert "left alone" in done.stdout and "NoSuchOption" in done.stdout, done.stdout
     assert target.deleted(pid)
@@ -267,7 +267,7 @@ def test_where_others_may_write_nothing_is_tried(target, whose):
     target.as_mallory("sh", "-c", 'rm -f "$1"; cat >"$1"', "sh", f"{directory}/conf/sshd_config",
                       input=attacker.CONFIG, check="link on" not in whose)
     pid = target.make_stale()
-    done, trace = target.watched("sshd-heal", "hook", "apt", cwd=directory)
+    done, trace = target.watched("sshd-heal", "hook", "service-now", cwd=directory)
     target.sh(f"rm -rf {HOME}/above {HOME}/root {HOME}/linked {HOME}/way")
     assert target.mark() == ""
     assert trace.used(directory, *PLACES) == []
@@ -287,7 +287,7 @@ def test_nor_for_a_relative_name_in_the_configuration(target):
     target.sh("chown mallory /srv/own /srv/own/conf")
     target.as_mallory("tee", "/srv/own/conf", input=attacker.security_key())
     target.make_stale()
-    done, trace = target.watched("sshd-heal", "hook", "apt", cwd="/srv/own")
+    done, trace = target.watched("sshd-heal", "hook", "service-now", cwd="/srv/own")
     assert trace.used("/srv/own", *PLACES) == []
     assert "left alone" in done.stdout, done.stdout
     assert "would not let a client in" not in done.stdout, "that was not tried"
@@ -302,7 +302,7 @@ def test_a_newer_sshd_runs_no_program_of_a_users(staged):
         target.sh("cd /tmp && /usr/sbin/sshd -i -f etc/ssh/sshd_config </dev/null", check=False)
         assert target.mark() == "run by uid 0\n"
         pid = target.make_stale()
-        done, trace = target.watched("sshd-heal", "hook", "apt", cwd="/tmp")
+        done, trace = target.watched("sshd-heal", "hook", "service-now", cwd="/tmp")
         assert_nothing_was_taken(target, trace)
         assert "healed: reloaded" in done.stdout, done.stdout
         assert target.deleted(pid) == []
@@ -362,6 +362,8 @@ def test_processes_that_cost_whoever_reads_them_cost_us_nothing(target, what):
             assert done, f"{' '.join(command)} waits"
             assert done.seconds <= LIMIT_S
             assert words in done.stdout, done.stdout
+            # The actor looks once more before it ends.
+            target.wait_for(target.trigger_is_done, 10, "sshd-heal.service")
             assert (target.deleted(listener) == []) == (command != ("check",))
         assert target.ssh("echo in").stdout == "in\n"
 

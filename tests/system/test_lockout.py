@@ -92,7 +92,7 @@ def test_a_host_between_two_releases_lets_clients_in_again(upgradable):
                     "Dpkg::Options::=--force-confnew", timeout=300)
     assert done.returncode == 0
     assert host.version("openssh-server").startswith("1:10.")
-    assert "policy-rc.d forbids service actions" in done.stdout
+    assert "policy-rc.d forbids service actions" in done.stderr
     locked_out = host.ssh("true", check=False)
     assert locked_out.returncode == 255
     assert "closed by" in locked_out.stderr or "reset by peer" in locked_out.stderr

@@ -10,7 +10,7 @@ import rpm_roots
 REPO = "/srv/repo"
 PLUGIN = "/usr/lib/python3/dist-packages/dnf-plugins/sshd_heal.py"
 ACTIONS = "/etc/dnf/libdnf5-plugins/actions.d/sshd-heal.actions"
-TRIGGER = "/usr/libexec/sshd-heal/rpm-trigger"
+ASK = ("sshd-heal", "hook", "rpm")
 
 
 def front_end(host, *words):
@@ -137,7 +137,7 @@ def test_another_root_is_not_ours(rpm_host):
 
 def short_of_patience(host):
     """Lets the hooks give up after 2 seconds, which is what they would do after 75."""
-    host.sh(f"for file in {PLUGIN} {ACTIONS} {TRIGGER}; do test ! -e $file ||"
+    host.sh(f"for file in {PLUGIN} {ACTIONS}; do test ! -e $file ||"
             r" sed -i 's/-k\(\\\?\) 5\\\? [17][05]/-k\1 1\1 2/; s/TIMEOUT_S = 75/TIMEOUT_S = 2/' $file;"
             " done")
 
@@ -216,8 +216,9 @@ def test_a_locked_database_does_not_keep_sshd_from_being_healed(rpm_bookworm):
     assert "owner unknown" in done.stdout and "locked" in done.stdout, done.stdout
 
 
-def test_an_upgrade_that_nobody_noted_tells_when_the_owner_was_installed(rpm_bookworm):
+def test_an_upgrade_that_nothing_was_proven_before_tells_when_the_owner_was_installed(rpm_bookworm):
     unnoticed(rpm_bookworm, "3.2.2-1")
+    rpm_bookworm.run("rm", "/run/sshd-heal/proven")
     done = rpm_bookworm.heal("check")
     assert done.returncode == 1
     # It is gone from the database by that name: its soname link tells.
@@ -241,7 +242,7 @@ def test_the_trigger_does_not_act_in_the_middle_of_a_transaction(rpm_bookworm):
                           stdout=subprocess.PIPE) as transaction:
         assert transaction.stdout.readline() == "locked\n"
         unnoticed_file(host)
-        host.run(TRIGGER, "post")
+        host.run(*ASK)
         time.sleep(7)
         assert host.deleted(host.listener()) != [] and not host.trigger_is_done()
         transaction.stdin.close()
@@ -253,9 +254,9 @@ def test_a_transaction_that_ends_while_the_service_is_at_work_is_not_lost(rpm_bo
     """Once sshd is fresh the service goes on to prove it; then the next files come."""
     host = rpm_bookworm
     unnoticed_file(host)
-    host.sh(f"{TRIGGER} post; while grep -q 'libcrypto.*deleted' /proc/{host.listener()}/maps;"
+    host.sh(f"sshd-heal hook rpm; while grep -q 'libcrypto.*deleted' /proc/{host.listener()}/maps;"
             " do sleep 0.005; done; sleep 0.04; cd /usr/lib64; cp libcrypto.so.3.0.7 new;"
-            f" mv new libcrypto.so.3.0.7; {TRIGGER} post")
+            " mv new libcrypto.so.3.0.7; sshd-heal hook rpm")
     host.wait_for(host.trigger_is_done, 20, "sshd-heal.service")
     assert host.deleted(host.listener()) == []
 
@@ -279,13 +280,15 @@ def test_what_comes_up_is_in_the_journal(rpm_bookworm):
     host = rpm_bookworm
     host.write("/etc/sshd-heal.conf", "NoSuchKey=yes\n")
     unnoticed_file(host)
-    host.run(TRIGGER, "post")
+    host.run(*ASK)
     host.wait_for(host.trigger_is_done, 20, "sshd-heal.service")
     assert "/etc/sshd-heal.conf:1: unknown key" in host.journal()
 
 
 def test_a_removal_is_healed_and_tmp_is_not_needed(rpm_host):
     """rpm keeps the scripts of its shell in /var/tmp, and fails where it cannot."""
+    # Of a removal no trigger of ours tells.
+    rpm_host.run("systemctl", "start", "sshd-heal.path")
     rpm_host.run("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", "/var/tmp")
     assert rpm(rpm_host, "-U", package(rpm_host, "3.2.2-1")) == ""
     rpm_host.wait_for(rpm_host.trigger_is_done, 20, "sshd-heal.service")

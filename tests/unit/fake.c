@@ -218,27 +218,6 @@ static int fake_owners(void *handle, const char *const *paths, size_t n,
 	return 0;
 }
 
-static int fake_of_source(void *handle, const char *source, struct heal_package **ret, size_t *n,
-			  struct heal_error *error)
-{
-	struct fake_packages *fake = handle;
-	struct heal_package *found = NULL;
-	size_t count = 0;
-
-	fake->n_of_source_calls++;
-	if (test_same(fake->failing, "of_source"))
-		return heal_error_set(error, EIO, "of_source did not work");
-	for (const struct heal_package *p = fake->packages; p && p->name; p++) {
-		if (!test_same(p->source, source))
-			continue;
-		assert_int_equal(heal_grow(&found, count, sizeof(*found)), 0);
-		fake_copy(p, &found[count++]);
-	}
-	*ret = found;
-	*n = count;
-	return 0;
-}
-
 static void fake_packages_close(void *handle)
 {
 	(void)handle;
@@ -246,7 +225,6 @@ static void fake_packages_close(void *handle)
 
 static const struct package_ops fake_package_ops = {
 	.owners = fake_owners,
-	.of_source = fake_of_source,
 	.close = fake_packages_close,
 };
 

@@ -43,10 +43,8 @@ struct fake_owner {
 
 struct fake_packages {
 	const struct fake_owner *owners; /* path NULL behind the last */
-	const struct heal_package *packages; /* of_source looks here; name NULL behind the last */
 	const char *failing;
 	size_t n_owners_calls;
-	size_t n_of_source_calls;
 };
 
 void fake_packages_use(struct heal_context *ctx, struct fake_packages *fake);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* heal_packages_name: owners and versions of stale files, and the watched upgrades. */
+/* heal_packages_name: owners and versions of stale files. */
 #include "fake.h"
 #include "test.h"
 
@@ -19,31 +19,6 @@ static const struct fake_owner owners[] = {
 	{NULL, PACKAGE(NULL, NULL, NULL, NULL)},
 };
 
-static const struct heal_package packages[] = {
-	PACKAGE("libc6", "glibc", "2.36-9+deb12u14", "amd64"),
-	PACKAGE("libc-bin", "glibc", "2.36-9+deb12u14", "amd64"),
-	PACKAGE("locales", "glibc", "2.36-9+deb12u14", "all"),
-	PACKAGE("libssl3", "openssl", "3.0.22", "amd64"),
-	PACKAGE("libssl3", "openssl", "3.0.22", "i386"),
-	PACKAGE("openssl", "openssl", "3.0.22", "amd64"),
-	PACKAGE("bash", "bash", "5.2", "amd64"),
-	PACKAGE(NULL, NULL, NULL, NULL),
-};
-
-static void add_change(struct heal_report *report, const char *package, const char *arch,
-		       const char *before, const char *now)
-{
-	struct heal_event *event = &report->event;
-
-	assert_int_equal(heal_grow(&event->changes, event->count, sizeof(*event->changes)), 0);
-	event->changes[event->count++] = (struct heal_change){
-		.package = strdup(package),
-		.arch = strdup(arch),
-		.version_before = before ? strdup(before) : NULL,
-		.version_now = now ? strdup(now) : NULL,
-	};
-}
-
 /* Two listeners: the first with libc and libcrypto stale, the second with libc and its own. */
 static void fill(struct heal_context *ctx, struct fake_packages *fake, struct heal_report *report)
 {
@@ -57,6 +32,8 @@ static void fill(struct heal_context *ctx, struct fake_packages *fake, struct he
 		struct heal_listener *listener = &report->listeners.items[i];
 
 		listener->process.dirfd = -1;
+		listener->process.pid = 34 + (pid_t)i;
+		listener->process.start_time = 7;
 		listener->evidence.stale = calloc(2, sizeof(*listener->evidence.stale));
 		listener->evidence.n_stale = 2;
 		for (size_t j = 0; j < 2; j++)
@@ -77,19 +54,36 @@ static void assert_stale(const struct heal_report *report, size_t listener, size
 	assert_string_equal(found, expected);
 }
 
+/* What was proven of a process: a file, its owner, its version. */
+#define LISTENER(pid, start) "listener\t" pid "\t" start "\n"
+#define FILE_OF(path, package, version) "file\t1\t2\t3\t4\t" path "\t" package "\t" version "\n"
+
+static struct heal_context *proven(const char *lines)
+{
+	const struct tree *tree = tree_new();
+	char text[2048];
+
+	(void)snprintf(text, sizeof(text), "sshd-heal proven 1\n%s", lines);
+	tree_file(tree, "run/sshd-heal/proven", text);
+	return tree_context(tree);
+}
+
 HEAL_TEST(packages_name_the_owner_of_every_stale_file_and_its_versions)
 {
-	_cleanup_context_ struct heal_context *ctx = tree_context(tree_new());
+	_cleanup_context_ struct heal_context *ctx =
+		proven(LISTENER("33", "7") FILE_OF(LIBC, "libc6", "1.wrong")
+		       LISTENER("34", "6") FILE_OF(LIBC, "libc6", "2.wrong")
+		       LISTENER("34", "7") FILE_OF(OWN, "libssl3", "3.wrong")
+				FILE_OF(LIBSSL, "libssl", "4.wrong") FILE_OF(LIBSSL, "libssl3", "3.0.17")
+		       LISTENER("35", "7") FILE_OF(LIBC, "libc6", "2.36-9+deb12u14"));
 	_cleanup_report_ struct heal_report report = {0};
-	struct fake_packages fake = {.owners = owners, .packages = packages};
+	struct fake_packages fake = {.owners = owners};
 
 	fill(ctx, &fake, &report);
-	add_change(&report, "libssl3", "i386", "1.wrong", "3.0.22");
-	add_change(&report, "libssl", "amd64", "2.wrong", "3.0.22");
-	add_change(&report, "libssl3", "amd64", "3.0.17", "3.0.22");
 	assert_int_equal(heal_packages_name(ctx, &report), 0);
 	assert_stale(&report, 0, 0, "libc6 glibc - 2.36-9+deb12u14");
 	assert_stale(&report, 0, 1, "libssl3 openssl 3.0.17 3.0.22");
+	/* Replaced by the same version: nothing was upgraded. */
 	assert_stale(&report, 1, 0, "libc6 glibc - 2.36-9+deb12u14");
 	assert_stale(&report, 1, 1, "- - - -");
 	assert_int_equal(report.notes.count, 0);
@@ -97,92 +91,34 @@ HEAL_TEST(packages_name_the_owner_of_every_stale_file_and_its_versions)
 	assert_int_equal(fake.n_owners_calls, 1);
 }
 
-/* The watched packages that the event changed, as "package before now;" each. */
-static void assert_upgrades(const struct heal_report *report, const char *expected)
+HEAL_TEST(packages_have_no_version_before_where_nothing_is_proven)
 {
-	char found[512] = "";
-	size_t used = 0;
+	static const char *const texts[] = {"", "damaged\n", "listener\t34\t7"};
 
-	for (size_t i = 0; i < report->n_upgrades; i++) {
-		const struct heal_upgrade *upgrade = &report->upgrades[i];
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		_cleanup_context_ struct heal_context *ctx = proven(texts[i]);
+		_cleanup_report_ struct heal_report report = {0};
+		struct fake_packages fake = {.owners = owners};
 
-		used += (size_t)snprintf(found + used, sizeof(found) - used, "%s %s %s %s;",
-					 upgrade->package, upgrade->source,
-					 upgrade->version_before ? upgrade->version_before : "-",
-					 upgrade->version_now);
+		fill(ctx, &fake, &report);
+		assert_int_equal(heal_packages_name(ctx, &report), 0);
+		assert_stale(&report, 0, 1, "libssl3 openssl - 3.0.22");
+		assert_int_equal(report.notes.count, 0);
 	}
-	assert_string_equal(found, expected);
-}
-
-HEAL_TEST(packages_name_the_upgrades_of_the_watched_sources_only)
-{
-	_cleanup_context_ struct heal_context *ctx = tree_context(tree_new());
-	_cleanup_report_ struct heal_report report = {0};
-	struct fake_packages fake = {.owners = owners, .packages = packages};
-
-	fill(ctx, &fake, &report);
-	add_change(&report, "bash", "amd64", "5.1", "5.2");
-	add_change(&report, "libssl3", "i386", "3.0.17", "3.0.22");
-	add_change(&report, "libc6", "amd64", "2.36-9+deb12u7", "2.36-9+deb12u14");
-	add_change(&report, "locales", "all", NULL, "2.36-9+deb12u14");
-	/* Noted, and then it did not come to it. */
-	add_change(&report, "libc-bin", "amd64", "2.36-9+deb12u14", "2.36-9+deb12u15");
-	/* Removed, so no package of that name is there any more. */
-	add_change(&report, "libssl1.1", "amd64", "1.1.1", NULL);
-	assert_int_equal(heal_packages_name(ctx, &report), 0);
-	assert_upgrades(&report, "libc6 glibc 2.36-9+deb12u7 2.36-9+deb12u14;"
-				 "locales glibc - 2.36-9+deb12u14;libssl3 openssl 3.0.17 3.0.22;");
-	assert_int_equal(report.notes.count, 0);
-}
-
-HEAL_TEST(packages_without_an_event_are_not_asked_for_by_source)
-{
-	_cleanup_context_ struct heal_context *ctx = tree_context(tree_new());
-	_cleanup_report_ struct heal_report report = {0};
-	struct fake_packages fake = {.owners = owners, .packages = packages};
-
-	fill(ctx, &fake, &report);
-	assert_int_equal(heal_packages_name(ctx, &report), 0);
-	assert_int_equal(fake.n_of_source_calls, 0);
-	assert_upgrades(&report, "");
-}
-
-HEAL_TEST(packages_of_rpm_match_without_an_architecture)
-{
-	static const struct fake_owner rpm[] = {
-		{LIBSSL, PACKAGE("openssl-libs", "openssl", "3.0.7-25", NULL)},
-		{NULL, PACKAGE(NULL, NULL, NULL, NULL)},
-	};
-	_cleanup_context_ struct heal_context *ctx = tree_context(tree_new());
-	_cleanup_report_ struct heal_report report = {0};
-	struct fake_packages fake = {.owners = rpm};
-
-	fill(ctx, &fake, &report);
-	add_change(&report, "openssl-libs", "x86_64", "3.0.7-24", "3.0.7-25");
-	assert_int_equal(heal_packages_name(ctx, &report), 0);
-	assert_stale(&report, 0, 1, "openssl-libs openssl 3.0.7-24 3.0.7-25");
 }
 
 HEAL_TEST(packages_that_cannot_be_found_out_become_a_note)
 {
-	static const char *const failing[] = {"owners", "of_source"};
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree_new());
+	_cleanup_report_ struct heal_report report = {0};
+	struct fake_packages fake = {.owners = owners, .failing = "owners"};
 
-	for (size_t i = 0; i < ARRAY_SIZE(failing); i++) {
-		_cleanup_context_ struct heal_context *ctx = tree_context(tree_new());
-		_cleanup_report_ struct heal_report report = {0};
-		struct fake_packages fake = {
-			.owners = owners, .packages = packages, .failing = failing[i]};
-		char expected[64];
-
-		fill(ctx, &fake, &report);
-		add_change(&report, "libc6", "amd64", "1", "2");
-		assert_int_equal(heal_packages_name(ctx, &report), 0);
-		assert_int_equal(report.notes.count, 1);
-		(void)snprintf(expected, sizeof(expected), "%s did not work", failing[i]);
-		assert_string_equal(report.notes.lines[0], expected);
-		/* An answer that ended in an error is not believed in part. */
-		assert_stale(&report, 0, 0, i == 0 ? "- - - -" : "libc6 glibc 1 2.36-9+deb12u14");
-	}
+	fill(ctx, &fake, &report);
+	assert_int_equal(heal_packages_name(ctx, &report), 0);
+	assert_int_equal(report.notes.count, 1);
+	assert_string_equal(report.notes.lines[0], "owners did not work");
+	/* An answer that ended in an error is not believed in part. */
+	assert_stale(&report, 0, 0, "- - - -");
 }
 
 HEAL_TEST(packages_without_a_database_become_a_note)

@@ -73,39 +73,22 @@ HEAL_TEST(stat_is_not_read_past_its_end)
 }
 
 /* A writer that never stops writing: the deadline does not hold, the child is ended by its alarm. */
-HEAL_TEST(event_from_an_endless_writer_ends_at_the_deadline)
+HEAL_TEST(stream_of_an_endless_writer_ends_at_the_deadline)
 {
 	int status = 0;
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		struct heal_event event = {0};
-		struct heal_notes notes = {0};
+		char *text = NULL;
+		size_t len = 0;
 		int fd = open("/dev/zero", O_RDONLY);
 
 		(void)alarm(2);
-		(void)heal_event_read(fd, heal_now_ms() + 50, HEAL_EVENT_APT, &event, &notes);
+		(void)heal_read_stream(fd, heal_now_ms() + 50, false, &text, &len);
 		_exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
-}
-
-HEAL_TEST(noted_line_with_control_bytes_in_any_field_is_damaged)
-{
-	static const char *const lines[] = {"libc6\tamd64\t\033[2J\t2\n", "libc6\t\033[2J\t1\t2\n",
-					    "libc6\tamd64\t\t2\n", "libc6\t\t1\t2\n"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
-		const struct tree *tree = tree_new();
-		_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-		_cleanup_event_ struct heal_event event = {0};
-		_cleanup_notes_ struct heal_notes notes = {0};
-
-		tree_file(tree, "run/sshd-heal/changes", lines[i]);
-		assert_int_equal(heal_event_load(ctx, &event, &notes), 0);
-		assert_row(event.count == 0 && notes.count == 1, "row %zu", i);
-	}
 }
 
 static void gets_new_process(struct fake_service *fake)

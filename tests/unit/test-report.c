@@ -358,26 +358,6 @@ HEAL_TEST(report_begins_with_the_notes)
 		    "  would be reloaded: why\n");
 }
 
-HEAL_TEST(report_adds_the_watched_upgrades_that_no_stale_file_names)
-{
-	struct heal_upgrade upgrades[] = {
-		{(char *)"libssl3", (char *)"openssl", (char *)"3.0.17", (char *)"3.0.22"},
-		{(char *)"openssl", (char *)"openssl", (char *)"3.0.17", (char *)"3.0.22"},
-		{(char *)"locales", (char *)"glibc", NULL, (char *)"2.36"},
-	};
-	struct sample sample;
-
-	sample_init_stale(&sample, HEAL_PLAN_RELOAD, "why", HEAL_OUTCOME_DRY_RUN, "");
-	sample.report.upgrades = upgrades;
-	sample.report.n_upgrades = ARRAY_SIZE(upgrades);
-	assert_text(&sample.report, HEAL_CHECK,
-		    STALE_LINES "  would be reloaded: why\n"
-				"sshd-heal: also changed: openssl 3.0.17 -> 3.0.22 (source openssl)\n"
-				"sshd-heal: also changed: locales 2.36 (source glibc)\n");
-	sample.listener.evidence.n_stale = 0;
-	assert_text(&sample.report, HEAL_HOOK, "");
-}
-
 HEAL_TEST(report_lets_no_unsafe_byte_through)
 {
 	struct heal_stale_file evil = {

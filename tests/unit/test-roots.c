@@ -40,9 +40,7 @@ HEAL_TEST(root_of_bookworm_after_an_upgrade_is_stale_and_says_what_changed)
 		"(source openssl)\n"
 		"  " LIB "ld-linux-x86-64.so.2: libc6 2.36-9+deb12u7 -> 2.36-9+deb12u14 "
 		"(source glibc)\n"
-		"  left alone: systemd cannot be asked\n"
-		"sshd-heal: also changed: libc-bin 2.36-9+deb12u7 -> 2.36-9+deb12u14 "
-		"(source glibc)\n";
+		"  left alone: systemd cannot be asked\n";
 	static const enum heal_verb verbs[] = {HEAL_CHECK, HEAL_DRY_RUN, HEAL_HEAL, HEAL_HOOK};
 
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
@@ -54,7 +52,7 @@ HEAL_TEST(root_of_bookworm_after_an_upgrade_is_stale_and_says_what_changed)
 		assert_int_equal(report.verdict, HEAL_VERDICT_STALE);
 		assert_int_equal(heal_report_status(&report), 1);
 	}
-	assert_int_equal(access(ROOTS "bookworm-stale/run/sshd-heal/changes", F_OK), 0);
+	assert_int_equal(access(ROOTS "bookworm-stale/run/sshd-heal/proven", F_OK), 0);
 	assert_int_equal(access(ROOTS "bookworm-stale/run/sshd-heal/lock", F_OK), -1);
 }
 

@@ -8,7 +8,7 @@
 #include "fake.h"
 #include "test.h"
 
-#define NOTED "run/sshd-heal/changes"
+#define LEFT "run/sshd-heal/left"
 #define ALL_VERBS 4
 
 static const enum heal_verb verbs[ALL_VERBS] = {HEAL_CHECK, HEAL_DRY_RUN, HEAL_HEAL, HEAL_HOOK};
@@ -18,7 +18,7 @@ static const struct fake_owner owners[] = {
 	{NULL, {NULL, NULL, NULL, NULL, 0}},
 };
 
-/* A host with one stale listener, a session, and an upgrade that was noted. */
+/* A host with one stale listener, a session, and something that was left. */
 struct scene {
 	const struct tree *tree;
 	struct heal_context *ctx;
@@ -54,7 +54,7 @@ static void scene_init(struct scene *scene)
 	fake_packages_use(scene->ctx, &scene->packages);
 	tree_add(tree, &(struct tree_process){.pid = PID, .maps = TREE_MAPS_STALE});
 	tree_add(tree, &(struct tree_process){.pid = 200, .ppid = PID, .title = "sshd: root@pts/0|"});
-	tree_file(tree, NOTED, "libssl3\tamd64\t3.0.17\t3.0.22\n");
+	tree_file(tree, LEFT, "1\nsomething else\n");
 }
 
 static const struct heal_listener *run(struct scene *scene, enum heal_verb verb)
@@ -78,7 +78,7 @@ HEAL_TEST(run_on_a_tree_never_acts)
 		assert_int_equal(listener->evidence.n_stale, 1);
 		assert_null(strstr(scene.service.calls, "reload"));
 		assert_int_equal(scene.report.verdict, HEAL_VERDICT_STALE);
-		assert_true(tree_has(scene.tree, NOTED));
+		assert_true(tree_has(scene.tree, LEFT));
 		assert_false(tree_has(scene.tree, "run/sshd-heal/lock"));
 		tree_remove_all();
 	}
@@ -95,7 +95,7 @@ HEAL_TEST(run_that_only_looks_never_acts_on_a_live_host)
 		scene.ctx->is_live = true;
 		(void)run(&scene, looks[i]);
 		assert_string_equal(scene.service.calls, "is_stopping; unit_of 34; ");
-		assert_true(tree_has(scene.tree, NOTED));
+		assert_true(tree_has(scene.tree, LEFT));
 		assert_false(tree_has(scene.tree, "run/sshd-heal/lock"));
 		tree_remove_all();
 	}
@@ -113,7 +113,7 @@ HEAL_TEST(run_without_an_ssh_client_only_warns)
 	assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_SKIPPED);
 	assert_non_null(strstr(listener->evidence.trial.detail, "loading module client-libssh: "));
 	assert_string_equal(scene.service.calls, "is_stopping; unit_of 34; ");
-	assert_true(tree_has(scene.tree, NOTED));
+	assert_true(tree_has(scene.tree, LEFT));
 }
 
 HEAL_TEST(run_of_a_hook_with_a_broken_configuration_says_so_and_only_warns)
@@ -139,6 +139,9 @@ HEAL_TEST(run_describes_a_stale_listener_in_full)
 	const struct heal_listener *listener;
 
 	scene_init(&scene);
+	tree_file(scene.tree, "run/sshd-heal/proven",
+		  "sshd-heal proven 1\nlistener\t34\t228034\n"
+		  "file\t1\t2\t3\t4\t" TREE_LIBCRYPTO "\tlibssl3\t3.0.17\n");
 	listener = run(&scene, HEAL_CHECK);
 	assert_int_equal(listener->result.verdict, HEAL_VERDICT_STALE);
 	assert_int_equal(listener->process.n_addresses, 2);
@@ -152,7 +155,7 @@ HEAL_TEST(run_describes_a_stale_listener_in_full)
 	assert_int_equal(heal_report_status(&scene.report), 1);
 }
 
-HEAL_TEST(run_in_mode_warn_keeps_its_hands_off_and_the_changes)
+HEAL_TEST(run_in_mode_warn_keeps_its_hands_off_and_notes_it)
 {
 	_cleanup_scene_ struct scene scene;
 	const struct heal_listener *listener;
@@ -165,10 +168,10 @@ HEAL_TEST(run_in_mode_warn_keeps_its_hands_off_and_the_changes)
 	/* Without a trial nobody is told to do it by hand, either. */
 	assert_string_equal(listener->result.detail, "");
 	assert_int_equal(heal_report_status(&scene.report), 1);
-	assert_true(tree_has(scene.tree, NOTED));
+	assert_true(tree_has(scene.tree, LEFT));
 }
 
-HEAL_TEST(run_with_nothing_stale_forgets_the_changes_and_asks_nobody_in_a_hook)
+HEAL_TEST(run_with_nothing_stale_forgets_what_was_left_and_asks_nobody_in_a_hook)
 {
 	_cleanup_scene_ struct scene scene;
 
@@ -177,10 +180,11 @@ HEAL_TEST(run_with_nothing_stale_forgets_the_changes_and_asks_nobody_in_a_hook)
 	becomes_fresh(&scene.service);
 	(void)run(&scene, HEAL_HOOK);
 	assert_string_equal(scene.service.calls, "");
-	assert_int_equal(scene.packages.n_owners_calls, 0);
+	/* But the database, for what is proven of it. */
+	assert_int_equal(scene.packages.n_owners_calls, 1);
 	assert_int_equal(scene.report.verdict, HEAL_VERDICT_HEALTHY);
 	assert_int_equal(heal_report_status(&scene.report), 0);
-	assert_false(tree_has(scene.tree, NOTED));
+	assert_false(tree_has(scene.tree, LEFT));
 	assert_false(tree_has(scene.tree, "run/sshd-heal/lock"));
 }
 
@@ -253,7 +257,7 @@ HEAL_TEST(run_waits_for_another_one_until_the_deadline_and_then_only_warns)
 	assert_string_equal(listener->evidence.trial.detail, "");
 	assert_string_equal(listener->result.detail, "");
 	assert_null(strstr(scene.service.calls, "reload"));
-	assert_true(tree_has(scene.tree, NOTED));
+	assert_true(tree_has(scene.tree, LEFT));
 }
 
 /* With the usual deadline there must be time left to try, act and rescue. */
@@ -377,7 +381,7 @@ HEAL_TEST(run_in_a_chroot_keeps_its_hands_off_and_takes_no_lock)
 	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_NOT_NEEDED);
 	assert_string_equal(scene.service.calls, "");
 	assert_false(tree_has(scene.tree, "run/sshd-heal/lock"));
-	assert_true(tree_has(scene.tree, NOTED));
+	assert_true(tree_has(scene.tree, LEFT));
 }
 
 HEAL_TEST(run_tells_maps_that_may_not_be_read_from_healthy_ones)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What sshd-heal.service asks: is a transaction going on, and has another one ended. */
+/* What sshd-heal.service asks: is a transaction going on. */
 #include <fcntl.h>
 #include <sys/wait.h>
 
 #include "test.h"
 #include "tree.h"
 
-/* A process that holds a lock as rpm does, until its pipe is closed. Gives the pipe. */
+/* A process that holds a lock as dpkg and rpm do, until its pipe is closed. Gives the pipe. */
 static int hold(const struct tree *tree, const char *path, short type, pid_t *pid)
 {
 	struct flock lock = {.l_type = type, .l_whence = SEEK_SET};
@@ -32,40 +32,48 @@ static int hold(const struct tree *tree, const char *path, short type, pid_t *pi
 	return over[1];
 }
 
-HEAL_TEST(transaction_is_on_while_rpm_holds_its_lock_for_writing)
+HEAL_TEST(transaction_is_on_while_a_lock_is_held_for_writing)
 {
-	static const char *const paths[] = {"var/lib/rpm/.rpm.lock",
-					    "usr/lib/sysimage/rpm/.rpm.lock"};
+	static const struct {
+		const char *path;
+		bool is_front_ends;
+	} rows[] = {
+		{"var/lib/dpkg/lock", false},
+		{"var/lib/rpm/.rpm.lock", false},
+		{"usr/lib/sysimage/rpm/.rpm.lock", false},
+		{"var/lib/dpkg/lock-frontend", true},
+		{"run/dnf/rpmtransaction.lock", true},
+	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct tree *tree = tree_new();
 		_cleanup_context_ struct heal_context *ctx = tree_context(tree);
 		pid_t pid;
 		int over;
 
-		assert_false(heal_transaction_is_on(ctx));
-		tree_file(tree, paths[i], "");
-		assert_false(heal_transaction_is_on(ctx));
-		over = hold(tree, paths[i], F_RDLCK, &pid);
-		assert_false(heal_transaction_is_on(ctx));
+		assert_false(heal_transaction_is_on(ctx, true));
+		tree_file(tree, rows[i].path, "");
+		assert_false(heal_transaction_is_on(ctx, true));
+		over = hold(tree, rows[i].path, F_RDLCK, &pid);
+		assert_false(heal_transaction_is_on(ctx, true));
 		(void)close(over);
 		assert_int_equal(waitpid(pid, NULL, 0), pid);
-		over = hold(tree, paths[i], F_WRLCK, &pid);
-		assert_true(heal_transaction_is_on(ctx));
+		over = hold(tree, rows[i].path, F_WRLCK, &pid);
+		assert_row(heal_transaction_is_on(ctx, true), "%s", rows[i].path);
+		assert_row(heal_transaction_is_on(ctx, false) == !rows[i].is_front_ends, "%s",
+			   rows[i].path);
 		(void)close(over);
 		assert_int_equal(waitpid(pid, NULL, 0), pid);
-		assert_false(heal_transaction_is_on(ctx));
+		assert_false(heal_transaction_is_on(ctx, true));
+		tree_remove_all();
 	}
 }
 
-HEAL_TEST(wanted_is_taken_once)
+HEAL_TEST(transaction_whose_lock_cannot_be_looked_at_may_be_on)
 {
 	const struct tree *tree = tree_new();
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
 
-	assert_false(heal_wanted_take(ctx));
-	tree_file(tree, "run/sshd-heal/wanted", "");
-	assert_true(heal_wanted_take(ctx));
-	assert_false(heal_wanted_take(ctx));
-	assert_false(tree_has(tree, "run/sshd-heal/wanted"));
+	tree_link(tree, "var/lib/dpkg/lock", "lock");
+	assert_true(heal_transaction_is_on(ctx, false));
 }

@@ -3,7 +3,7 @@
 #include "test.h"
 #include "way.h"
 
-HEAL_TEST(way_of_heal_and_hook_ends_healed_and_forgets_the_changes)
+HEAL_TEST(way_of_heal_and_hook_ends_healed_and_forgets_what_was_left)
 {
 	TEST_NEEDS_PIDFDS();
 	const enum heal_verb verbs[] = {HEAL_HEAL, TEST_HOOK};
@@ -23,7 +23,7 @@ HEAL_TEST(way_of_heal_and_hook_ends_healed_and_forgets_the_changes)
 		assert_int_equal(listener->result.proved, HEAL_FATE_OK);
 		assert_string_equal(listener->result.detail, "");
 		assert_int_equal(heal_report_status(&way.report), 0);
-		assert_false(tree_has(way.tree, NOTED));
+		assert_false(tree_has(way.tree, LEFT));
 		tree_remove_all();
 	}
 }
@@ -45,7 +45,7 @@ HEAL_TEST(way_of_check_and_dry_run_ends_before_anything_is_done)
 		assert_int_equal(listener->result.plan, HEAL_PLAN_RELOAD);
 		assert_int_equal(listener->result.outcome, HEAL_OUTCOME_DRY_RUN);
 		assert_int_equal(heal_report_status(&way.report), 1);
-		assert_true(tree_has(way.tree, NOTED));
+		assert_true(tree_has(way.tree, LEFT));
 		tree_remove_all();
 	}
 }
@@ -75,7 +75,7 @@ HEAL_TEST(way_ends_at_a_trial_that_failed)
 			   listener->evidence.trial.detail);
 		assert_int_equal(listener->result.plan, HEAL_PLAN_WARN);
 		assert_int_equal(listener->result.verdict, HEAL_VERDICT_STALE);
-		assert_true(tree_has(way.tree, NOTED));
+		assert_true(tree_has(way.tree, LEFT));
 		tree_remove_all();
 	}
 }
@@ -228,7 +228,7 @@ HEAL_TEST(way_that_leaves_clients_outside_has_failed)
 		       way.address);
 	listener = run_failed(&way, HEAL_HEAL, expected);
 	assert_int_equal(listener->result.proved, HEAL_FATE_EOF);
-	assert_true(tree_has(way.tree, NOTED));
+	assert_true(tree_has(way.tree, LEFT));
 }
 
 HEAL_TEST(way_that_changed_the_host_key_has_failed)
@@ -407,10 +407,10 @@ HEAL_TEST(way_without_a_lock_only_warns)
 	assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_OK);
 	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_WARNED);
 	assert_string_equal(listener->result.detail, "systemctl reload ssh.service");
-	assert_true(tree_has(way.tree, NOTED));
+	assert_true(tree_has(way.tree, LEFT));
 }
 
-HEAL_TEST(way_that_failed_keeps_the_changes)
+HEAL_TEST(way_that_failed_is_left)
 {
 	TEST_NEEDS_PIDFDS();
 	_cleanup_way_ struct way way;
@@ -420,7 +420,7 @@ HEAL_TEST(way_that_failed_keeps_the_changes)
 	way.service.on_reload = NULL;
 	(void)run_failed(&way, TEST_HOOK, "reload did not work");
 	assert_string_equal(way.service.calls, LOOK "reload ssh.service; ");
-	assert_true(tree_has(way.tree, NOTED));
+	assert_true(tree_has(way.tree, LEFT));
 }
 
 HEAL_TEST(way_does_not_start_an_sshd_again_whose_files_on_disk_are_broken)
@@ -466,5 +466,5 @@ HEAL_TEST(way_heals_the_unit_and_warns_of_the_listener_beside_it)
 	assert_int_equal(n_healed, 1);
 	assert_int_equal(heal_report_status(&way.report), 1);
 	/* Something still is stale, so the versions before are still wanted. */
-	assert_true(tree_has(way.tree, NOTED));
+	assert_true(tree_has(way.tree, LEFT));
 }

@@ -89,7 +89,6 @@ void tree_load(struct heal_context *ctx, pid_t pid, struct heal_listener *ret);
 #define _cleanup_listener_ _cleanup_(heal_listener_done)
 #define _cleanup_listeners_ _cleanup_(heal_listeners_done)
 #define _cleanup_notes_ _cleanup_(heal_notes_done)
-#define _cleanup_event_ _cleanup_(heal_event_done)
 #define _cleanup_report_ _cleanup_(heal_report_done)
 
 #endif

@@ -10,7 +10,7 @@
 
 #include "fake.h"
 
-#define NOTED "run/sshd-heal/changes"
+#define LEFT "run/sshd-heal/left"
 #define KEY "ssh-ed25519 SHA256:known"
 /* What the service manager is asked before anything is decided, and before a restart. */
 #define LOOK "is_stopping; unit_of 34; "

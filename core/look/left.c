@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the last run left stale: /run/sshd-heal/left. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "look/left.h"
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "host/context.h"
+#include "host/state.h"
+#include "report.h"
+
+static const char left_file[] = "left";
+
+#define LEFT_MAX (1u << 20)
+/* For how long what was put off is tried again. */
+#define LEFT_RETRY_S INT64_C(86400)
+
+int left_parse(const char *buf, int64_t *ret_since_s, const char **ret_what)
+{
+	const char *what = strchr(buf, '\n');
+	int64_t since_s;
+	char newline;
+
+	if (!what || sscanf(buf, "%" SCNd64 "%c", &since_s, &newline) != 2 || newline != '\n' ||
+	    since_s < 0)
+		return -EBADMSG;
+	*ret_since_s = since_s;
+	*ret_what = what + 1;
+	return 0;
+}
+
+static int64_t left_now_s(void)
+{
+	struct timespec now = {0};
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &now);
+	return now.tv_sec;
+}
+
+static bool left_is_left(const struct heal_listener *listener)
+{
+	return listener->process.foreign == HEAL_OURS && listener->evidence.n_stale &&
+	       listener->result.outcome != HEAL_OUTCOME_HEALED;
+}
+
+/* A line per stale file: who runs it, and what is in its place now. */
+static void left_write_listener(struct heal_context *ctx, FILE *out,
+				const struct heal_listener *listener)
+{
+	for (size_t i = 0; i < listener->evidence.n_stale; i++) {
+		const char *path = listener->evidence.stale[i].path;
+		struct stat st = {0};
+		char safe[1024];
+
+		heal_safe(safe, sizeof(safe), path);
+		if (fstatat(ctx->root_fd, path + 1, &st, 0) < 0)
+			st = (struct stat){0};
+		(void)fprintf(out, "%d\t%" PRIu64 "\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRId64 ".%09ld\n",
+			      (int)listener->process.pid, listener->process.start_time, safe,
+			      (uint64_t)st.st_dev, (uint64_t)st.st_ino, (int64_t)st.st_ctim.tv_sec,
+			      st.st_ctim.tv_nsec);
+	}
+}
+
+int heal_left_describe(struct heal_context *ctx, const struct heal_listeners *listeners, char **ret)
+{
+	size_t len = 0;
+	FILE *out = open_memstream(ret, &len);
+
+	if (!out)
+		return -ENOMEM;
+	for (size_t i = 0; i < listeners->count; i++)
+		if (left_is_left(&listeners->items[i]))
+			left_write_listener(ctx, out, &listeners->items[i]);
+	return fclose(out) == 0 ? 0 : -ENOMEM;
+}
+
+int heal_left_compare(struct heal_context *ctx, const struct heal_listeners *listeners,
+		      enum heal_look *ret)
+{
+	_cleanup_free_ char *now = NULL;
+	_cleanup_free_ char *before = NULL;
+	const char *what;
+	int64_t since_s;
+	size_t len = 0;
+	int r = heal_left_describe(ctx, listeners, &now);
+
+	if (r < 0)
+		return r;
+	*ret = HEAL_LOOK_NEWS;
+	if (heal_state_read(ctx, left_file, LEFT_MAX, &before, &len) < 0 ||
+	    left_parse(before, &since_s, &what) < 0 || strcmp(what, now) != 0)
+		return 0;
+	*ret = since_s && left_now_s() - since_s < LEFT_RETRY_S ? HEAL_LOOK_PUT_OFF : HEAL_LOOK_LEFT;
+	return 0;
+}
+
+/* Since when the same was put off; now where something else was, 0 where not all of it is. */
+static int64_t left_since(struct heal_context *ctx, const struct heal_listeners *listeners,
+			  const char *now)
+{
+	_cleanup_free_ char *before = NULL;
+	const char *what;
+	int64_t since_s;
+	size_t len = 0;
+
+	for (size_t i = 0; i < listeners->count; i++)
+		if (left_is_left(&listeners->items[i]) && !listeners->items[i].result.is_passing)
+			return 0;
+	if (heal_state_read(ctx, left_file, LEFT_MAX, &before, &len) == 0 &&
+	    left_parse(before, &since_s, &what) == 0 && since_s && strcmp(what, now) == 0)
+		return since_s;
+	since_s = left_now_s();
+	return since_s ? since_s : 1;
+}
+
+int heal_left_write(struct heal_context *ctx, const struct heal_listeners *listeners)
+{
+	_cleanup_free_ char *now = NULL;
+	_cleanup_free_ char *text = NULL;
+	int r = heal_left_describe(ctx, listeners, &now);
+	int n;
+
+	if (r < 0)
+		return r;
+	if (!*now)
+		return heal_state_remove(ctx, left_file);
+	n = asprintf(&text, "%" PRId64 "\n%s", left_since(ctx, listeners, now), now);
+	if (n < 0) {
+		text = NULL;
+		return -ENOMEM;
+	}
+	return heal_state_write(ctx, left_file, 0600, text, (size_t)n);
+}

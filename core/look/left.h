@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the last run left stale, so that it is not done, nor told, over and over. */
+#ifndef SSHD_HEAL_LOOK_LEFT_H
+#define SSHD_HEAL_LOOK_LEFT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "host/context.h"
+#include "report.h"
+
+/* What a look finds, as against the last run and the last proof. */
+enum heal_look {
+	HEAL_LOOK_QUIET,    /* every listener is as it was proven */
+	HEAL_LOOK_UNPROVEN, /* none is stale, and one is not as it was proven */
+	HEAL_LOOK_LEFT,     /* what is stale was left so, and nothing has changed since */
+	HEAL_LOOK_PUT_OFF,  /* likewise, for a reason that passes: worth another try */
+	HEAL_LOOK_NEWS,
+};
+
+/*
+ * Parses /run/sshd-heal/left, ended by a NUL: when (seconds of CLOCK_BOOTTIME; 0: for no
+ * reason that passes) and then, as the rest, what was left. -EBADMSG.
+ */
+int left_parse(const char *buf, int64_t *ret_since_s, const char **ret_what);
+
+/* What is left stale, as a text that stays the same as long as nothing changes. Errors: -ENOMEM. */
+int heal_left_describe(struct heal_context *ctx, const struct heal_listeners *listeners, char **ret);
+
+/* Compares the stale listeners with those that were left. Errors: -ENOMEM. */
+int heal_left_compare(struct heal_context *ctx, const struct heal_listeners *listeners,
+		      enum heal_look *ret);
+/* Notes what this run leaves, and whether all of it is put off. Errors: those of the file. */
+int heal_left_write(struct heal_context *ctx, const struct heal_listeners *listeners);
+
+#endif

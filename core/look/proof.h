@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The last proof: what every listener ran when it was last seen to be well. */
+#ifndef SSHD_HEAL_LOOK_PROOF_H
+#define SSHD_HEAL_LOOK_PROOF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "host/context.h"
+#include "report.h"
+
+/* A file that a listener had mapped as code. */
+struct heal_proven_file {
+	char *path;    /* absolute, printable */
+	char *package; /* its owner; NULL when unknown */
+	char *version; /* of the owner; NULL when unknown */
+	uint64_t device;
+	uint64_t inode;
+	int64_t size;
+	int64_t ctime_ns; /* since 1970 */
+};
+
+struct heal_proven {
+	pid_t pid;
+	uint64_t start_time; /* clock ticks after boot */
+	struct heal_proven_file *files;
+	size_t n_files;
+};
+
+struct heal_last_proof {
+	struct heal_proven *items;
+	size_t count;
+};
+
+/*
+ * Parses /run/sshd-heal/proven; buf holds len bytes, not terminated. Errors: -ENOMEM;
+ * -EBADMSG: not in its format, or cut.
+ */
+int proof_parse(const char *buf, size_t len, struct heal_last_proof *ret);
+
+/* Reads it. Errors: -ENOENT where there is none; as above; those of reading. */
+int heal_proof_load(struct heal_context *ctx, struct heal_last_proof *ret);
+void heal_proof_done(struct heal_last_proof *proof);
+
+/* What is proven of a process; NULL when nothing is. */
+const struct heal_proven *heal_proof_find(const struct heal_last_proof *proof,
+					  const struct heal_process *process);
+/* The version that the owner of a file had then; NULL when it is not known. */
+const char *heal_proof_version(const struct heal_proven *proven, const char *path,
+			       const char *package);
+/* Whether what a process was proven with is still what is on disk. */
+bool heal_proof_holds(struct heal_context *ctx, const struct heal_last_proof *proof,
+		      const struct heal_process *process);
+
+/*
+ * Writes the last proof: of the listeners that are well now what they run, with its
+ * owners; of the others what was proven of them before. Writes nothing where all of it
+ * still holds. Errors: those of reading /proc and the package database, and of writing.
+ */
+int heal_proof_take(struct heal_context *ctx, const struct heal_listeners *listeners,
+		    struct heal_error *error);
+
+#endif

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""sshd-heal.service: what asks it, what starts it, and what becomes of it when that goes wrong."""
+
+import random
+import time
+
+import pytest
+
+import roots
+from test_deb import INSTALL, by_apt_get, deb_staged, fresh, installed  # noqa: F401
+
+UNIT = "sshd-heal.service"
+NET = ("systemctl", "enable", "--now", "sshd-heal.path", "sshd-heal.timer")
+
+
+def failed(host):
+    return host.run("systemctl", "--failed", "--quiet", "--no-legend").stdout
+
+
+def idle(host):
+    host.wait_for(host.trigger_is_done, 30, UNIT)
+
+
+def starts(host):
+    """How often the service was started."""
+    lines = host.run("journalctl", "-q", "-u", UNIT, "-o", "cat", "--no-pager").stdout
+    return lines.count("Starting sshd-heal.service")
+
+
+def timed_upgrade(host):
+    start = time.monotonic()
+    done = host.upgrade("libssl3")
+    return done, time.monotonic() - start
+
+
+# --- not in the way ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trouble, words", [
+    ("systemctl mask sshd-heal.service", "could not be started: "),
+    ("mv /usr/lib/systemd/system/sshd-heal.service /root; systemctl daemon-reload",
+     "could not be started: "),
+    ("mkdir -p /etc/systemd/system/sshd-heal.service.d; printf '[Service]\\nExecStart=\\nExecStart="
+     "/bin/sleep 300\\n' >/etc/systemd/system/sshd-heal.service.d/x.conf; systemctl daemon-reload",
+     "does not answer"),
+    ("mkdir -p /etc/systemd/system/sshd-heal.service.d; printf '[Service]\\nExecStart=\\nExecStart="
+     "/bin/false\\n' >/etc/systemd/system/sshd-heal.service.d/x.conf; systemctl daemon-reload",
+     "does not answer"),
+    ("systemctl stop dbus.socket dbus.service; mv /run/systemd/private /run/systemd/elsewhere",
+     "could not be started: "),
+])
+def test_without_its_service_a_hook_says_so_and_ends(host, trouble, words):
+    host.sh(trouble)
+    pid = host.listener() if "private" not in trouble else None
+    done, seconds = timed_upgrade(host)
+    assert done.returncode == 0
+    assert f"sshd-heal: sshd may still run deleted files, and {UNIT} {words}" in done.stderr
+    assert done.stderr.count("sshd-heal: ") == 1 and "type: sshd-heal heal" in done.stderr
+    assert seconds < 12
+    # By hand it goes its way itself.
+    host.sh("test ! -e /run/systemd/elsewhere || mv /run/systemd/elsewhere /run/systemd/private")
+    host.heals()
+    assert pid in (None, host.listener())
+
+
+def test_a_request_that_nobody_served_is_served_later(host):
+    host.run("systemctl", "mask", UNIT)
+    host.upgrade("libssl3")
+    assert host.run("cat", "/run/sshd-heal/requests").stdout == "end\n"
+    host.run("systemctl", "unmask", UNIT)
+    host.run("systemctl", "start", UNIT)
+    assert host.deleted(host.listener()) == []
+    assert host.run("cat", "/run/sshd-heal/requests").stdout == ""
+
+
+def test_a_healed_host_costs_a_front_end_nothing(host):
+    host.upgrade("libssl3")
+    start = time.monotonic()
+    for _ in range(10):
+        host.run("sshd-heal", "hook", "apt")
+    assert time.monotonic() - start < 2
+    assert host.journal().count("healed") == 1
+
+
+def test_a_lock_that_is_closed_over_and_over_starts_nothing_that_acts(host):
+    host.run(*NET)
+    idle(host)
+    before = host.journal()
+    host.sh("for i in $(seq 200); do : 3>>/var/lib/dpkg/lock; done")
+    time.sleep(1)
+    idle(host)
+    assert failed(host) == "" and host.journal() == before
+    assert host.run("systemctl", "is-active", "sshd-heal.path").stdout == "active\n"
+    # And it still looks.
+    host.run("mv", "/etc/apt/apt.conf.d/90sshd-heal", "/root/")
+    host.upgrade("libssl3")
+    host.wait_for(lambda: host.deleted(host.listener()) == [], 5, "sshd to be healed")
+
+
+# --- removal ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", [
+    "apt-get install -y --no-download libssl3 sshd-heal-",
+    "apt-get install -y --no-download libssl3; apt-get remove -y sshd-heal",
+    "dpkg -i /srv/repo/libssl3_*.deb; dpkg -r sshd-heal",
+    "dpkg -i /srv/repo/libssl3_*.deb; apt-get purge -y sshd-heal; sleep 1",
+])
+def test_a_removal_beside_an_upgrade_leaves_nothing_that_fails(installed, how):  # noqa: F811
+    installed.sh(how)
+    time.sleep(0.5)
+    assert failed(installed) == ""
+    assert installed.run("systemctl", "is-active", UNIT, check=False).stdout == "inactive\n"
+    assert installed.sh("pgrep -x sshd-heal || true").stdout == ""
+    # And back again, with no word to systemd in between.
+    installed.sh(INSTALL)
+    idle(installed)
+    assert installed.deleted(installed.listener()) == [] and failed(installed) == ""
+
+
+# --- what is put off, and what was told --------------------------------------------
+
+
+def without_scopes(host, reload):
+    """A restart would end the session that is open."""
+    host.run("sed", "-i", "/pam_systemd/d", "/etc/pam.d/common-session")
+    host.drop_in("ssh.service", f"[Service]\nKillMode=control-group\nExecReload=\n{reload}")
+    host.run("systemctl", "restart", "ssh.service")
+
+
+def test_what_was_put_off_is_tried_again_without_a_restart(host):
+    without_scopes(host, "")
+    session = host.session()
+    pid = host.listener()
+    first = host.upgrade(*roots.UPGRADE)
+    assert "left alone: a restart would end open sessions" in first.stderr
+    told = host.journal().count("left alone")
+    session.close()
+    # As the timer does: no session is in the way any more, but a restart is not worth it.
+    host.run("systemctl", "start", UNIT)
+    assert host.listener() == pid and host.deleted(pid)
+    assert "only a restart takes up the new files" in host.run("cat", "/run/sshd-heal/report.txt").stdout
+    host.drop_in("ssh.service", "[Service]\nKillMode=control-group\nExecReload=\n"
+                 "ExecReload=/bin/kill -HUP $MAINPID\n")
+    host.run("systemctl", "start", UNIT)
+    assert host.listener() == pid and host.deleted(pid) == []
+    assert host.journal().count("healed: reloaded") == 1 and told >= 1
+
+
+def test_what_is_left_for_good_is_not_tried_again_by_itself(host):
+    host.write("/etc/sshd-heal.conf", "Mode=warn\n")
+    host.upgrade("libssl3")
+    before = host.journal()
+    host.run("systemctl", "start", UNIT)
+    assert host.journal() == before
+    # But a further upgrade is news.
+    host.run("rm", "/etc/sshd-heal.conf")
+    host.run("systemctl", "start", UNIT)
+    assert host.deleted(host.listener())
+    host.sh("f=$(readlink -f /usr/lib/*/libcrypto.so.3) && cp -a $f $f.new && mv $f.new $f")
+    host.run("systemctl", "start", UNIT)
+    assert host.deleted(host.listener()) == []
+
+
+def test_the_same_warning_is_one_line_within_a_day(host):
+    host.write("/etc/sshd-heal.conf", "Mode=warn\n")
+    first = host.upgrade("libssl3")
+    assert "left alone: configured to warn only" in first.stderr
+    second = host.upgrade(roots.UNRELATED)
+    ours = [line for line in second.stderr.splitlines() if line.startswith("sshd-heal: ")]
+    assert len(ours) == 1 and "as told at " in ours[0] and "left alone" not in second.stderr
+
+
+# --- killed -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("victim", ["hook apt", "hook service"])
+def test_whoever_is_killed_the_next_look_finishes_the_job(host, victim):
+    """At moments all over a run: a dead one leaves nothing that keeps the next from it."""
+    generator = random.Random(victim)
+    for _ in range(8):
+        host.sh("f=$(readlink -f /usr/lib/*/libcrypto.so.3) && cp -a $f $f.new && mv $f.new $f")
+        delay = generator.uniform(0.005, 0.3)
+        host.sh(f"sshd-heal hook apt >/dev/null 2>&1 & sleep {delay:.3f};"
+                f" pkill -KILL -f '^[^ ]*sshd-heal {victim}'; wait", check=False)
+        host.run("sshd-heal", "hook", "apt")
+        idle(host)
+        assert host.deleted(host.listener()) == [], f"killed after {delay} s"
+        assert host.ssh("echo in").stdout == "in\n"
+    host.run("systemctl", "reset-failed")

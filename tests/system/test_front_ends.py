@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whoever upgrades, sshd is healed at the end of it: one table, which is printed."""
+
+import json
+import time
+
+import pytest
+
+import deb_roots
+import roots
+from conftest import booted_rpm_host
+from host import ENV, Host
+from test_deb import INSTALL, age, archives, by_aptitude, by_python_apt, deb_staged  # noqa: F401
+from test_rpm import package
+
+#: How long after the end of a transaction sshd may stay as it was, beside another busy test.
+LIMIT_S = 1.0
+HEADING = ("front end", "healed", "after ms", "told", "journal", "status", "refused")
+
+
+class Table:
+    """What became of each front end."""
+
+    def __init__(self):
+        self.rows = []
+
+    def add(self, *row):
+        self.rows.append([str(cell) for cell in row])
+
+    def __str__(self):
+        rows = [HEADING, *self.rows]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(HEADING))]
+        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths))
+                         for row in rows)
+
+
+@pytest.fixture(scope="module")
+def table(request):
+    """Printed at the end, whatever pytest does with what tests print."""
+    made = Table()
+    yield made
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print(f"\n{made}")
+
+
+def heals(host):
+    """When each heal was told to the journal, in seconds of CLOCK_MONOTONIC."""
+    lines = host.run("journalctl", "-q", "-t", "sshd-heal", "-o", "json", "--no-pager").stdout
+    records = [json.loads(line) for line in lines.splitlines()]
+    return [int(record["__MONOTONIC_TIMESTAMP"]) / 1e6 for record in records
+            if "healed: re" in record["MESSAGE"]]
+
+
+def measured(host, table, name, upgrade, told):
+    """Runs an upgrade; sshd must be fresh at its end, or a moment later."""
+    before = len(heals(host))
+    clients = host.clients()
+    done = upgrade(host)
+    end = time.monotonic()
+    host.wait_for(lambda: len(heals(host)) > before, 15, f"{name}: sshd to be healed")
+    host.wait_for(host.trigger_is_done, 15, "sshd-heal.service")
+    seen = clients.stop()
+    refused = seen.get("refused", 0)
+    records = heals(host)[before:]
+    lines = (done.stdout or "").count("healed: re") + (done.stderr or "").count("healed: re")
+    delay_s = records[-1] - end
+    table.add(name, "yes", round(delay_s * 1000), lines, len(records), done.returncode, refused)
+    assert host.deleted(host.listener()) == []
+    assert delay_s <= LIMIT_S, f"{name}: healed {delay_s:.1f} s after its end"
+    assert lines == told, done.stdout + done.stderr
+    assert len(records) == 1
+    assert host.run("systemctl", "--failed", "--quiet", "--no-legend").stdout == ""
+    return done
+
+
+# --- dpkg and its front ends ------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["bookworm", "trixie"])
+def deb_host(request, deb_staged):  # noqa: F811
+    """A host of each suite with the package, which is upgraded again and again."""
+    with Host(deb_roots.host(request.param), deb_staged(request.param)) as booted:
+        booted.suite = request.param
+        booted.sh(INSTALL)
+        booted.old = {name: booted.version(name) for name in roots.UPGRADES[request.param]}
+        yield booted
+
+
+def libssl(host):
+    return "libssl3" if host.suite == "bookworm" else "libssl3t64"
+
+
+def new_deb(host):
+    return host.sh(f"ls /srv/repo/{libssl(host)}_*.deb").stdout.split()[-1]
+
+
+def shell(script):
+    """A front end that is called so, of a shell; {0} is the package, {1} its archive."""
+    def upgrade(host):
+        return host.sh(script.format(libssl(host), new_deb(host)), check=False)
+    return upgrade
+
+
+APT = "apt-get install -y --no-download"
+HARDENED = ("-p PrivateNetwork=yes -p ProtectHome=yes -p PrivateTmp=yes -p NoNewPrivileges=no"
+            " -p RestrictAddressFamilies=AF_UNIX")
+DEB_FRONT_ENDS = {
+    "apt-get": (shell(APT + " {0}"), 1),
+    "apt-get -qq": (shell(APT + " -qq {0}"), 1),
+    "apt-get to a file": (shell(APT + " {0} >/tmp/out 2>&1; s=$?; cat /tmp/out; exit $s"), 1),
+    "apt-get to nowhere": (shell(APT + " {0} >/dev/null 2>&1"), 0),
+    "apt-get without a pty": (shell(APT + " -o Dpkg::Use-Pty=0 {0}"), 1),
+    "apt-get, closed descriptors": (shell(APT + " {0} <&- >&- 2>&-"), 0),
+    "apt": (shell("apt install -y --no-download {0} 2>/dev/null"), 1),
+    "aptitude": (lambda host: by_aptitude(host, [libssl(host)]), 1),
+    "python-apt": (lambda host: by_python_apt(host, [libssl(host)]), 1),
+    "dpkg -i": (shell("dpkg -i {1}"), 0),
+    "dpkg --unpack": (shell("dpkg --unpack {1}"), 0),
+    "apt in a scope": (shell("systemd-run --scope -q " + APT + " {0}"), 1),
+    "apt in a service": (shell("systemd-run --wait -q --pipe " + APT + " {0}"), 1),
+    "apt in a hardened service": (shell(f"systemd-run --wait -q --pipe {HARDENED} {APT} {{0}}"), 1),
+    "apt that fails": (shell("apt-get install -y {0} /tmp/broken.deb"), 1),
+}
+
+BROKEN = ("mkdir -p /tmp/broken/DEBIAN && printf 'Package: broken\\nVersion: 1\\nArchitecture: all"
+          "\\nMaintainer: n <n@example.org>\\nDescription: x\\n' >/tmp/broken/DEBIAN/control &&"
+          " printf '#!/bin/sh\\nexit 1\\n' >/tmp/broken/DEBIAN/postinst &&"
+          " chmod 755 /tmp/broken/DEBIAN/postinst && dpkg-deb -Znone -b /tmp/broken /tmp/broken.deb")
+
+
+def renew(host):
+    """Gives it its old libraries back, and lets that be healed."""
+    host.sh("dpkg --configure -a >/dev/null; dpkg -P broken >/dev/null 2>&1 || true")
+    age(host)
+    host.wait_for(host.trigger_is_done, 20, "sshd-heal.service")
+    assert host.deleted(host.listener()) == []
+
+
+@pytest.mark.parametrize("name", DEB_FRONT_ENDS)
+def test_a_front_end_of_dpkg_ends_with_a_healed_sshd(deb_host, table, name):
+    upgrade, told = DEB_FRONT_ENDS[name]
+    renew(deb_host)
+    deb_host.sh(BROKEN)
+    measured(deb_host, table, f"{deb_host.suite}: {name}", upgrade, told)
+
+
+def test_a_configuration_that_was_left_for_later_is_healed_too(deb_host, table):
+    renew(deb_host)
+    deb_host.sh(f"systemctl stop sshd-heal.path; dpkg --no-triggers --unpack {new_deb(deb_host)}")
+    deb_host.run("systemctl", "start", "sshd-heal.path")
+    assert deb_host.deleted(deb_host.listener())
+    measured(deb_host, table, f"{deb_host.suite}: dpkg --configure -a",
+             shell("dpkg --configure -a"), 0)
+
+
+@pytest.mark.parametrize("victim", ["apt-get", "dpkg", "a maintainer script"])
+def test_what_is_killed_in_the_middle_leaves_a_healed_sshd(deb_host, table, victim):
+    """No hook is run then: the lock that is closed tells."""
+    host = deb_host
+    renew(host)
+    host.sh(f"rm -rf /tmp/slow && dpkg-deb -R {new_deb(host)} /tmp/slow &&"
+            " printf '#!/bin/sh\\ntouch /run/in-postinst\\nsleep 600\\n' >/tmp/slow/DEBIAN/postinst &&"
+            " chmod 755 /tmp/slow/DEBIAN/postinst && dpkg-deb -Znone -b /tmp/slow /tmp/slow.deb &&"
+            " rm -f /run/in-postinst")
+    pattern = {"apt-get": "apt-get install", "dpkg": "/usr/bin/dpkg --",
+               "a maintainer script": "sleep 600"}[victim]
+
+    def kill(host):
+        host.sh("apt-get install -y /tmp/slow.deb >/tmp/slow.log 2>&1 & while ! test -e /run/in-postinst;"
+                " do sleep 0.05; done", timeout=20)
+        assert host.deleted(host.listener())
+        return host.sh(f"pkill -KILL -f '^{pattern}'; pkill -KILL -f '^/usr/bin/dpkg --' || true;"
+                       " pkill -KILL -f '^apt-get install' || true")
+
+    measured(host, table, f"{host.suite}: {victim}, killed", kill, 0)
+    host.sh(f"pkill -KILL -f '^sleep 600' || true; dpkg -i {new_deb(host)}")
+
+
+# --- rpm and its front ends ---------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["bookworm", "forky"])
+def rpm_lasting(request, rpm_staged):
+    with booted_rpm_host(request.param, rpm_staged(request.param)) as booted:
+        booted.suite = request.param
+        booted.run("systemctl", "start", "sshd-heal.path")
+        yield booted
+
+
+def rpm_shell(script):
+    """{0} is the archive of the newest version, {1} of the oldest, {2} the front end."""
+    def upgrade(host):
+        return host.sh(script.format(package(host, "3.2.2-1"), package(host, "3.0.7-1"),
+                                     host.front_end), check=False)
+    return upgrade
+
+
+WITHOUT = {"dnf": "{2} -y --disableplugin=sshd-heal", "dnf5": "{2} -y --setopt=pluginpath=/nowhere"}
+RPM_FRONT_ENDS = {
+    "rpm -U": ("rpm -U {0}", 0),
+    "rpm -F": ("rpm -F {0}", 0),
+    "rpm --nodeps": ("rpm -U --nodeps {0}", 0),
+    "rpm --noplugins": ("rpm -U --noplugins {0}", 0),
+    "rpm --noscripts": ("rpm -U --noscripts {0}", 0),
+    "rpm --notriggers": ("rpm -U --notriggers {0}", 0),
+    "rpm --reinstall": ("rpm -U --replacepkgs --replacefiles {1}", 0),
+    "rpm -e": ("rpm -e --nodeps openssl-libs", 0),
+    "upgrade": ("{2} -y upgrade openssl-libs", 1),
+    "distro-sync": ("{2} -y distro-sync openssl-libs", 1),
+    "reinstall": ("{2} -y reinstall openssl-libs", 1),
+}
+
+
+def renew_rpm(host):
+    host.sh(f"rpm -q openssl-libs-1:3.0.7-1 >/dev/null || rpm -U --oldpackage"
+            f" {package(host, '3.0.7-1')}", check=False)
+    # Where it was removed, sshd runs another.
+    host.sh(f"grep -q /usr/lib64/libcrypto /proc/{host.listener()}/maps || systemctl restart ssh")
+    host.run("systemctl", "start", "sshd-heal.service")
+    host.wait_for(lambda: host.deleted(host.listener()) == [], 10, "sshd to be fresh")
+
+
+@pytest.mark.parametrize("name", RPM_FRONT_ENDS)
+def test_a_front_end_of_rpm_ends_with_a_healed_sshd(rpm_lasting, table, name):
+    script, told = RPM_FRONT_ENDS[name]
+    renew_rpm(rpm_lasting)
+    measured(rpm_lasting, table, f"{rpm_lasting.suite}: {name}", rpm_shell(script), told)

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What was left: for how long it is tried again, and when it is forgotten. */
+#include <inttypes.h>
+#include <time.h>
+
+#include "scene.h"
+
+#define LEFT "run/sshd-heal/left"
+
+static int64_t up_s(void)
+{
+	struct timespec now;
+
+	assert_int_equal(clock_gettime(CLOCK_BOOTTIME, &now), 0);
+	return now.tv_sec;
+}
+
+static enum heal_look compare(struct scene *scene)
+{
+	const struct heal_listeners listeners = {.items = &scene->listener, .count = 1};
+	enum heal_look look = HEAL_LOOK_QUIET;
+
+	assert_int_equal(heal_left_compare(scene->ctx, &listeners, &look), 0);
+	return look;
+}
+
+static void leave(struct scene *scene, enum heal_outcome outcome, bool is_passing)
+{
+	const struct heal_listeners listeners = {.items = &scene->listener, .count = 1};
+
+	scene->listener.result.outcome = outcome;
+	scene->listener.result.is_passing = is_passing;
+	assert_int_equal(heal_left_write(scene->ctx, &listeners), 0);
+}
+
+HEAL_TEST(left_is_a_number_and_the_rest)
+{
+	static const struct {
+		const char *text;
+		int r;
+		int64_t since_s;
+		const char *what;
+	} rows[] = {
+		{"0\n", 0, 0, ""},
+		{"77\na\nb\n", 0, 77, "a\nb\n"},
+		{"", -EBADMSG, 0, NULL},
+		{"77", -EBADMSG, 0, NULL},
+		{"\n", -EBADMSG, 0, NULL},
+		{"x\n", -EBADMSG, 0, NULL},
+		{"-1\n", -EBADMSG, 0, NULL},
+		{"7 7\na\n", -EBADMSG, 0, NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const char *what = NULL;
+		int64_t since_s = 0;
+		int r = left_parse(rows[i].text, &since_s, &what);
+
+		assert_row(r == rows[i].r && since_s == rows[i].since_s &&
+				   test_same(what, rows[i].what),
+			   "row %zu: %d", i, r);
+	}
+}
+
+HEAL_TEST(left_for_a_reason_that_passes_is_tried_again_for_a_day)
+{
+	static const struct {
+		int64_t ago_s;
+		enum heal_look look;
+	} rows[] = {{0, HEAL_LOOK_PUT_OFF}, {86300, HEAL_LOOK_PUT_OFF}, {86500, HEAL_LOOK_LEFT}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_scene_ struct scene scene;
+		_cleanup_free_ char *text = NULL;
+		_cleanup_free_ char *older = NULL;
+
+		scene_init(&scene, 500);
+		/* A machine that has not been up for so long cannot tell. */
+		if (up_s() <= rows[i].ago_s)
+			continue;
+		leave(&scene, HEAL_OUTCOME_WARNED, true);
+		text = tree_read(scene.fake.tree, LEFT);
+		assert_true(asprintf(&older, "%" PRId64 "%s", up_s() - rows[i].ago_s,
+				     strchr(text, '\n')) > 0);
+		tree_file(scene.fake.tree, LEFT, older);
+		assert_int_equal(compare(&scene), rows[i].look);
+		/* And the day does not begin anew with every try. */
+		leave(&scene, HEAL_OUTCOME_WARNED, true);
+		assert_int_equal(compare(&scene), rows[i].look);
+		tree_remove_all();
+	}
+}
+
+HEAL_TEST(left_is_forgotten_with_what_was_left)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_init(&scene, 500);
+	leave(&scene, HEAL_OUTCOME_WARNED, false);
+	assert_int_equal(compare(&scene), HEAL_LOOK_LEFT);
+	leave(&scene, HEAL_OUTCOME_HEALED, false);
+	assert_false(tree_has(scene.fake.tree, LEFT));
+	/* Where there is none, that is no error. */
+	leave(&scene, HEAL_OUTCOME_HEALED, false);
+}
+
+HEAL_TEST(left_of_another_process_is_news)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_init(&scene, 500);
+	leave(&scene, HEAL_OUTCOME_WARNED, false);
+	scene.listener.process.start_time++;
+	assert_int_equal(compare(&scene), HEAL_LOOK_NEWS);
+}
+
+HEAL_TEST(retry_of_what_was_put_off_does_without_a_restart)
+{
+	static const struct {
+		unsigned facts;
+		enum heal_plan plan;
+	} rows[] = {
+		{HEAL_FACT_STALE, HEAL_PLAN_WARN},
+		{HEAL_FACT_STALE | HEAL_FACT_SOCKET_ACTIVATED, HEAL_PLAN_WARN},
+		{HEAL_FACT_STALE | HEAL_FACT_CAN_RELOAD, HEAL_PLAN_RELOAD},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_scene_ struct scene scene;
+
+		scene_init(&scene, 500);
+		scene.ctx->is_retry = true;
+		scene_see(&scene, rows[i].facts);
+		heal_plan_show(scene.ctx, &scene.listener, true, &scene.notes);
+		assert_row(scene.listener.result.plan == rows[i].plan, "row %zu: %d", i,
+			   (int)scene.listener.result.plan);
+		assert_row(scene.listener.result.is_passing == (rows[i].plan == HEAL_PLAN_WARN),
+			   "row %zu", i);
+		tree_remove_all();
+	}
+}
