@@ -16,6 +16,7 @@
 #include "host/context.h"
 #include "host/proc.h"
 #include "host/state.h"
+#include "host/transaction.h"
 #include "judge/facts.h"
 #include "judge/verdict.h"
 #include "look/addresses.h"
@@ -295,19 +296,57 @@ static bool way_has_acted(const struct heal_report *report)
 	return false;
 }
 
+static bool way_has_failed(const struct heal_report *report)
+{
+	for (size_t i = 0; i < report->listeners.count; i++)
+		if (report->listeners.items[i].result.outcome == HEAL_OUTCOME_FAILED)
+			return true;
+	return false;
+}
+
+/* Notes what is left: after a failure as it is now, which is another than what was acted on. */
+static int way_leave(struct heal_context *ctx, const struct heal_report *report)
+{
+	_cleanup_(heal_report_done) struct heal_report now = {0};
+	struct heal_error error;
+
+	if (!way_has_failed(report) || way_look(ctx, &now, &error) < 0)
+		return heal_left_write(ctx, &report->listeners);
+	for (size_t i = 0; i < now.listeners.count; i++)
+		if (now.listeners.items[i].process.foreign == HEAL_OURS)
+			now.listeners.items[i].result.outcome = HEAL_OUTCOME_FAILED;
+	return heal_left_write(ctx, &now.listeners);
+}
+
 /* For the runs to come, where nothing can be kept from them. */
 static void way_remember(struct heal_context *ctx, struct heal_report *report)
 {
 	struct heal_error error = {0};
-	int r;
+	/* In the middle of a transaction the database may be ahead of the files, or behind. */
+	int r = heal_transaction_is_on(ctx, false) ? 0
+						   : heal_proof_take(ctx, &report->listeners, &error);
 
-	if (heal_proof_take(ctx, &report->listeners, &error) < 0)
+	if (r < 0)
 		(void)heal_notes_add(&report->notes, "%s", error.message);
-	r = heal_left_write(ctx, &report->listeners);
+	r = way_leave(ctx, report);
 	if (r < 0)
 		(void)heal_notes_add(&report->notes,
 				     "remembering what is left in /run/sshd-heal/left: %s",
 				     strerror(-r));
+}
+
+/* One that is fresh after an action that failed: whether a client gets in by now. */
+static void way_try_failed(struct heal_context *ctx, struct heal_report *report,
+			   struct heal_listener *listener)
+{
+	if (!ctx->is_live || listener->process.foreign != HEAL_OURS ||
+	    !heal_left_has_failed(ctx, &listener->process))
+		return;
+	way_find_addresses(ctx, report, listener);
+	heal_client_live(ctx, &listener->process, &listener->evidence.live);
+	way_judge(ctx, report, listener);
+	if (listener->result.verdict == HEAL_VERDICT_REFUSING)
+		listener->result.outcome = HEAL_OUTCOME_FAILED;
 }
 
 int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *ret,
@@ -342,8 +381,10 @@ int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *
 	if (r < 0)
 		return r == -ENOMEM ? heal_error_set(error, ENOMEM, "out of memory") : r;
 	for (size_t i = 0; i < report.listeners.count; i++) {
-		if (verb == HEAL_HOOK && !report.listeners.items[i].evidence.n_stale)
+		if (verb == HEAL_HOOK && !report.listeners.items[i].evidence.n_stale) {
+			way_try_failed(ctx, &report, &report.listeners.items[i]);
 			continue;
+		}
 		way_of_one(ctx, verb, &report, &report.listeners.items[i]);
 	}
 	if (acts && way_has_acted(&report))

@@ -147,7 +147,8 @@ int heal_write_at(int dirfd, const char *name, mode_t mode, const char *text, si
 	_cleanup_close_ int fd = -1;
 	int r;
 
-	if (snprintf(new, sizeof(new), ".%s.new", name) >= (int)sizeof(new))
+	/* Two may write at the same time: each its own, and the later one stays. */
+	if (snprintf(new, sizeof(new), ".%s.%d", name, (int)getpid()) >= (int)sizeof(new))
 		return -ENAMETOOLONG;
 	fd = openat(dirfd, new, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0)

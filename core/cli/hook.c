@@ -28,8 +28,9 @@
 
 static const char hook_unit[] = "sshd-heal.service";
 
-/* As long as systemd may take to answer, and then the actor to be there. */
+/* As long as systemd may take to answer, and to begin with what it has taken. */
 #define HOOK_START_MS 1000
+#define HOOK_BEGIN_MS 5000
 /* An actor that ended just before takes a start for its own: then it is asked for anew. */
 #define HOOK_AGAIN_MS 100
 /* What an actor takes beyond its deadline, to begin and to end. */
@@ -52,16 +53,20 @@ static int hook_open(const struct cli *cli, const struct cli_options *options,
 
 static void hook_start_actor(struct heal_context *ctx, struct heal_error *error)
 {
+	/* A connection keeps the deadline that it was opened with. */
+	if (ctx->service)
+		ctx->service_ops->close(heal_take(ctx->service));
 	ctx->deadline_ms = heal_now_ms() + HOOK_START_MS;
 	if (heal_context_service(ctx, error) == 0)
 		(void)ctx->service_ops->request_start(ctx->service, hook_unit, error);
 }
 
 /* What the actor has to say, to where it belongs: what is left to do must be seen. */
-static void hook_tell(const struct cli *cli, const struct heal_answer *answer)
+static void hook_tell(const struct cli *cli, struct heal_context *ctx, struct heal_answer *answer)
 {
 	FILE *out = answer->status == 0 ? cli->out : cli->err;
 
+	heal_told_reduce(ctx, answer);
 	(void)fputs(answer->text, out);
 	(void)fflush(out);
 }
@@ -74,31 +79,44 @@ static void hook_tell_nothing(const struct cli *cli, const struct heal_error *wh
 		      *why->message ? ": " : "", why->message);
 }
 
-/* Waits for the answer to a request of that time, as long as an actor is there. */
-static void hook_await(const struct cli *cli, struct heal_context *ctx, int64_t asked_ns,
+/* Asks once more: the request may have gone with an actor that has ended since. */
+static void hook_ask_again(struct heal_context *ctx, struct heal_error *why)
+{
+	int64_t again_ns;
+
+	*why = (struct heal_error){0};
+	(void)heal_request_add(ctx, HEAL_REQUEST_END, &again_ns);
+	hook_start_actor(ctx, why);
+}
+
+/*
+ * Waits for the answer to a request of that time, as long as an actor is there or may yet
+ * be. Returns whether there was one.
+ */
+static bool hook_await(const struct cli *cli, struct heal_context *ctx, int64_t asked_ns,
 		       struct heal_error *why)
 {
 	int64_t end = heal_now_ms() + ctx->config.deadline_ms + HOOK_GRACE_MS;
 	int64_t seen = heal_now_ms();
 	int64_t asked = seen;
 
-	while (heal_now_ms() < end && heal_now_ms() - seen < HOOK_START_MS) {
+	while (heal_now_ms() < end &&
+	       heal_now_ms() - seen < (*why->message ? HOOK_START_MS : HOOK_BEGIN_MS)) {
 		_cleanup_(heal_answer_done) struct heal_answer answer = {0};
 
 		if (heal_answer_read(ctx, asked_ns, &answer) == 1) {
-			hook_tell(cli, &answer);
-			return;
+			hook_tell(cli, ctx, &answer);
+			return true;
 		}
 		if (heal_actor_is_there(ctx)) {
 			seen = asked = heal_now_ms();
 		} else if (heal_now_ms() - asked > HOOK_AGAIN_MS) {
-			*why = (struct heal_error){0};
-			hook_start_actor(ctx, why);
+			hook_ask_again(ctx, why);
 			asked = heal_now_ms();
 		}
 		heal_sleep_ms(HOOK_PAUSE_MS);
 	}
-	hook_tell_nothing(cli, why);
+	return false;
 }
 
 /* What was done already, for a request that came before ours. */
@@ -107,7 +125,18 @@ static void hook_tell_untold(const struct cli *cli, struct heal_context *ctx)
 	_cleanup_(heal_answer_done) struct heal_answer answer = {0};
 
 	if (heal_context_has_actor(ctx) && heal_untold_take(ctx, &answer) == 1)
-		hook_tell(cli, &answer);
+		hook_tell(cli, ctx, &answer);
+}
+
+/*
+ * A recorded tree, a chroot, a host that is not systemd's, or whose /run takes nothing:
+ * there is no actor. In the middle of a transaction of this machine nothing is done then.
+ */
+static void hook_go(const struct cli *cli, const struct cli_options *options,
+		    const struct heal_context *ctx, enum heal_request kind)
+{
+	if (kind == HEAL_REQUEST_END || !heal_context_is_live(ctx))
+		(void)cli_way(cli, options, HEAL_HOOK);
 }
 
 /* Asks the actor, where there is anything to ask it for. */
@@ -116,26 +145,29 @@ static void hook_ask(const struct cli *cli, const struct cli_options *options,
 {
 	_cleanup_(heal_context_freep) struct heal_context *ctx = NULL;
 	struct heal_error why = {0};
+	enum heal_look look;
 	int64_t asked_ns = 0;
 
 	if (hook_open(cli, options, &ctx) < 0)
 		return;
-	if (heal_look(ctx) == HEAL_LOOK_QUIET) {
+	look = heal_look(ctx);
+	if (look == HEAL_LOOK_QUIET) {
 		if (kind == HEAL_REQUEST_END)
 			hook_tell_untold(cli, ctx);
 		return;
 	}
-	/* A recorded tree, a chroot, a host that is not systemd's: there is no actor. */
 	if (!heal_context_has_actor(ctx) || heal_request_add(ctx, kind, &asked_ns) < 0) {
-		(void)cli_way(cli, options, HEAL_HOOK);
+		hook_go(cli, options, ctx, kind);
 		return;
 	}
 	cli->unwatch();
 	hook_start_actor(ctx, &why);
-	if (kind == HEAL_REQUEST_END)
-		hook_await(cli, ctx, asked_ns, &why);
-	else if (*why.message)
+	if (kind == HEAL_REQUEST_WITHIN && *why.message)
 		cli->log(LOG_WARNING, why.message);
+	/* Of what only is not proven yet there is nothing to say. */
+	if (kind == HEAL_REQUEST_END && !hook_await(cli, ctx, asked_ns, &why) &&
+	    look != HEAL_LOOK_UNPROVEN)
+		hook_tell_nothing(cli, &why);
 }
 
 static void hook_end(const struct cli *cli, const struct cli_options *options)
@@ -177,19 +209,28 @@ static int hook_run(const struct cli *cli, const struct cli_options *options,
 	return 0;
 }
 
-/* Answers a front end, which may have been late by a moment for all there is to tell. */
-static void hook_answer(struct heal_context *ctx, int64_t taken_ns, struct heal_answer *answer)
+/* Answers a front end, which may have been late by a moment for what was done before. */
+static void hook_answer(struct heal_context *ctx, int64_t taken_ns, const struct heal_answer *answer)
 {
 	_cleanup_(heal_answer_done) struct heal_answer untold = {0};
+	_cleanup_(heal_answer_done) struct heal_answer both = {.status = answer->status};
 
-	if (heal_untold_take(ctx, &untold) == 1 && !*answer->text) {
-		struct heal_answer empty = *answer;
+	(void)heal_untold_take(ctx, &untold);
+	if (untold.status > both.status)
+		both.status = untold.status;
+	if (asprintf(&both.text, "%s%s", untold.text ? untold.text : "", answer->text) < 0)
+		both.text = NULL;
+	(void)heal_answer_write(ctx, taken_ns, both.text ? &both : answer);
+}
 
-		*answer = untold;
-		untold = empty;
-	}
-	heal_told_reduce(ctx, answer);
-	(void)heal_answer_write(ctx, taken_ns, answer);
+/*
+ * Whether something has come up meanwhile, which has started nobody: we were there. After
+ * a failure it is none: what did not help would be done again and again.
+ */
+static bool hook_has_more(struct heal_context *ctx, const struct heal_report *report, int status)
+{
+	return heal_request_peek(ctx) != HEAL_REQUEST_NONE ||
+	       ((status == 0 || status == 1) && heal_has_news(ctx, report));
 }
 
 /* The actor's second half: acts, answers, and looks whether that was all. */
@@ -206,7 +247,7 @@ static void hook_service_now(const struct cli *cli, const struct cli_options *op
 	if (hook_open(cli, options, &ctx) < 0)
 		return;
 	claim = heal_actor_claim(ctx);
-	if (claim == -EBUSY)
+	if (claim < 0 && claim != -ENOSPC)
 		return;
 	/* Where it cannot be known who has asked, nobody can be answered. */
 	can_take = heal_request_take(ctx, &request, &taken_ns) == 0;
@@ -220,8 +261,7 @@ static void hook_service_now(const struct cli *cli, const struct cli_options *op
 	else if (*answer.text)
 		(void)heal_untold_write(ctx, &answer);
 	(void)fputs(answer.text, cli->out);
-	/* What has come up meanwhile has started nobody: we were there. */
-	if ((can_take && heal_request_peek(ctx) != HEAL_REQUEST_NONE) || heal_has_news(ctx, &report))
+	if (can_take && hook_has_more(ctx, &report, answer.status))
 		cli->become("service");
 }
 
@@ -239,7 +279,7 @@ static void hook_service(const struct cli *cli, const struct cli_options *option
 	if (hook_open(cli, options, &ctx) < 0)
 		return;
 	claim = heal_actor_claim(ctx);
-	if (claim == -EBUSY)
+	if (claim < 0 && claim != -ENOSPC)
 		return;
 	look = heal_look(ctx);
 	if (heal_request_peek(ctx) == HEAL_REQUEST_NONE &&
@@ -249,6 +289,9 @@ static void hook_service(const struct cli *cli, const struct cli_options *option
 	while (heal_transaction_is_on(ctx, heal_request_peek(ctx) != HEAL_REQUEST_END) &&
 	       heal_now_ms() < end)
 		heal_sleep_ms(HOOK_TRANSACTION_PAUSE_MS);
+	/* In the middle of it nothing is done: the end of it will start us again. */
+	if (heal_now_ms() >= end)
+		return;
 	cli->become("service-now");
 	/* In here, if there is no other way. */
 	(void)close(heal_take_fd(&claim));

@@ -171,12 +171,15 @@ static const char *main_program;
  */
 static void main_become(const char *hook)
 {
-	char *const argv[] = {(char *)"sshd-heal", (char *)"hook", (char *)hook, NULL};
+	const char *program = main_program ? main_program : "/proc/self/exe";
+	/* By its name it is found again: a third program must not be the first one's file. */
+	char *const argv[] = {(char *)program, (char *)"hook", (char *)hook, NULL};
 	static char *const nothing[] = {NULL};
 
-	if (main_program)
-		(void)execve(main_program, argv, nothing);
-	(void)execve("/proc/self/exe", argv, nothing);
+	(void)execve(program, argv, nothing);
+	/* Where it was removed, its modules were, too, and nobody wants it any more. */
+	if (errno == ENOENT)
+		_exit(main_status);
 }
 
 static int main_go(const struct cli *cli, int argc, char **argv)

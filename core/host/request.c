@@ -79,8 +79,10 @@ int heal_request_add(struct heal_context *ctx, enum heal_request kind, int64_t *
 	size = lseek(fd, 0, SEEK_END);
 	if (size < 0)
 		return -errno;
-	/* What waits there already may be enough. */
-	n = size < REQUEST_MAX - 16 ? write(fd, line, strlen(line)) : (ssize_t)strlen(line);
+	/* What waits there already is enough for one that is in no haste. */
+	n = (kind == HEAL_REQUEST_WITHIN && size > 0) || size > REQUEST_MAX - 16
+		    ? (ssize_t)strlen(line)
+		    : write(fd, line, strlen(line));
 	if (n != (ssize_t)strlen(line))
 		return n < 0 ? -errno : -ENOSPC;
 	*ret_ns = heal_now_ns();

@@ -48,8 +48,26 @@ static int64_t left_now_s(void)
 
 static bool left_is_left(const struct heal_listener *listener)
 {
-	return listener->process.foreign == HEAL_OURS && listener->evidence.n_stale &&
+	return listener->process.foreign == HEAL_OURS &&
+	       (listener->evidence.n_stale || listener->result.outcome == HEAL_OUTCOME_FAILED) &&
 	       listener->result.outcome != HEAL_OUTCOME_HEALED;
+}
+
+/* The line of a process with which an action has failed. */
+static void left_failed_line(const struct heal_process *process, char *ret, size_t size)
+{
+	(void)snprintf(ret, size, "failed\t%d\t%" PRIu64 "\n", (int)process->pid,
+		       process->start_time);
+}
+
+bool heal_left_has_failed(struct heal_context *ctx, const struct heal_process *process)
+{
+	_cleanup_free_ char *left = NULL;
+	char line[64];
+	size_t len = 0;
+
+	left_failed_line(process, line, sizeof(line));
+	return heal_state_read(ctx, left_file, LEFT_MAX, &left, &len) == 0 && strstr(left, line);
 }
 
 /* A line per stale file: who runs it, and what is in its place now. */
@@ -84,6 +102,14 @@ int heal_left_describe(struct heal_context *ctx, const struct heal_listeners *li
 	return fclose(out) == 0 ? 0 : -ENOMEM;
 }
 
+/* Whether just this is what was left, but for who has failed. */
+static bool left_is_same(const char *what, const char *now)
+{
+	size_t len = strlen(now);
+
+	return strncmp(what, now, len) == 0 && (!what[len] || strncmp(what + len, "failed\t", 7) == 0);
+}
+
 int heal_left_compare(struct heal_context *ctx, const struct heal_listeners *listeners,
 		      enum heal_look *ret)
 {
@@ -98,7 +124,7 @@ int heal_left_compare(struct heal_context *ctx, const struct heal_listeners *lis
 		return r;
 	*ret = HEAL_LOOK_NEWS;
 	if (heal_state_read(ctx, left_file, LEFT_MAX, &before, &len) < 0 ||
-	    left_parse(before, &since_s, &what) < 0 || strcmp(what, now) != 0)
+	    left_parse(before, &since_s, &what) < 0 || !left_is_same(what, now))
 		return 0;
 	*ret = since_s && left_now_s() - since_s < LEFT_RETRY_S ? HEAL_LOOK_PUT_OFF : HEAL_LOOK_LEFT;
 	return 0;
@@ -117,24 +143,49 @@ static int64_t left_since(struct heal_context *ctx, const struct heal_listeners 
 		if (left_is_left(&listeners->items[i]) && !listeners->items[i].result.is_passing)
 			return 0;
 	if (heal_state_read(ctx, left_file, LEFT_MAX, &before, &len) == 0 &&
-	    left_parse(before, &since_s, &what) == 0 && since_s && strcmp(what, now) == 0)
+	    left_parse(before, &since_s, &what) == 0 && since_s && left_is_same(what, now))
 		return since_s;
 	since_s = left_now_s();
 	return since_s ? since_s : 1;
 }
 
+/* The lines of all with which an action has failed; NULL when out of memory. */
+static char *left_failed(const struct heal_listeners *listeners)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	for (size_t i = 0; out && i < listeners->count; i++) {
+		char line[64];
+
+		if (listeners->items[i].result.outcome != HEAL_OUTCOME_FAILED)
+			continue;
+		left_failed_line(&listeners->items[i].process, line, sizeof(line));
+		(void)fputs(line, out);
+	}
+	if (!out || fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
 int heal_left_write(struct heal_context *ctx, const struct heal_listeners *listeners)
 {
 	_cleanup_free_ char *now = NULL;
+	_cleanup_free_ char *failed = NULL;
 	_cleanup_free_ char *text = NULL;
 	int r = heal_left_describe(ctx, listeners, &now);
 	int n;
 
 	if (r < 0)
 		return r;
-	if (!*now)
+	failed = left_failed(listeners);
+	if (!failed)
+		return -ENOMEM;
+	if (!*now && !*failed)
 		return heal_state_remove(ctx, left_file);
-	n = asprintf(&text, "%" PRId64 "\n%s", left_since(ctx, listeners, now), now);
+	n = asprintf(&text, "%" PRId64 "\n%s%s", left_since(ctx, listeners, now), now, failed);
 	if (n < 0) {
 		text = NULL;
 		return -ENOMEM;

@@ -28,6 +28,9 @@ int left_parse(const char *buf, int64_t *ret_since_s, const char **ret_what);
 /* What is left stale, as a text that stays the same as long as nothing changes. Errors: -ENOMEM. */
 int heal_left_describe(struct heal_context *ctx, const struct heal_listeners *listeners, char **ret);
 
+/* Whether an action of ours has failed with this very process, and no client was seen to get in since. */
+bool heal_left_has_failed(struct heal_context *ctx, const struct heal_process *process);
+
 /* Compares the stale listeners with those that were left. Errors: -ENOMEM. */
 int heal_left_compare(struct heal_context *ctx, const struct heal_listeners *listeners,
 		      enum heal_look *ret);

@@ -274,7 +274,8 @@ static void proof_write_again(FILE *out, const struct heal_proven *proven)
 static bool proof_is_well(const struct heal_listener *listener)
 {
 	return listener->result.outcome == HEAL_OUTCOME_HEALED ||
-	       (listener->evidence.n_stale == 0 && listener->result.verdict != HEAL_VERDICT_UNKNOWN);
+	       (listener->evidence.n_stale == 0 && listener->result.verdict == HEAL_VERDICT_HEALTHY &&
+		listener->result.outcome != HEAL_OUTCOME_FAILED);
 }
 
 static int proof_write(struct heal_context *ctx, FILE *out, const struct heal_listeners *listeners,

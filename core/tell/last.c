@@ -74,7 +74,8 @@ void heal_told_reduce(struct heal_context *ctx, struct heal_answer *answer)
 	char clock[32];
 	char *line;
 
-	if (answer->status == 0 || !*answer->text)
+	/* What could not be found out may be something else every time. */
+	if (answer->status == 0 || answer->status == 3 || !*answer->text)
 		return;
 	when = told_when(ctx, answer->text, now);
 	if (!when) {

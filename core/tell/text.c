@@ -182,6 +182,9 @@ static void text_listener(FILE *out, const struct heal_listener *listener)
 		(void)fprintf(out, ": left alone, %s\n", text_foreign(listener->process.foreign));
 	else if (listener->result.verdict == HEAL_VERDICT_UNKNOWN)
 		(void)fputs(": could not be examined\n", out);
+	else if (listener->result.verdict == HEAL_VERDICT_REFUSING)
+		(void)fprintf(out, ": CRITICAL: runs the files on disk, but a new client %s\n",
+			      heal_fate_text(listener->evidence.live.fate));
 	else
 		(void)fputs(": healthy, runs the files on disk\n", out);
 }
@@ -190,7 +193,8 @@ static void text_listener(FILE *out, const struct heal_listener *listener)
 static bool text_is_news(const struct heal_report *report)
 {
 	for (size_t i = 0; i < report->listeners.count; i++)
-		if (report->listeners.items[i].evidence.n_stale)
+		if (report->listeners.items[i].evidence.n_stale ||
+		    report->listeners.items[i].result.verdict == HEAL_VERDICT_REFUSING)
 			return true;
 	return report->listeners.unreadable > 0;
 }
@@ -216,7 +220,8 @@ int heal_report_text(FILE *out, const struct heal_report *report, enum heal_verb
 	for (size_t i = 0; i < report->listeners.count; i++) {
 		const struct heal_listener *listener = &report->listeners.items[i];
 
-		if (verb == HEAL_HOOK && !listener->evidence.n_stale)
+		if (verb == HEAL_HOOK && !listener->evidence.n_stale &&
+		    listener->result.verdict != HEAL_VERDICT_REFUSING)
 			continue;
 		(void)fputs("sshd-heal: ", out);
 		text_listener(out, listener);

@@ -341,22 +341,3 @@ HEAL_TEST(cli_of_the_service_answers_who_has_asked_and_keeps_the_rest)
 		tree_remove_all();
 	}
 }
-
-HEAL_TEST(cli_of_the_service_tells_the_same_warning_in_full_once)
-{
-	const struct tree *tree = stale_tree();
-	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	const char *const words[] = {"hook", "service-now", "--root", tree->path, NULL};
-
-	for (int i = 0; i < 2; i++) {
-		_cleanup_(heal_answer_done) struct heal_answer answer = {0};
-		int64_t asked_ns = 0;
-
-		assert_int_equal(heal_request_add(ctx, HEAL_REQUEST_END, &asked_ns), 0);
-		_cleanup_said_ struct said said = call_from("/", words);
-		assert_int_equal(heal_answer_read(ctx, asked_ns, &answer), 1);
-		assert_row((strstr(answer.text, "sshd-heal: as told at ") == answer.text) == (i == 1),
-			   "%d: %s", i, answer.text);
-		assert_row(i == 0 || strchr(answer.text, '\n')[1] == '\0', "%s", answer.text);
-	}
-}

@@ -104,6 +104,24 @@ HEAL_TEST(left_is_forgotten_with_what_was_left)
 	leave(&scene, HEAL_OUTCOME_HEALED, false);
 }
 
+/* Otherwise what did not help would be called healthy by the next look, or be done again. */
+HEAL_TEST(left_after_a_failure_names_the_process_until_a_client_gets_in)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_init(&scene, 500);
+	heal_evidence_clear_stale(&scene.listener.evidence);
+	assert_false(heal_left_has_failed(scene.ctx, &scene.listener.process));
+	leave(&scene, HEAL_OUTCOME_FAILED, false);
+	assert_true(heal_left_has_failed(scene.ctx, &scene.listener.process));
+	scene.listener.process.pid++;
+	assert_false(heal_left_has_failed(scene.ctx, &scene.listener.process));
+	scene.listener.process.pid--;
+	leave(&scene, HEAL_OUTCOME_NOT_NEEDED, false);
+	assert_false(heal_left_has_failed(scene.ctx, &scene.listener.process));
+	assert_false(tree_has(scene.fake.tree, LEFT));
+}
+
 HEAL_TEST(left_of_another_process_is_news)
 {
 	_cleanup_scene_ struct scene scene;

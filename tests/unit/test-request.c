@@ -43,6 +43,9 @@ HEAL_TEST(requests_are_taken_all_at_once)
 	assert_int_equal(heal_request_peek(ctx), HEAL_REQUEST_NONE);
 	assert_int_equal(heal_request_add(ctx, HEAL_REQUEST_WITHIN, &asked_ns[0]), 0);
 	assert_int_equal(heal_request_peek(ctx), HEAL_REQUEST_WITHIN);
+	/* One that is in no haste is as well served by another. */
+	assert_int_equal(heal_request_add(ctx, HEAL_REQUEST_WITHIN, &asked_ns[1]), 0);
+	assert_int_equal(heal_request_peek(ctx), HEAL_REQUEST_WITHIN);
 	assert_int_equal(heal_request_add(ctx, HEAL_REQUEST_END, &asked_ns[1]), 0);
 	assert_int_equal(heal_request_peek(ctx), HEAL_REQUEST_END);
 	assert_int_equal(heal_request_take(ctx, &request, &taken_ns), 0);
@@ -120,6 +123,39 @@ HEAL_TEST(untold_is_taken_once_and_forgotten_soon)
 	tree_file(tree, "run/sshd-heal/untold", "damaged");
 	assert_int_equal(heal_untold_take(ctx, &answer), 0);
 	assert_false(tree_has(tree, "run/sshd-heal/untold"));
+}
+
+HEAL_TEST(told_is_one_line_where_the_same_was_told_within_a_day)
+{
+	static const struct {
+		int status;
+		const char *text;
+		bool is_reduced;
+	} rows[] = {
+		{1, "sshd-heal: left alone\n", false},
+		{1, "sshd-heal: left alone\n", true},
+		{0, "sshd-heal: healed\n", false},
+		{0, "sshd-heal: healed\n", false},
+		{1, "sshd-heal: left alone\n", true},
+		{2, "sshd-heal: CRITICAL\n", false},
+		{2, "sshd-heal: CRITICAL\n", true},
+		/* What could not be found out may be something else every time. */
+		{3, "sshd-heal: cannot tell\n", false},
+		{3, "sshd-heal: cannot tell\n", false},
+	};
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_(heal_answer_done) struct heal_answer answer = {
+			.status = rows[i].status, .text = strdup(rows[i].text)};
+
+		heal_told_reduce(ctx, &answer);
+		assert_row((strncmp(answer.text, "sshd-heal: as told at ", 22) == 0) == rows[i].is_reduced,
+			   "row %zu: %s", i, answer.text);
+		assert_row(rows[i].is_reduced || test_same(answer.text, rows[i].text), "row %zu: %s", i,
+			   answer.text);
+	}
 }
 
 HEAL_TEST(answer_that_is_none_is_an_error)

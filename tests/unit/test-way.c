@@ -468,3 +468,23 @@ HEAL_TEST(way_heals_the_unit_and_warns_of_the_listener_beside_it)
 	/* Something still is stale, so the versions before are still wanted. */
 	assert_true(tree_has(way.tree, LEFT));
 }
+
+/* What is fresh after an action that failed, is well only when a client gets in. */
+HEAL_TEST(way_after_a_failure_calls_nothing_healthy_that_turns_clients_away)
+{
+	_cleanup_way_ struct way way;
+
+	way_init(&way);
+	way_becomes_fresh(&way.service);
+	tree_file(way.tree, LEFT, "0\nfailed\t34\t228034\n");
+	way.greeting = "";
+	assert_int_equal(way_run(&way, HEAL_HOOK)->result.verdict, HEAL_VERDICT_REFUSING);
+	assert_int_equal(heal_report_status(&way.report), 2);
+	assert_false(tree_has(way.tree, "run/sshd-heal/proven"));
+	assert_true(tree_has(way.tree, LEFT));
+	heal_report_done(&way.report);
+	way.greeting = "SSH-2.0-new\r\n";
+	assert_int_equal(way_run(&way, HEAL_HOOK)->result.verdict, HEAL_VERDICT_HEALTHY);
+	assert_true(tree_has(way.tree, "run/sshd-heal/proven"));
+	assert_false(tree_has(way.tree, LEFT));
+}
