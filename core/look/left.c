@@ -149,46 +149,44 @@ static int64_t left_since(struct heal_context *ctx, const struct heal_listeners 
 	return since_s ? since_s : 1;
 }
 
-/* The lines of all with which an action has failed; NULL when out of memory. */
-static char *left_failed(const struct heal_listeners *listeners)
+static bool left_has_failures(const struct heal_listeners *listeners)
+{
+	for (size_t i = 0; i < listeners->count; i++)
+		if (listeners->items[i].result.outcome == HEAL_OUTCOME_FAILED)
+			return true;
+	return false;
+}
+
+static int left_store(struct heal_context *ctx, const struct heal_listeners *listeners,
+		      const char *now)
 {
 	char *text = NULL;
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
+	int r;
 
-	for (size_t i = 0; out && i < listeners->count; i++) {
+	if (!out)
+		return -ENOMEM;
+	(void)fprintf(out, "%" PRId64 "\n%s", left_since(ctx, listeners, now), now);
+	for (size_t i = 0; i < listeners->count; i++) {
 		char line[64];
 
-		if (listeners->items[i].result.outcome != HEAL_OUTCOME_FAILED)
-			continue;
 		left_failed_line(&listeners->items[i].process, line, sizeof(line));
-		(void)fputs(line, out);
+		if (listeners->items[i].result.outcome == HEAL_OUTCOME_FAILED)
+			(void)fputs(line, out);
 	}
-	if (!out || fclose(out) == 0)
-		return text;
+	r = fclose(out) == 0 ? heal_state_write(ctx, left_file, 0600, text, len) : -ENOMEM;
 	free(text);
-	return NULL;
+	return r;
 }
 
 int heal_left_write(struct heal_context *ctx, const struct heal_listeners *listeners)
 {
 	_cleanup_free_ char *now = NULL;
-	_cleanup_free_ char *failed = NULL;
-	_cleanup_free_ char *text = NULL;
 	int r = heal_left_describe(ctx, listeners, &now);
-	int n;
 
 	if (r < 0)
 		return r;
-	failed = left_failed(listeners);
-	if (!failed)
-		return -ENOMEM;
-	if (!*now && !*failed)
-		return heal_state_remove(ctx, left_file);
-	n = asprintf(&text, "%" PRId64 "\n%s%s", left_since(ctx, listeners, now), now, failed);
-	if (n < 0) {
-		text = NULL;
-		return -ENOMEM;
-	}
-	return heal_state_write(ctx, left_file, 0600, text, (size_t)n);
+	return *now || left_has_failures(listeners) ? left_store(ctx, listeners, now)
+						    : heal_state_remove(ctx, left_file);
 }

@@ -475,7 +475,7 @@ HEAL_TEST(way_after_a_failure_calls_nothing_healthy_that_turns_clients_away)
 	_cleanup_way_ struct way way;
 
 	way_init(&way);
-	way_becomes_fresh(&way.service);
+	fake_becomes_fresh(&way.service);
 	tree_file(way.tree, LEFT, "0\nfailed\t34\t228034\n");
 	way.greeting = "";
 	assert_int_equal(way_run(&way, HEAL_HOOK)->result.verdict, HEAL_VERDICT_REFUSING);
