@@ -85,7 +85,8 @@ static void hook_ask_again(struct heal_context *ctx, struct heal_error *why)
 	int64_t again_ns;
 
 	*why = (struct heal_error){0};
-	(void)heal_request_add(ctx, HEAL_REQUEST_END, &again_ns);
+	if (heal_request_peek(ctx) != HEAL_REQUEST_END)
+		(void)heal_request_add(ctx, HEAL_REQUEST_END, &again_ns);
 	hook_start_actor(ctx, why);
 }
 
