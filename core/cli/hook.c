@@ -39,6 +39,8 @@ static const char hook_unit[] = "sshd-heal.service";
 /* How long a transaction may take, and how often it is looked at. */
 #define HOOK_TRANSACTION_MS INT64_C(600000)
 #define HOOK_TRANSACTION_PAUSE_MS 20
+/* aptitude has dpkg run several times, and holds nothing in between. */
+#define HOOK_TRANSACTION_LOOKS 3
 
 static int hook_open(const struct cli *cli, const struct cli_options *options,
 		     struct heal_context **ret)
@@ -266,6 +268,22 @@ static void hook_service_now(const struct cli *cli, const struct cli_options *op
 		cli->become("service");
 }
 
+/* Waits for the end of a transaction; a front end that asks has come to it. Gives whether it came. */
+static bool hook_await_transaction(struct heal_context *ctx, int64_t end_ms)
+{
+	int free_looks = 0;
+
+	while (heal_now_ms() < end_ms) {
+		bool is_asked = heal_request_peek(ctx) == HEAL_REQUEST_END;
+
+		free_looks = heal_transaction_is_on(ctx, !is_asked) ? 0 : free_looks + 1;
+		if (free_looks >= (is_asked ? 1 : HOOK_TRANSACTION_LOOKS))
+			return true;
+		heal_sleep_ms(HOOK_TRANSACTION_PAUSE_MS);
+	}
+	return false;
+}
+
 /*
  * The actor's first half: waits, and loads nothing, for what waited through an upgrade
  * has libraries of before it. The second half is a program of its own.
@@ -274,7 +292,6 @@ static void hook_service(const struct cli *cli, const struct cli_options *option
 {
 	_cleanup_(heal_context_freep) struct heal_context *ctx = NULL;
 	_cleanup_close_ int claim = -1;
-	int64_t end = heal_now_ms() + HOOK_TRANSACTION_MS;
 	enum heal_look look;
 
 	if (hook_open(cli, options, &ctx) < 0)
@@ -287,11 +304,8 @@ static void hook_service(const struct cli *cli, const struct cli_options *option
 	    (look == HEAL_LOOK_QUIET || look == HEAL_LOOK_LEFT))
 		return;
 	cli->unwatch();
-	while (heal_transaction_is_on(ctx, heal_request_peek(ctx) != HEAL_REQUEST_END) &&
-	       heal_now_ms() < end)
-		heal_sleep_ms(HOOK_TRANSACTION_PAUSE_MS);
 	/* In the middle of it nothing is done: the end of it will start us again. */
-	if (heal_now_ms() >= end)
+	if (!hook_await_transaction(ctx, heal_now_ms() + HOOK_TRANSACTION_MS))
 		return;
 	cli->become("service-now");
 	/* In here, if there is no other way. */
