@@ -9,8 +9,8 @@ import pytest
 import deb_roots
 import roots
 from conftest import booted_rpm_host
-from host import ENV, Host
-from test_deb import INSTALL, age, archives, by_aptitude, by_python_apt, deb_staged  # noqa: F401
+from host import Host
+from test_deb import INSTALL, age, by_aptitude, by_python_apt, deb_staged  # noqa: F401
 from test_rpm import package
 
 #: How long after the end of a transaction sshd may stay as it was, beside another busy test.
@@ -195,7 +195,6 @@ def rpm_shell(script):
     return upgrade
 
 
-WITHOUT = {"dnf": "{2} -y --disableplugin=sshd-heal", "dnf5": "{2} -y --setopt=pluginpath=/nowhere"}
 RPM_FRONT_ENDS = {
     "rpm -U": ("rpm -U {0}", 0),
     "rpm -F": ("rpm -F {0}", 0),
