@@ -93,6 +93,14 @@ void heal_report_done(struct heal_report *report)
 	*report = (struct heal_report){0};
 }
 
+bool heal_listeners_have(const struct heal_listeners *listeners, enum heal_outcome outcome)
+{
+	for (size_t i = 0; i < listeners->count; i++)
+		if (listeners->items[i].result.outcome == outcome)
+			return true;
+	return false;
+}
+
 int heal_report_status(const struct heal_report *report)
 {
 	bool is_stale = false;

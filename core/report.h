@@ -228,6 +228,9 @@ void heal_listener_done(struct heal_listener *listener);
 void heal_listeners_done(struct heal_listeners *listeners);
 void heal_report_done(struct heal_report *report);
 
+/* Whether what was done has come out so with any of them. */
+bool heal_listeners_have(const struct heal_listeners *listeners, enum heal_outcome outcome);
+
 /* Exit status: 0 fine or healed, 1 stale, 2 refusing or failed, 3 not found out. */
 int heal_report_status(const struct heal_report *report);
 

@@ -289,19 +289,8 @@ static void way_compare_sessions(struct heal_context *ctx, struct heal_report *r
 
 static bool way_has_acted(const struct heal_report *report)
 {
-	for (size_t i = 0; i < report->listeners.count; i++)
-		if (report->listeners.items[i].result.outcome == HEAL_OUTCOME_HEALED ||
-		    report->listeners.items[i].result.outcome == HEAL_OUTCOME_FAILED)
-			return true;
-	return false;
-}
-
-static bool way_has_failed(const struct heal_report *report)
-{
-	for (size_t i = 0; i < report->listeners.count; i++)
-		if (report->listeners.items[i].result.outcome == HEAL_OUTCOME_FAILED)
-			return true;
-	return false;
+	return heal_listeners_have(&report->listeners, HEAL_OUTCOME_HEALED) ||
+	       heal_listeners_have(&report->listeners, HEAL_OUTCOME_FAILED);
 }
 
 /* Notes what is left: after a failure as it is now, which is another than what was acted on. */
@@ -310,7 +299,8 @@ static int way_leave(struct heal_context *ctx, const struct heal_report *report)
 	_cleanup_(heal_report_done) struct heal_report now = {0};
 	struct heal_error error;
 
-	if (!way_has_failed(report) || way_look(ctx, &now, &error) < 0)
+	if (!heal_listeners_have(&report->listeners, HEAL_OUTCOME_FAILED) ||
+	    way_look(ctx, &now, &error) < 0)
 		return heal_left_write(ctx, &report->listeners);
 	for (size_t i = 0; i < now.listeners.count; i++)
 		if (now.listeners.items[i].process.foreign == HEAL_OURS)

@@ -162,7 +162,7 @@ int heal_write_at(int dirfd, const char *name, mode_t mode, const char *text, si
 	return r;
 }
 
-/* apt's stream has its whole configuration and two lines a package: 2,000 give 0.6 MB. */
+/* The longest, the list apt gives to the hook of 0.1.0, has 0.6 MB for 2,000 packages. */
 #define FILE_STREAM_MAX (16u << 20)
 
 /* What is read from a pipe. */
@@ -199,7 +199,7 @@ static int file_fill(int fd, struct file_stream *stream)
 	return n < 0 ? -errno : n > 0;
 }
 
-int heal_read_stream(int fd, int64_t deadline_ms, bool one_line, char **ret, size_t *ret_len)
+int heal_read_stream(int fd, int64_t deadline_ms, char **ret, size_t *ret_len)
 {
 	struct file_stream stream = {0};
 	int r = 1;
@@ -218,8 +218,6 @@ int heal_read_stream(int fd, int64_t deadline_ms, bool one_line, char **ret, siz
 			r = file_fill(fd, &stream);
 		if (r == -EINTR || r == -EAGAIN)
 			r = 1;
-		if (r > 0 && one_line && stream.len && stream.buf[stream.len - 1] == '\n')
-			r = 0;
 	}
 	*ret = stream.buf;
 	*ret_len = stream.len;

@@ -4,7 +4,6 @@
 #define SSHD_HEAL_BASE_FILE_H
 
 #include <dirent.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -35,10 +34,9 @@ int heal_opendir_at(int dirfd, const char *path, DIR **ret);
 int heal_write_at(int dirfd, const char *name, mode_t mode, const char *text, size_t len);
 
 /*
- * Reads fd to its end, or until deadline_ms, or with one_line to the end of the first
- * line; what is beyond 16 MB is drained and lost. What came is the caller's to free
- * (NULL when nothing), even with an error.
+ * Reads fd to its end, or until deadline_ms; what is beyond 16 MB is drained and lost.
+ * What came is the caller's to free (NULL when nothing), even with an error.
  */
-int heal_read_stream(int fd, int64_t deadline_ms, bool one_line, char **ret, size_t *ret_len);
+int heal_read_stream(int fd, int64_t deadline_ms, char **ret, size_t *ret_len);
 
 #endif

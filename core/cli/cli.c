@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The command line: one table of verbs, one of hooks. */
+/* The command line: one table of verbs. */
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>

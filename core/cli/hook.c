@@ -320,7 +320,7 @@ static void hook_drain(const struct cli *cli, const struct cli_options *options)
 	size_t len = 0;
 
 	(void)options;
-	(void)heal_read_stream(cli->in_fd, heal_now_ms() + 30000, false, &list, &len);
+	(void)heal_read_stream(cli->in_fd, heal_now_ms() + 30000, &list, &len);
 }
 
 static const struct cli_hook {

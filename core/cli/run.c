@@ -71,7 +71,7 @@ static void cli_log_report(const struct cli *cli, const struct heal_report *repo
 }
 
 int cli_fail(const struct cli *cli, const struct cli_options *options,
-		    const struct heal_error *error)
+	     const struct heal_error *error)
 {
 	cli_complain(cli, error->message);
 	if (cli_is_live(options, true))

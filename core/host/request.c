@@ -53,16 +53,12 @@ enum heal_request request_parse(const char *buf, size_t len)
 /* Opens the file of requests and locks it, which nobody does for longer than a write. */
 static int request_open(struct heal_context *ctx)
 {
-	_cleanup_close_ int dir = heal_state_open(ctx, true);
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd =
+		heal_state_open(ctx, request_file, O_CREAT | O_APPEND | O_NONBLOCK);
 	int r;
 
-	if (dir < 0)
-		return dir;
-	fd = openat(dir, request_file,
-		    O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	r = heal_state_flock(fd, heal_now_ms() + REQUEST_LOCK_MS);
 	return r < 0 ? r : heal_take_fd(&fd);
 }
@@ -197,14 +193,10 @@ void heal_answer_done(struct heal_answer *answer)
 int heal_actor_claim(struct heal_context *ctx)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	_cleanup_close_ int dir = heal_state_open(ctx, true);
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd = heal_state_open(ctx, actor_file, O_CREAT);
 
-	if (dir < 0)
-		return dir;
-	fd = openat(dir, actor_file, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (fcntl(fd, F_OFD_SETLK, &lock) < 0)
 		return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
 	return heal_take_fd(&fd);
@@ -213,9 +205,7 @@ int heal_actor_claim(struct heal_context *ctx)
 bool heal_actor_is_there(struct heal_context *ctx)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	_cleanup_close_ int dir = heal_state_open(ctx, false);
-	_cleanup_close_ int fd =
-		dir < 0 ? -1 : openat(dir, actor_file, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int fd = heal_state_open(ctx, actor_file, 0);
 
 	return fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }

@@ -19,7 +19,7 @@
 
 #define STATE_PAUSE_MS 20
 
-int heal_state_open(struct heal_context *ctx, bool create)
+static int state_dir(struct heal_context *ctx, bool create)
 {
 	static const char path[] = "run/sshd-heal";
 	int fd;
@@ -30,10 +30,21 @@ int heal_state_open(struct heal_context *ctx, bool create)
 	return fd < 0 ? -errno : fd;
 }
 
+int heal_state_open(struct heal_context *ctx, const char *name, int flags)
+{
+	_cleanup_close_ int dir = state_dir(ctx, (flags & O_CREAT) != 0);
+	int fd;
+
+	if (dir < 0)
+		return dir;
+	fd = openat(dir, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | flags, 0600);
+	return fd < 0 ? -errno : fd;
+}
+
 int heal_state_read(struct heal_context *ctx, const char *name, size_t max, char **ret,
 		    size_t *ret_len)
 {
-	_cleanup_close_ int dir = heal_state_open(ctx, false);
+	_cleanup_close_ int dir = state_dir(ctx, false);
 
 	return dir < 0 ? dir : heal_read_at(dir, name, max, ret, ret_len);
 }
@@ -41,14 +52,14 @@ int heal_state_read(struct heal_context *ctx, const char *name, size_t max, char
 int heal_state_write(struct heal_context *ctx, const char *name, mode_t mode, const char *text,
 		     size_t len)
 {
-	_cleanup_close_ int dir = heal_state_open(ctx, true);
+	_cleanup_close_ int dir = state_dir(ctx, true);
 
 	return dir < 0 ? dir : heal_write_at(dir, name, mode, text, len);
 }
 
 int heal_state_remove(struct heal_context *ctx, const char *name)
 {
-	_cleanup_close_ int dir = heal_state_open(ctx, false);
+	_cleanup_close_ int dir = state_dir(ctx, false);
 
 	if (dir < 0)
 		return dir == -ENOENT ? 0 : dir;
@@ -75,15 +86,11 @@ static int state_lock_fail(int code, struct heal_error *error)
 
 int heal_state_lock(struct heal_context *ctx, int64_t deadline_ms, struct heal_error *error)
 {
-	_cleanup_close_ int dir = heal_state_open(ctx, true);
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd = heal_state_open(ctx, "lock", O_CREAT);
 	int r;
 
-	if (dir < 0)
-		return state_lock_fail(-dir, error);
-	fd = openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return state_lock_fail(errno, error);
+		return state_lock_fail(-fd, error);
 	r = heal_state_flock(fd, deadline_ms);
 	if (r < 0)
 		return r == -EBUSY ? r : state_lock_fail(-r, error);

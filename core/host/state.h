@@ -3,15 +3,17 @@
 #ifndef SSHD_HEAL_HOST_STATE_H
 #define SSHD_HEAL_HOST_STATE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "base/error.h"
 #include "host/context.h"
 
-/* Opens /run/sshd-heal, made when create is set. Gives a descriptor or -errno. */
-int heal_state_open(struct heal_context *ctx, bool create);
+/*
+ * Opens one of the files of /run/sshd-heal for reading and writing, with more flags of
+ * open(2); O_CREAT makes the directory, too. Gives a descriptor or -errno.
+ */
+int heal_state_open(struct heal_context *ctx, const char *name, int flags);
 
 /* Reads or replaces one of its files. Errors: those of opening, reading, writing. */
 int heal_state_read(struct heal_context *ctx, const char *name, size_t max, char **ret,
@@ -21,6 +23,7 @@ int heal_state_write(struct heal_context *ctx, const char *name, mode_t mode, co
 
 /* Removes one of its files. One that is not there is no error. */
 int heal_state_remove(struct heal_context *ctx, const char *name);
+
 /* Locks a file of it with flock(2). -EBUSY: somebody else has it until deadline_ms. */
 int heal_state_flock(int fd, int64_t deadline_ms);
 

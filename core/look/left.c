@@ -149,14 +149,6 @@ static int64_t left_since(struct heal_context *ctx, const struct heal_listeners 
 	return since_s ? since_s : 1;
 }
 
-static bool left_has_failures(const struct heal_listeners *listeners)
-{
-	for (size_t i = 0; i < listeners->count; i++)
-		if (listeners->items[i].result.outcome == HEAL_OUTCOME_FAILED)
-			return true;
-	return false;
-}
-
 static int left_store(struct heal_context *ctx, const struct heal_listeners *listeners,
 		      const char *now)
 {
@@ -187,6 +179,7 @@ int heal_left_write(struct heal_context *ctx, const struct heal_listeners *liste
 
 	if (r < 0)
 		return r;
-	return *now || left_has_failures(listeners) ? left_store(ctx, listeners, now)
-						    : heal_state_remove(ctx, left_file);
+	return *now || heal_listeners_have(listeners, HEAL_OUTCOME_FAILED)
+		       ? left_store(ctx, listeners, now)
+		       : heal_state_remove(ctx, left_file);
 }

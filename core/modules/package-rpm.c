@@ -114,7 +114,7 @@ static int rpm_ask(struct rpm_handle *handle, const struct rpm_question *questio
 	pid = rpm_start(handle->root_fd, question, &fd);
 	if (pid < 0)
 		return heal_error_set(error, -pid, "asking the rpm database: %s", strerror(-pid));
-	r = heal_read_stream(fd, heal_now_ms() + RPM_ANSWER_MS, false, ret, ret_len);
+	r = heal_read_stream(fd, heal_now_ms() + RPM_ANSWER_MS, ret, ret_len);
 	(void)heal_spawn_end(pid);
 	if (r == -ETIMEDOUT) {
 		handle->is_hopeless = true;

@@ -27,14 +27,8 @@ int heal_last_write(struct heal_context *ctx, const struct heal_report *report)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
-	int r;
+	int r = heal_report_string(report, HEAL_HEAL, &text, &len);
 
-	if (!out)
-		return -ENOMEM;
-	r = heal_report_text(out, report, HEAL_HEAL);
-	if (fclose(out) != 0 && r == 0)
-		r = -ENOMEM;
 	return r < 0 ? r : heal_state_write(ctx, "report.txt", 0644, text, len);
 }
 

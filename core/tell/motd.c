@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdio.h>
+#include <stddef.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,14 +23,8 @@ static int motd_write(int dir, const struct heal_report *report)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
-	int r;
+	int r = heal_report_string(report, HEAL_HOOK, &text, &len);
 
-	if (!out)
-		return -ENOMEM;
-	r = heal_report_text(out, report, HEAL_HOOK);
-	if (fclose(out) != 0 && r == 0)
-		r = -ENOMEM;
 	/* Everyone who logs in is to read it. */
 	return r < 0 ? r : heal_write_at(dir, motd_file, 0644, text, len);
 }

@@ -233,6 +233,20 @@ int heal_report_text(FILE *out, const struct heal_report *report, enum heal_verb
 	return fflush(out) == 0 && !ferror(out) ? 0 : -EIO;
 }
 
+int heal_report_string(const struct heal_report *report, enum heal_verb verb, char **ret,
+		       size_t *ret_len)
+{
+	FILE *out = open_memstream(ret, ret_len);
+	int r;
+
+	if (!out)
+		return -ENOMEM;
+	r = heal_report_text(out, report, verb);
+	if (fclose(out) != 0 && r == 0)
+		r = -ENOMEM;
+	return r;
+}
+
 /* Whether the same package stands with an earlier file of the list. */
 static bool text_is_repeated(const struct heal_listener *listener, size_t index)
 {

@@ -3,12 +3,17 @@
 #ifndef SSHD_HEAL_TELL_TEXT_H
 #define SSHD_HEAL_TELL_TEXT_H
 
+#include <stddef.h>
 #include <stdio.h>
 
 #include "report.h"
 
 /* Writes the report for people. Hooks get nothing, no note either, when nothing is stale. */
 int heal_report_text(FILE *out, const struct heal_report *report, enum heal_verb verb);
+
+/* The same into memory, the caller's to free, even with an error. Also -ENOMEM. */
+int heal_report_string(const struct heal_report *report, enum heal_verb verb, char **ret,
+		       size_t *ret_len);
 
 /*
  * Writes the one line that goes to syslog for a stale listener, without a

@@ -44,10 +44,8 @@ void assert_text(const struct heal_report *report, enum heal_verb verb, const ch
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
 
-	assert_int_equal(heal_report_text(out, report, verb), 0);
-	(void)fclose(out);
+	assert_int_equal(heal_report_string(report, verb, &text, &len), 0);
 	assert_string_equal(text, expected);
 }
 

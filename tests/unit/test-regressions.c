@@ -84,7 +84,7 @@ HEAL_TEST(stream_of_an_endless_writer_ends_at_the_deadline)
 		int fd = open("/dev/zero", O_RDONLY);
 
 		(void)alarm(2);
-		(void)heal_read_stream(fd, heal_now_ms() + 50, false, &text, &len);
+		(void)heal_read_stream(fd, heal_now_ms() + 50, &text, &len);
 		_exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
