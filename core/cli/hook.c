@@ -212,18 +212,16 @@ static int hook_run(const struct cli *cli, const struct cli_options *options,
 	return 0;
 }
 
-/* Answers a front end, which may have been late by a moment for what was done before. */
+/*
+ * Answers a front end, which may have been late by a moment for all there is to tell. Where
+ * there is something, what was not told may as well be of a transaction before this one.
+ */
 static void hook_answer(struct heal_context *ctx, int64_t taken_ns, const struct heal_answer *answer)
 {
 	_cleanup_(heal_answer_done) struct heal_answer untold = {0};
-	_cleanup_(heal_answer_done) struct heal_answer both = {.status = answer->status};
+	bool is_late = heal_untold_take(ctx, &untold) == 1 && !*answer->text;
 
-	(void)heal_untold_take(ctx, &untold);
-	if (untold.status > both.status)
-		both.status = untold.status;
-	if (asprintf(&both.text, "%s%s", untold.text ? untold.text : "", answer->text) < 0)
-		both.text = NULL;
-	(void)heal_answer_write(ctx, taken_ns, both.text ? &both : answer);
+	(void)heal_answer_write(ctx, taken_ns, is_late ? &untold : answer);
 }
 
 /*

@@ -315,6 +315,35 @@ HEAL_TEST(cli_of_the_service_is_one)
 	}
 }
 
+/* Only what is late is told with what was done before, and never for another's. */
+HEAL_TEST(cli_of_the_service_answers_nobody_with_what_was_before)
+{
+	static const struct {
+		bool is_stale;
+		const char *before;
+	} rows[] = {{true, "sshd-heal: of another transaction\n"},
+		    {false, "sshd-heal: of this transaction\n"}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct tree *tree = rows[i].is_stale ? stale_tree() : tree_new();
+		_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+		const char *const words[] = {"hook", "service-now", "--root", tree->path, NULL};
+		_cleanup_(heal_answer_done) struct heal_answer answer = {0};
+		_cleanup_(heal_answer_done) struct heal_answer before = {
+			.status = 2, .text = strdup(rows[i].before)};
+		int64_t asked_ns = 0;
+
+		assert_int_equal(heal_untold_write(ctx, &before), 0);
+		assert_int_equal(heal_request_add(ctx, HEAL_REQUEST_END, &asked_ns), 0);
+		_cleanup_said_ struct said said = call_from("/", words);
+		assert_int_equal(heal_answer_read(ctx, asked_ns, &answer), 1);
+		assert_string_equal(answer.text, rows[i].is_stale ? said.out : rows[i].before);
+		assert_int_equal(answer.status, rows[i].is_stale ? 1 : 2);
+		assert_false(tree_has(tree, "run/sshd-heal/untold"));
+		tree_remove_all();
+	}
+}
+
 HEAL_TEST(cli_of_the_service_answers_who_has_asked_and_keeps_the_rest)
 {
 	static const struct {
