@@ -15,7 +15,8 @@ const char *heal_verdict_text(enum heal_verdict verdict)
 {
 	static const char *const texts[] = {
 		[HEAL_VERDICT_HEALTHY] = "healthy",   [HEAL_VERDICT_FOREIGN] = "foreign",
-		[HEAL_VERDICT_STALE] = "stale",       [HEAL_VERDICT_UNKNOWN] = "unknown",
+		[HEAL_VERDICT_AT_RISK] = "at-risk",   [HEAL_VERDICT_STALE] = "stale",
+		[HEAL_VERDICT_UNKNOWN] = "unknown",   [HEAL_VERDICT_DOWN] = "down",
 		[HEAL_VERDICT_REFUSING] = "refusing",
 	};
 
@@ -101,27 +102,34 @@ bool heal_listeners_have(const struct heal_listeners *listeners, enum heal_outco
 	return false;
 }
 
+/* As monitoring plugins have it; what a failed action has made of it counts, not how it was found. */
+static int report_status_of(const struct heal_result *result)
+{
+	static const int statuses[] = {
+		[HEAL_VERDICT_HEALTHY] = 0, [HEAL_VERDICT_FOREIGN] = 0, [HEAL_VERDICT_AT_RISK] = 1,
+		[HEAL_VERDICT_STALE] = 1,   [HEAL_VERDICT_UNKNOWN] = 3, [HEAL_VERDICT_DOWN] = 2,
+		[HEAL_VERDICT_REFUSING] = 2,
+	};
+
+	if (result->outcome == HEAL_OUTCOME_HEALED)
+		return 0;
+	if (result->outcome == HEAL_OUTCOME_FAILED && result->verdict != HEAL_VERDICT_UNKNOWN)
+		return 2;
+	return statuses[result->verdict];
+}
+
 int heal_report_status(const struct heal_report *report)
 {
-	bool is_stale = false;
-	bool is_unknown = report->listeners.unreadable > 0;
+	bool has[4] = {[3] = report->listeners.unreadable > 0};
 
-	for (size_t i = 0; i < report->listeners.count; i++) {
-		const struct heal_listener *listener = &report->listeners.items[i];
-
-		if (listener->result.outcome == HEAL_OUTCOME_HEALED)
-			continue;
-		if (listener->result.verdict == HEAL_VERDICT_REFUSING ||
-		    (listener->result.outcome == HEAL_OUTCOME_FAILED &&
-		     listener->result.verdict != HEAL_VERDICT_UNKNOWN))
-			return 2;
-		is_stale |= listener->result.verdict == HEAL_VERDICT_STALE;
-		is_unknown |= listener->result.verdict == HEAL_VERDICT_UNKNOWN;
-	}
+	for (size_t i = 0; i < report->listeners.count; i++)
+		has[report_status_of(&report->listeners.items[i].result)] = true;
 	/* Worst first, design.md: what could not be found out may be worse than stale. */
-	if (is_unknown)
+	if (has[2])
+		return 2;
+	if (has[3])
 		return 3;
-	return is_stale ? 1 : 0;
+	return has[1] ? 1 : 0;
 }
 
 void heal_detail(struct heal_result *result, const char *fmt, ...)

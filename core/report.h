@@ -32,8 +32,10 @@ enum heal_foreign {
 enum heal_verdict {
 	HEAL_VERDICT_HEALTHY,
 	HEAL_VERDICT_FOREIGN,
+	HEAL_VERDICT_AT_RISK, /* it is not stale, and a new start would shut clients out, or fail */
 	HEAL_VERDICT_STALE,
 	HEAL_VERDICT_UNKNOWN,
+	HEAL_VERDICT_DOWN, /* nothing listens where its unit ought to */
 	HEAL_VERDICT_REFUSING,
 };
 
@@ -214,7 +216,7 @@ enum heal_verb {
 	HEAL_HOOK, /* heal, and silent when all is well */
 };
 
-/* "healthy", "stale", "refusing", "foreign" or "unknown". */
+/* "healthy", "at-risk", "stale", "unknown", "down", "refusing" or "foreign". */
 const char *heal_verdict_text(enum heal_verdict verdict);
 
 /* What a client meets, as the end of a sentence that begins with "a new client". */
@@ -231,7 +233,7 @@ void heal_report_done(struct heal_report *report);
 /* Whether what was done has come out so with any of them. */
 bool heal_listeners_have(const struct heal_listeners *listeners, enum heal_outcome outcome);
 
-/* Exit status: 0 fine or healed, 1 stale, 2 refusing or failed, 3 not found out. */
+/* Exit status: 0 fine or healed, 1 at risk or stale, 2 refusing, down or failed, 3 not found out. */
 int heal_report_status(const struct heal_report *report);
 
 /* Sets the detail of an outcome, made safe to print. */

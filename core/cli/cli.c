@@ -132,8 +132,8 @@ static void cli_usage(FILE *out)
 		if (cli_switches[i].help)
 			(void)fprintf(out, "  %-20s%s\n", text, cli_switches[i].help);
 	}
-	(void)fputs("\nexit status: 0 fine or healed, 1 stale, 2 clients are refused or healing failed,\n"
-		    "3 could not find out; a hook always exits 0\n",
+	(void)fputs("\nexit status: 0 fine or healed, 1 stale or at risk, 2 clients are refused, nothing\n"
+		    "listens or healing failed, 3 could not find out; a hook always exits 0\n",
 		    out);
 }
 

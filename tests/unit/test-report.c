@@ -406,13 +406,19 @@ HEAL_TEST(status_is_that_of_the_worst_listener)
 	} rows[] = {
 		{HEAL_VERDICT_HEALTHY, HEAL_OUTCOME_NOT_NEEDED, 0},
 		{HEAL_VERDICT_FOREIGN, HEAL_OUTCOME_NOT_NEEDED, 0},
+		{HEAL_VERDICT_AT_RISK, HEAL_OUTCOME_WARNED, 1},
 		{HEAL_VERDICT_STALE, HEAL_OUTCOME_HEALED, 0},
 		{HEAL_VERDICT_STALE, HEAL_OUTCOME_DRY_RUN, 1},
 		{HEAL_VERDICT_STALE, HEAL_OUTCOME_WARNED, 1},
 		{HEAL_VERDICT_STALE, HEAL_OUTCOME_FAILED, 2},
+		{HEAL_VERDICT_UNKNOWN, HEAL_OUTCOME_FAILED, 3},
+		{HEAL_VERDICT_DOWN, HEAL_OUTCOME_WARNED, 2},
+		{HEAL_VERDICT_DOWN, HEAL_OUTCOME_HEALED, 0},
 		{HEAL_VERDICT_REFUSING, HEAL_OUTCOME_NOT_NEEDED, 2},
 		{HEAL_VERDICT_REFUSING, HEAL_OUTCOME_WARNED, 2},
 	};
+	/* From the best to the worst, as monitoring plugins number them. */
+	static const int order[] = {0, 1, 3, 2};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		for (size_t j = 0; j < ARRAY_SIZE(rows); j++) {
@@ -421,9 +427,11 @@ HEAL_TEST(status_is_that_of_the_worst_listener)
 				{.result.verdict = rows[j].verdict, .result.outcome = rows[j].outcome},
 			};
 			struct heal_report report = {.listeners = {listeners, 2, 0}};
-			int worst = rows[i].status > rows[j].status ? rows[i].status
-								    : rows[j].status;
+			int worst = 0;
 
+			for (size_t k = 0; k < ARRAY_SIZE(order); k++)
+				if (rows[i].status == order[k] || rows[j].status == order[k])
+					worst = order[k];
 			assert_row(heal_report_status(&report) == worst, "rows %zu and %zu", i, j);
 			/* What could not be looked at may be worse than stale. */
 			report.listeners.unreadable = 1;

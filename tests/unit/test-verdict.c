@@ -232,7 +232,9 @@ HEAL_TEST(verdict_of_all_combinations_of_facts)
 
 HEAL_TEST(verdict_worsens_in_the_order_of_its_values)
 {
-	assert_true(HEAL_VERDICT_HEALTHY < HEAL_VERDICT_STALE);
+	assert_true(HEAL_VERDICT_HEALTHY < HEAL_VERDICT_AT_RISK);
+	assert_true(HEAL_VERDICT_AT_RISK < HEAL_VERDICT_STALE);
 	assert_true(HEAL_VERDICT_STALE < HEAL_VERDICT_UNKNOWN);
-	assert_true(HEAL_VERDICT_UNKNOWN < HEAL_VERDICT_REFUSING);
+	assert_true(HEAL_VERDICT_UNKNOWN < HEAL_VERDICT_DOWN);
+	assert_true(HEAL_VERDICT_DOWN < HEAL_VERDICT_REFUSING);
 }
