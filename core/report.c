@@ -32,7 +32,8 @@ const char *heal_fate_text(enum heal_fate fate)
 		[HEAL_FATE_REFUSED] = "gets connection refused",
 		[HEAL_FATE_RESET] = "gets connection reset by peer",
 		[HEAL_FATE_EOF] = "gets connection closed by remote host, before the banner",
-		[HEAL_FATE_PENALTY] = "is turned away by MaxStartups or PerSourcePenalties",
+		[HEAL_FATE_PENALTY] = "is turned away for its address",
+		[HEAL_FATE_FULL] = "is turned away: MaxStartups is used up",
 		[HEAL_FATE_TIMEOUT] = "could not be tried in time",
 		[HEAL_FATE_FAILED] = "does not get through the key exchange",
 	};

@@ -63,13 +63,15 @@ enum heal_fate {
 	HEAL_FATE_REFUSED,
 	HEAL_FATE_RESET,
 	HEAL_FATE_EOF,     /* closed before the banner */
-	HEAL_FATE_PENALTY, /* MaxStartups, PerSourcePenalties: it is about us, not about sshd */
+	HEAL_FATE_PENALTY, /* turned away as who it is: PerSourcePenalties, TCP wrappers */
+	HEAL_FATE_FULL,    /* turned away like everybody: MaxStartups */
 	HEAL_FATE_TIMEOUT, /* no end was seen in the time that it was given */
 	HEAL_FATE_FAILED,  /* a banner, but no key exchange */
 };
 
 struct heal_hello {
 	enum heal_fate fate;
+	bool is_connected;
 	char key[128];    /* "ssh-ed25519 SHA256:...", "" when it came to none */
 	char detail[256]; /* the client library's words, printable */
 };
@@ -81,6 +83,12 @@ enum heal_trial_result {
 	HEAL_TRIAL_FAILED,
 };
 
+/* How it was tried. */
+enum heal_trial_kind {
+	HEAL_TRIAL_PAIR,      /* sshd -i on one end of a connection */
+	HEAL_TRIAL_REHEARSAL, /* sshd started for real, in a network of its own */
+};
+
 enum heal_host_key {
 	HEAL_HOST_KEY_UNKNOWN,
 	HEAL_HOST_KEY_SAME,
@@ -90,6 +98,8 @@ enum heal_host_key {
 /* What the sshd on disk does with a client. */
 struct heal_trial {
 	enum heal_trial_result result;
+	enum heal_trial_kind kind;
+	bool is_wrapped; /* TCP wrappers refuse our client, and nobody else for all we know */
 	enum heal_host_key host_key; /* against that of the running listener */
 	char key[128];
 	bool is_port_taken;          /* somebody else listens where it would */

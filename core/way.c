@@ -28,7 +28,7 @@
 #include "look/session.h"
 #include "look/unit.h"
 #include "report.h"
-#include "try/client.h"
+#include "try/live.h"
 #include "try/trial.h"
 
 #define WAY_RESERVE_MS 20000
@@ -118,29 +118,41 @@ static void way_configure(struct heal_context *ctx, struct heal_error *error)
 		ctx->config.mode = HEAL_MODE_WARN;
 }
 
-/* Looks; should anything be stale, then by the configuration, which says whose it is. */
-static int way_look_twice(struct heal_context *ctx, struct heal_report *report,
-			  struct heal_error *config_error, struct heal_error *error)
+/* Whether a hook has to look at a listener in full, and try it: not while its last proof holds. */
+static bool way_is_due(struct heal_context *ctx, const struct heal_last_proof *proof,
+		       const struct heal_listener *listener)
 {
-	int r = way_look(ctx, report, error);
-
-	if (r < 0 || ctx->is_configured || !way_is_stale(report))
-		return r;
-	way_configure(ctx, config_error);
-	return way_look(ctx, report, error);
+	return listener->evidence.n_stale ||
+	       (listener->process.foreign == HEAL_OURS &&
+		!heal_proof_holds(ctx, proof, &listener->process));
 }
 
-static bool way_is_proven(struct heal_context *ctx, const struct heal_listeners *listeners)
+static bool way_has_due(struct heal_context *ctx, const struct heal_listeners *listeners)
 {
 	_cleanup_(heal_proof_done) struct heal_last_proof proof = {0};
 
 	/* None, or one that cannot be read, is none of any listener. */
 	(void)heal_proof_load(ctx, &proof);
 	for (size_t i = 0; i < listeners->count; i++)
-		if (listeners->items[i].process.foreign == HEAL_OURS &&
-		    !heal_proof_holds(ctx, &proof, &listeners->items[i].process))
-			return false;
-	return true;
+		if (way_is_due(ctx, &proof, &listeners->items[i]))
+			return true;
+	return false;
+}
+
+/*
+ * Looks; should there be anything to do, then by the configuration, which says whose a
+ * listener is. Gives whether there is.
+ */
+static int way_look_twice(struct heal_context *ctx, struct heal_report *report, bool *ret_has_due,
+			  struct heal_error *config_error, struct heal_error *error)
+{
+	int r = way_look(ctx, report, error);
+
+	*ret_has_due = r == 0 && way_has_due(ctx, &report->listeners);
+	if (r < 0 || ctx->is_configured || !*ret_has_due)
+		return r;
+	way_configure(ctx, config_error);
+	return way_look(ctx, report, error);
 }
 
 enum heal_look heal_look(struct heal_context *ctx)
@@ -148,18 +160,19 @@ enum heal_look heal_look(struct heal_context *ctx)
 	_cleanup_(heal_report_done) struct heal_report report = {0};
 	struct heal_error error = {0};
 	enum heal_look look = HEAL_LOOK_NEWS;
+	bool has_due = false;
 
 	ctx->is_hook = true;
 	/* debootstrap, image builders and the like may have no /proc: no sshd there, either. */
 	if (ctx->proc_fd < 0)
 		return HEAL_LOOK_QUIET;
 	/* What cannot be looked at here, will be told by who looks with more time. */
-	if (way_look_twice(ctx, &report, &error, &error) < 0)
+	if (way_look_twice(ctx, &report, &has_due, &error, &error) < 0)
 		return HEAL_LOOK_NEWS;
 	if (report.listeners.unreadable)
 		return HEAL_LOOK_NEWS;
 	if (!way_is_stale(&report))
-		return way_is_proven(ctx, &report.listeners) ? HEAL_LOOK_QUIET : HEAL_LOOK_UNPROVEN;
+		return has_due ? HEAL_LOOK_UNPROVEN : HEAL_LOOK_QUIET;
 	(void)heal_left_compare(ctx, &report.listeners, &look);
 	return look;
 }
@@ -170,8 +183,9 @@ bool heal_has_news(struct heal_context *ctx, const struct heal_report *report)
 	_cleanup_free_ char *left = NULL;
 	_cleanup_free_ char *seen = NULL;
 	struct heal_error error;
+	bool has_due;
 
-	return ctx->proc_fd >= 0 && way_look_twice(ctx, &now, &error, &error) == 0 &&
+	return ctx->proc_fd >= 0 && way_look_twice(ctx, &now, &has_due, &error, &error) == 0 &&
 	       heal_left_describe(ctx, &report->listeners, &left) == 0 &&
 	       heal_left_describe(ctx, &now.listeners, &seen) == 0 && *seen &&
 	       strcmp(left, seen) != 0;
@@ -187,6 +201,22 @@ static void way_find_addresses(struct heal_context *ctx, struct heal_report *rep
 		(void)heal_notes_add(&report->notes,
 				     "finding out where sshd process %d listens: %s",
 				     (int)listener->process.pid, strerror(-r));
+}
+
+/* Notes what keeps the run from all that it is for. */
+static int way_note_limits(const struct heal_context *ctx, struct heal_report *report,
+			   const struct heal_error *lock_error, const struct heal_error *config_error)
+{
+	int r = 0;
+
+	if (lock_error->code)
+		r = heal_notes_add(&report->notes, "%s; only warning", lock_error->message);
+	if (r == 0 && config_error->code)
+		r = heal_notes_add(&report->notes, "%s; going on as if it said Mode=warn",
+				   config_error->message);
+	if (r == 0 && ctx->config.has_packages)
+		r = heal_notes_add(&report->notes, "Packages= in sshd-heal.conf has no effect any more");
+	return r;
 }
 
 /* What a report tells beyond the files: addresses, sessions, packages. */
@@ -210,23 +240,24 @@ static void way_note_ended(struct heal_report *report, struct heal_listener *lis
 			     (int)listener->process.pid);
 }
 
-/* What cannot be asked of systemd is a fact, too, and for a stale listener a line. */
+/* What cannot be asked of systemd is a fact, too, and a line. */
 static void way_find_unit(struct heal_context *ctx, struct heal_report *report,
 			  struct heal_listener *listener)
 {
 	struct heal_error error = {0};
 
-	if (heal_unit_find(ctx, listener, &error) < 0 && listener->evidence.n_stale)
+	if (heal_unit_find(ctx, listener, &error) < 0)
 		(void)heal_notes_add(&report->notes, "%s", error.message);
 }
 
 /* What another run is at work on, would only be in its way. */
 static void way_try(struct heal_context *ctx, struct heal_listener *listener)
 {
-	if (!ctx->is_live || ctx->lock == HEAL_LOCK_BUSY || !listener->evidence.n_stale)
+	if (!ctx->is_live || ctx->lock == HEAL_LOCK_BUSY)
 		return;
-	heal_client_live(ctx, &listener->process, &listener->evidence.live);
+	heal_live_look(ctx, &listener->process, &listener->evidence.live);
 	heal_trial_run(ctx, listener);
+	heal_live_excuse(&listener->evidence.trial, &listener->evidence.live);
 }
 
 static void way_judge(struct heal_context *ctx, struct heal_report *report,
@@ -329,14 +360,31 @@ static void way_remember(struct heal_context *ctx, struct heal_report *report)
 static void way_try_failed(struct heal_context *ctx, struct heal_report *report,
 			   struct heal_listener *listener)
 {
-	if (!ctx->is_live || listener->process.foreign != HEAL_OURS ||
-	    !heal_left_has_failed(ctx, &listener->process))
+	if (!ctx->is_live)
 		return;
 	way_find_addresses(ctx, report, listener);
-	heal_client_live(ctx, &listener->process, &listener->evidence.live);
+	heal_live_look(ctx, &listener->process, &listener->evidence.live);
 	way_judge(ctx, report, listener);
 	if (listener->result.verdict == HEAL_VERDICT_REFUSING)
 		listener->result.outcome = HEAL_OUTCOME_FAILED;
+}
+
+/* Goes on with all that were looked at. */
+static void way_of_all(struct heal_context *ctx, enum heal_verb verb, struct heal_report *report)
+{
+	_cleanup_(heal_proof_done) struct heal_last_proof proof = {0};
+
+	(void)heal_proof_load(ctx, &proof);
+	for (size_t i = 0; i < report->listeners.count; i++) {
+		struct heal_listener *listener = &report->listeners.items[i];
+
+		/* What did not help is not done again for the asking of a hook. */
+		if (verb == HEAL_HOOK && !listener->evidence.n_stale &&
+		    heal_left_has_failed(ctx, &listener->process))
+			way_try_failed(ctx, report, listener);
+		else if (verb != HEAL_HOOK || way_is_due(ctx, &proof, listener))
+			way_of_one(ctx, verb, report, listener);
+	}
 }
 
 int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *ret,
@@ -346,6 +394,7 @@ int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *
 	_cleanup_close_ int lock = -1;
 	struct heal_error config_error = {0};
 	struct heal_error lock_error = {0};
+	bool has_work = false;
 	bool acts = (verb == HEAL_HEAL || verb == HEAL_HOOK) && ctx->is_live && !ctx->is_chroot;
 	int r;
 
@@ -353,30 +402,20 @@ int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *
 	/* debootstrap, image builders and the like may have no /proc: no sshd there, either. */
 	if (verb == HEAL_HOOK && ctx->proc_fd < 0)
 		return 0;
-	r = way_look_twice(ctx, &report, &config_error, error);
-	if (r == 0 && acts && way_is_stale(&report)) {
+	r = way_look_twice(ctx, &report, &has_work, &config_error, error);
+	has_work |= verb != HEAL_HOOK;
+	if (r == 0 && acts && has_work) {
 		lock = way_lock(ctx, &lock_error);
 		/* Whoever had the lock may have healed it all. */
 		r = way_look(ctx, &report, error);
 	}
-	if (r == 0 && lock_error.code)
-		r = heal_notes_add(&report.notes, "%s; only warning", lock_error.message);
-	if (r == 0 && config_error.code)
-		r = heal_notes_add(&report.notes, "%s; going on as if it said Mode=warn",
-				   config_error.message);
-	if (r == 0 && ctx->config.has_packages)
-		r = heal_notes_add(&report.notes, "Packages= in sshd-heal.conf has no effect any more");
-	if (r == 0 && (verb != HEAL_HOOK || way_is_stale(&report)))
+	if (r == 0)
+		r = way_note_limits(ctx, &report, &lock_error, &config_error);
+	if (r == 0 && has_work)
 		r = way_describe(ctx, &report);
 	if (r < 0)
 		return r == -ENOMEM ? heal_error_set(error, ENOMEM, "out of memory") : r;
-	for (size_t i = 0; i < report.listeners.count; i++) {
-		if (verb == HEAL_HOOK && !report.listeners.items[i].evidence.n_stale) {
-			way_try_failed(ctx, &report, &report.listeners.items[i]);
-			continue;
-		}
-		way_of_one(ctx, verb, &report, &report.listeners.items[i]);
-	}
+	way_of_all(ctx, verb, &report);
 	if (acts && way_has_acted(&report))
 		way_compare_sessions(ctx, &report);
 	if (report.listeners.unreadable && report.verdict < HEAL_VERDICT_UNKNOWN)

@@ -16,11 +16,10 @@
 #include "look/listener.h"
 #include "look/maps.h"
 #include "report.h"
-#include "try/client.h"
+#include "try/live.h"
 
 /* Looking more often would slow down the sshd that is starting. */
 #define PROVE_PAUSE_MS 10
-#define PROVE_PROBE_MS 3000
 
 enum prove_state {
 	PROVE_FRESH,
@@ -127,7 +126,8 @@ static const char *prove_second_address(const struct heal_process *process)
 /* Whether a fate speaks against sshd; what we did not see to its end does not. */
 static bool prove_is_bad(enum heal_fate fate)
 {
-	return fate > HEAL_FATE_OK && fate != HEAL_FATE_PENALTY && fate != HEAL_FATE_TIMEOUT;
+	return fate > HEAL_FATE_OK && fate != HEAL_FATE_PENALTY && fate != HEAL_FATE_FULL &&
+	       fate != HEAL_FATE_TIMEOUT;
 }
 
 /* Whether what was seen before is not seen any more, be it for trouble of our own. */
@@ -150,7 +150,8 @@ static enum heal_proof prove_clients(struct heal_context *ctx, struct heal_liste
 	for (size_t i = 0; i < (listener->process.n_addresses > 1 ? 2 : 1); i++) {
 		struct heal_hello hello;
 
-		heal_client_probe(ctx, addresses[i], PROVE_PROBE_MS, &hello);
+		heal_live_at(ctx, &listener->process, addresses[i], &hello);
+		heal_live_excuse(&listener->evidence.trial, &hello);
 		if (i == 0)
 			listener->result.proved = hello.fate;
 		if (prove_is_bad(hello.fate)) {

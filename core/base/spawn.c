@@ -21,6 +21,8 @@
 #define SPAWN_KILL_MS 1000
 #define SPAWN_OUTPUT_MAX (256u << 10)
 #define SPAWN_WORDS_MAX 4096
+/* CLOSE_RANGE_CLOEXEC, close_range(2): glibc has it since 2.34. */
+#define SPAWN_RANGE_CLOEXEC 4u
 
 static int spawn_actions(posix_spawn_file_actions_t *actions, const struct heal_command *command)
 {
@@ -43,11 +45,13 @@ static int spawn_actions(posix_spawn_file_actions_t *actions, const struct heal_
 	return -r;
 }
 
+static const int usual_signals[] = {SIGPIPE, SIGALRM, SIGHUP,  SIGINT, SIGTERM,
+				    SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU};
+static char *const usual_environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+
 /* A process group of its own, no signal blocked, the usual ones with their default action. */
 static int spawn_attributes(posix_spawnattr_t *attributes)
 {
-	static const int usual_signals[] = {SIGPIPE, SIGALRM, SIGHUP,  SIGINT, SIGTERM,
-					    SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU};
 	sigset_t none;
 	sigset_t usual;
 	int r;
@@ -68,9 +72,8 @@ static int spawn_attributes(posix_spawnattr_t *attributes)
 	return -r;
 }
 
-int heal_spawn_start(const struct heal_command *command, pid_t *ret)
+static int spawn_usual(const struct heal_command *command, char *const *environment, pid_t *ret)
 {
-	static char *const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	int r = -posix_spawn_file_actions_init(&actions);
@@ -89,6 +92,100 @@ int heal_spawn_start(const struct heal_command *command, pid_t *ret)
 	}
 	(void)posix_spawn_file_actions_destroy(&actions);
 	return r;
+}
+
+/* In the new process: its descriptors, the others gone when it becomes the program. */
+static int spawn_set_descriptors(const int fds[3])
+{
+	for (int i = 0; i < 3; i++) {
+		int fd = fds[i] >= 0 ? fds[i] : open("/dev/null", O_RDWR | O_CLOEXEC);
+
+		if (fd < 0 || (fd != i ? dup2(fd, i) : fcntl(fd, F_SETFD, 0)) < 0)
+			return -errno;
+	}
+	/* Ours are all so; before Linux 5.11 our caller's have to be trusted to be. */
+	if (syscall(SYS_close_range, 3u, ~0u, SPAWN_RANGE_CLOEXEC) < 0 && errno != ENOSYS && errno != EINVAL)
+		return -errno;
+	return 0;
+}
+
+/* In the new process: what posix_spawn(3) does elsewhere, and what it cannot do. */
+static int spawn_become(const struct heal_command *command, char *const *environment)
+{
+	const struct sigaction usual = {.sa_handler = SIG_DFL};
+	sigset_t none;
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(usual_signals); i++)
+		if (sigaction(usual_signals[i], &usual, NULL) < 0)
+			return -errno;
+	if (sigemptyset(&none) < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0 || setpgid(0, 0) < 0)
+		return -errno;
+	r = command->enter(command->user);
+	if (r == 0 && chdir(command->cwd ? command->cwd : "/") < 0)
+		r = -errno;
+	if (r == 0)
+		r = spawn_set_descriptors(command->fds);
+	if (r < 0)
+		return r;
+	(void)execve(command->path, command->argv, environment);
+	return -errno;
+}
+
+/* What kept the new process from becoming the program, which it writes before it ends; 0: nothing. */
+static int spawn_await(int fd, pid_t pid)
+{
+	int status;
+	int code = 0;
+	ssize_t n;
+
+	do
+		n = read(fd, &code, sizeof(code));
+	while (n < 0 && errno == EINTR);
+	if (n == 0)
+		return 0;
+	/* It may be the program by now, for all we know. */
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, &status, 0);
+	return n == (ssize_t)sizeof(code) && code < 0 ? code : -EIO;
+}
+
+/* posix_spawn(3) knows of no namespaces. */
+static int spawn_entered(const struct heal_command *command, char *const *environment, pid_t *ret)
+{
+	_cleanup_close_ int out = -1;
+	_cleanup_close_ int in = -1;
+	int pair[2];
+	long pid;
+	int r;
+
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return -errno;
+	out = pair[0];
+	in = pair[1];
+	/* As fork(2), without what the C library does besides: only system calls follow. */
+	pid = syscall(SYS_clone, command->namespaces | SIGCHLD, NULL, NULL, NULL, NULL);
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		r = spawn_become(command, environment);
+		if (write(in, &r, sizeof(r)) < 0)
+			_exit(126);
+		_exit(127);
+	}
+	(void)close(heal_take_fd(&in));
+	r = spawn_await(out, (pid_t)pid);
+	if (r == 0)
+		*ret = (pid_t)pid;
+	return r;
+}
+
+int heal_spawn_start(const struct heal_command *command, pid_t *ret)
+{
+	char *const *environment = command->environment ? command->environment : usual_environment;
+
+	return command->enter ? spawn_entered(command, environment, ret)
+			      : spawn_usual(command, environment, ret);
 }
 
 int heal_spawn_wait(pid_t pid, int timeout_ms, int *ret)

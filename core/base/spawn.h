@@ -12,13 +12,22 @@
 struct heal_command {
 	const char *path;  /* absolute */
 	char *const *argv;
+	char *const *environment; /* NULL: nothing but PATH */
 	const char *cwd;   /* absolute; NULL: / */
 	int fds[3];        /* its 0 to 2; -1 is /dev/null */
+	/*
+	 * Called in the new process before anything else of the above, in new namespaces of
+	 * these kinds (CLONE_NEWNET and the like, clone(2)). It may do no more than a signal
+	 * handler may, signal-safety(7). Returns 0 or -errno. NULL: there is none.
+	 */
+	int (*enter)(void *user);
+	void *user;
+	unsigned long namespaces;
 };
 
 /*
- * Starts a program by its path in a process group of its own, with an environment
- * of nothing but PATH.
+ * Starts a program by its path in a process group of its own. Errors: those of posix_spawn(3);
+ * of clone(2), and what enter gave.
  */
 int heal_spawn_start(const struct heal_command *command, pid_t *ret);
 /* Waits for its end; gives its exit status, 128 and more for a signal. Its group ends with it. -ETIMEDOUT. */

@@ -28,7 +28,15 @@ static unsigned facts_sum(const struct facts_row *rows, size_t count)
 static bool facts_is_refusing(enum heal_fate fate)
 {
 	return fate == HEAL_FATE_REFUSED || fate == HEAL_FATE_RESET || fate == HEAL_FATE_EOF ||
-	       fate == HEAL_FATE_FAILED;
+	       fate == HEAL_FATE_FAILED || fate == HEAL_FATE_FULL;
+}
+
+/* Whether a client was sent that came to no end. Not every run sends one. */
+static bool facts_is_unseen(const struct heal_hello *live, const struct heal_trial *trial)
+{
+	return trial->result != HEAL_TRIAL_NONE && !trial->is_wrapped &&
+	       (live->fate == HEAL_FATE_UNKNOWN || live->fate == HEAL_FATE_TIMEOUT ||
+		live->fate == HEAL_FATE_PENALTY);
 }
 
 static unsigned facts_of_run(const struct heal_config *config, enum heal_lock lock)
@@ -103,6 +111,8 @@ unsigned heal_facts_of(const struct heal_config *config, enum heal_lock lock,
 		{HEAL_FACT_FOREIGN, !is_ours},
 		{HEAL_FACT_STALE, evidence->n_stale > 0},
 		{HEAL_FACT_REFUSING, facts_is_refusing(evidence->live.fate)},
+		{HEAL_FACT_FULL, evidence->live.fate == HEAL_FATE_FULL},
+		{HEAL_FACT_UNSEEN, facts_is_unseen(&evidence->live, &evidence->trial)},
 		{HEAL_FACT_RELOADED, listener->result.in_vain != HEAL_PLAN_NONE},
 	};
 

@@ -36,6 +36,8 @@ enum heal_fact {
 	HEAL_FACT_LOG_STUCK = 1u << 26,
 	HEAL_FACT_NOT_READY = 1u << 27,
 	HEAL_FACT_RETRY = 1u << 28,          /* of what was put off: not worth a restart */
+	HEAL_FACT_UNSEEN = 1u << 29,         /* what clients meet could not be found out */
+	HEAL_FACT_FULL = 1u << 30,           /* as many as MaxStartups allows have not logged in */
 };
 
 /* The facts that follow from what is configured, from the lock, and from what was seen. Pure. */

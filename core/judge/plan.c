@@ -15,8 +15,6 @@ struct plan_row {
 	const char *reason;
 };
 
-#define STALE HEAL_FACT_STALE
-
 /* What rules a restart out, socket-activated or not; each has its own row further down. */
 #define NO_RESTART                                                                     \
 	(HEAL_FACT_KILLS_SESSIONS | HEAL_FACT_SESSIONS_UNSEEN | HEAL_FACT_START_LIMIT | \
@@ -29,64 +27,82 @@ struct plan_row {
 	 HEAL_FACT_NO_TIME | HEAL_FACT_RETRY | HEAL_FACT_KILLS_SESSIONS |               \
 	 HEAL_FACT_SESSIONS_UNSEEN)
 
-static const struct plan_row plan_rows[] = {
-	{HEAL_FACT_FOREIGN, 0, HEAL_PLAN_NONE, "not this host's own sshd"},
-	{0, STALE, HEAL_PLAN_NONE, "runs the files on disk"},
-	{STALE | HEAL_FACT_BUSY, 0, HEAL_PLAN_WARN, "another sshd-heal is at work"},
-	{STALE | HEAL_FACT_TRIAL_FAILED, 0, HEAL_PLAN_WARN,
+/* Of one that runs what is on disk and lets clients in, as far as that was seen. */
+static const struct plan_row plan_well_rows[] = {
+	{HEAL_FACT_TRIAL_FAILED, 0, HEAL_PLAN_WARN, "a restart would lock clients out"},
+	{HEAL_FACT_UNTRIED, 0, HEAL_PLAN_WARN,
+	 "it could not be tried whether clients would get in after a restart"},
+	{HEAL_FACT_KEY_CHANGED, 0, HEAL_PLAN_WARN,
+	 "after a restart the host key would not be the one that clients know"},
+	{HEAL_FACT_MOVES, 0, HEAL_PLAN_WARN, "after a restart sshd would not listen where it does now"},
+	{HEAL_FACT_UNSEEN, 0, HEAL_PLAN_WARN, "what clients meet could not be found out"},
+	{0, 0, HEAL_PLAN_NONE, "runs the files on disk"},
+};
+
+/* Of one that is stale, or refuses clients. */
+static const struct plan_row plan_ill_rows[] = {
+	{HEAL_FACT_BUSY, 0, HEAL_PLAN_WARN, "another sshd-heal is at work"},
+	{HEAL_FACT_TRIAL_FAILED, 0, HEAL_PLAN_WARN,
 	 "the files on disk would not let a client in"},
-	{STALE | HEAL_FACT_UNTRIED, 0, HEAL_PLAN_WARN,
+	{HEAL_FACT_UNTRIED, 0, HEAL_PLAN_WARN,
 	 "it could not be tried whether the files on disk let a client in"},
-	{STALE | HEAL_FACT_KEY_CHANGED, 0, HEAL_PLAN_WARN,
+	{HEAL_FACT_KEY_CHANGED, 0, HEAL_PLAN_WARN,
 	 "the host key on disk is not the one that clients know"},
-	{STALE | HEAL_FACT_MOVES, 0, HEAL_PLAN_WARN,
+	{HEAL_FACT_MOVES, 0, HEAL_PLAN_WARN,
 	 "with the configuration on disk sshd would not listen where it does now"},
-	{STALE | HEAL_FACT_MODE_WARN, 0, HEAL_PLAN_WARN, "configured to warn only"},
-	{STALE | HEAL_FACT_UNLOCKED, 0, HEAL_PLAN_WARN,
+	/* A restart would begin to count anew, and leave those that are there where they are. */
+	{HEAL_FACT_FULL, HEAL_FACT_STALE, HEAL_PLAN_WARN,
+	 "MaxStartups is used up by connections that have not logged in"},
+	{HEAL_FACT_MODE_WARN, 0, HEAL_PLAN_WARN, "configured to warn only"},
+	{HEAL_FACT_UNLOCKED, 0, HEAL_PLAN_WARN,
 	 "nothing is done that another sshd-heal could not be kept from"},
-	{STALE | HEAL_FACT_FORBIDDEN, 0, HEAL_PLAN_WARN, "policy-rc.d forbids service actions"},
-	{STALE | HEAL_FACT_POLICY_UNASKED, 0, HEAL_PLAN_WARN, "policy-rc.d could not be asked"},
-	{STALE | HEAL_FACT_SHUTTING_DOWN, 0, HEAL_PLAN_WARN, "the system is shutting down"},
-	{STALE | HEAL_FACT_NO_MANAGER, 0, HEAL_PLAN_WARN, "systemd cannot be asked"},
-	{STALE | HEAL_FACT_LOG_STUCK, 0, HEAL_PLAN_WARN,
+	{HEAL_FACT_FORBIDDEN, 0, HEAL_PLAN_WARN, "policy-rc.d forbids service actions"},
+	{HEAL_FACT_POLICY_UNASKED, 0, HEAL_PLAN_WARN, "policy-rc.d could not be asked"},
+	{HEAL_FACT_SHUTTING_DOWN, 0, HEAL_PLAN_WARN, "the system is shutting down"},
+	{HEAL_FACT_NO_MANAGER, 0, HEAL_PLAN_WARN, "systemd cannot be asked"},
+	{HEAL_FACT_LOG_STUCK, 0, HEAL_PLAN_WARN,
 	 "the system's log takes nothing, and sshd would wait for it when it starts"},
-	{STALE | HEAL_FACT_NOT_READY, 0, HEAL_PLAN_WARN,
+	{HEAL_FACT_NOT_READY, 0, HEAL_PLAN_WARN,
 	 "sshd does not take a SIGHUP now, which would end it"},
-	{STALE | HEAL_FACT_NO_TIME, 0, HEAL_PLAN_WARN,
+	{HEAL_FACT_NO_TIME, 0, HEAL_PLAN_WARN,
 	 "too little time is left to act and to prove that it went well"},
-	{STALE | HEAL_FACT_RETRY, 0, HEAL_PLAN_WARN,
+	{HEAL_FACT_RETRY, 0, HEAL_PLAN_WARN,
 	 "only a restart takes up the new files, and it was put off before"},
-	{STALE | HEAL_FACT_UNMANAGED | HEAL_FACT_HUP_ALLOWED,
+	{HEAL_FACT_UNMANAGED | HEAL_FACT_HUP_ALLOWED,
 	 HEAL_FACT_RELOADED | HEAL_FACT_PORT_TAKEN | HEAL_FACT_HUP_FATAL, HEAL_PLAN_HUP,
 	 "not under a systemd unit"},
-	{STALE | HEAL_FACT_UNMANAGED, 0, HEAL_PLAN_WARN, "not under a systemd unit"},
+	{HEAL_FACT_UNMANAGED, 0, HEAL_PLAN_WARN, "not under a systemd unit"},
 	/* The port stays with systemd; SIGHUP would end such an sshd: it cannot bind. */
-	{STALE | HEAL_FACT_SOCKET_ACTIVATED, NO_RESTART, HEAL_PLAN_RESTART,
+	{HEAL_FACT_SOCKET_ACTIVATED, NO_RESTART, HEAL_PLAN_RESTART,
 	 "socket-activated, no client is refused meanwhile"},
 	/* A reload binds anew, too: where it cannot, sshd ends. */
-	{STALE | HEAL_FACT_CAN_RELOAD,
+	{HEAL_FACT_CAN_RELOAD,
 	 HEAL_FACT_RELOADED | HEAL_FACT_SOCKET_ACTIVATED | HEAL_FACT_PORT_TAKEN | HEAL_FACT_HUP_FATAL,
 	 HEAL_PLAN_RELOAD, "its unit can reload"},
-	{STALE | HEAL_FACT_KILLS_SESSIONS, 0, HEAL_PLAN_WARN, "a restart would end open sessions"},
-	{STALE | HEAL_FACT_SESSIONS_UNSEEN, 0, HEAL_PLAN_WARN,
+	{HEAL_FACT_KILLS_SESSIONS, 0, HEAL_PLAN_WARN, "a restart would end open sessions"},
+	{HEAL_FACT_SESSIONS_UNSEEN, 0, HEAL_PLAN_WARN,
 	 "whether a restart would end open sessions could not be found out"},
-	{STALE | HEAL_FACT_START_LIMIT, 0, HEAL_PLAN_WARN,
+	{HEAL_FACT_START_LIMIT, 0, HEAL_PLAN_WARN,
 	 "its unit's start limit is spent, a restart would leave it stopped"},
-	{STALE | HEAL_FACT_REFUSES_STOP, 0, HEAL_PLAN_WARN, "its unit refuses to be restarted by hand"},
-	{STALE | HEAL_FACT_PORT_TAKEN, 0, HEAL_PLAN_WARN, "another process holds its port"},
-	{STALE, 0, HEAL_PLAN_RESTART, "only a restart takes up the new files"},
+	{HEAL_FACT_REFUSES_STOP, 0, HEAL_PLAN_WARN, "its unit refuses to be restarted by hand"},
+	{HEAL_FACT_PORT_TAKEN, 0, HEAL_PLAN_WARN, "another process holds its port"},
+	{HEAL_FACT_STALE, 0, HEAL_PLAN_RESTART, "only a restart takes up the new files"},
+	{0, 0, HEAL_PLAN_RESTART, "clients are refused, and would not be after a restart"},
 };
 
 struct heal_decision heal_plan_of(unsigned facts)
 {
-	size_t i = 0;
+	static const struct plan_row foreign = {0, 0, HEAL_PLAN_NONE, "not this host's own sshd"};
+	const struct plan_row *row =
+		facts & (HEAL_FACT_STALE | HEAL_FACT_REFUSING) ? plan_ill_rows : plan_well_rows;
 
-	/* The last row takes every stale listener, the second every other one. */
-	while ((facts & plan_rows[i].all) != plan_rows[i].all || (facts & plan_rows[i].none))
-		i++;
-	return (struct heal_decision){.plan = plan_rows[i].plan,
-				      .reason = plan_rows[i].reason,
-				      .is_passing = plan_rows[i].all & PASSING};
+	/* The last row of each table takes every listener. */
+	while ((facts & row->all) != row->all || (facts & row->none))
+		row++;
+	if (facts & HEAL_FACT_FOREIGN)
+		row = &foreign;
+	return (struct heal_decision){
+		.plan = row->plan, .reason = row->reason, .is_passing = row->all & PASSING};
 }
 
 enum heal_plan heal_advice_of(unsigned facts)

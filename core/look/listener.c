@@ -157,7 +157,8 @@ static int listener_is_child(const struct heal_context *ctx, const struct heal_p
 	if (r < 0 && r != -ENOENT && r != -ESRCH && r != -ENAMETOOLONG)
 		return r;
 	base = r == 0 ? strrchr(exe, '/') : NULL;
-	*ret = base && strncmp(base, "/sshd", 5) == 0;
+	/* sshd-heal's included; what has ended with its parent is nothing any more. */
+	*ret = base ? strncmp(base, "/sshd", 5) == 0 : !heal_process_is_there(process->dirfd);
 	return 0;
 }
 

@@ -273,9 +273,12 @@ static void proof_write_again(FILE *out, const struct heal_proven *proven)
 /* Whether a listener runs what is on disk, by what this run has seen and done. */
 static bool proof_is_well(const struct heal_listener *listener)
 {
+	enum heal_verdict verdict = listener->result.verdict;
+
 	return listener->result.outcome == HEAL_OUTCOME_HEALED ||
-	       (listener->evidence.n_stale == 0 && listener->result.verdict == HEAL_VERDICT_HEALTHY &&
-		listener->result.outcome != HEAL_OUTCOME_FAILED);
+	       (listener->evidence.n_stale == 0 && listener->result.outcome != HEAL_OUTCOME_FAILED &&
+		(verdict == HEAL_VERDICT_HEALTHY || verdict == HEAL_VERDICT_AT_RISK ||
+		 listener->evidence.trial.result == HEAL_TRIAL_SKIPPED));
 }
 
 static int proof_write(struct heal_context *ctx, FILE *out, const struct heal_listeners *listeners,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What an sshd is, by its title or arguments. */
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "look/title.h"
@@ -69,4 +70,14 @@ enum heal_title title_classify(const char *cmdline, size_t len)
 	    (len >= 8 && memcmp(cmdline, "unknown ", 8) == 0))
 		return HEAL_TITLE_OTHER;
 	return HEAL_TITLE_SESSION;
+}
+
+bool title_is_full(const char *title)
+{
+	static const char mark[] = " [listener] ";
+	const char *load = strstr(title, mark);
+	unsigned now;
+	unsigned begin;
+
+	return load && sscanf(load + strlen(mark), "%9u of %9u-", &now, &begin) == 2 && now >= begin;
 }

@@ -3,6 +3,7 @@
 #ifndef SSHD_HEAL_LOOK_TITLE_H
 #define SSHD_HEAL_LOOK_TITLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Of /proc/PID/cmdline; a listener's title is its argv and a few words. */
@@ -16,5 +17,11 @@ enum heal_title {
 
 /* Tells what an sshd is by its /proc/PID/cmdline of len bytes, NULs included. */
 enum heal_title title_classify(const char *cmdline, size_t len);
+
+/*
+ * Whether a listener's title, ended by a NUL, says that it turns clients away: "10 of
+ * 10-100 startups" are as many that have not logged in as it lets be before it begins to.
+ */
+bool title_is_full(const char *title);
 
 #endif

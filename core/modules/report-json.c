@@ -83,6 +83,22 @@ static struct json_object *json_stale_files(struct json *json, const struct heal
 	return list;
 }
 
+static struct json_object *json_live(struct json *json, const struct heal_hello *live)
+{
+	static const char *const fates[] = {
+		[HEAL_FATE_UNKNOWN] = "untried", [HEAL_FATE_ANSWERED] = "in",
+		[HEAL_FATE_OK] = "in",           [HEAL_FATE_REFUSED] = "refused",
+		[HEAL_FATE_RESET] = "reset",     [HEAL_FATE_EOF] = "closed",
+		[HEAL_FATE_PENALTY] = "turned-away", [HEAL_FATE_TIMEOUT] = "timeout",
+		[HEAL_FATE_FAILED] = "failed",   [HEAL_FATE_FULL] = "turned-away",
+	};
+	struct json_object *object = json_made(json, json_object_new_object());
+
+	json_add_text(json, object, "fate", fates[live->fate]);
+	json_add_text(json, object, "detail", *live->detail ? live->detail : NULL);
+	return object;
+}
+
 static struct json_object *json_trial(struct json *json, const struct heal_trial *trial)
 {
 	static const char *const results[] = {
@@ -99,6 +115,10 @@ static struct json_object *json_trial(struct json *json, const struct heal_trial
 	struct json_object *object = json_made(json, json_object_new_object());
 
 	json_add_text(json, object, "result", results[trial->result]);
+	json_add_text(json, object, "kind",
+		      trial->result == HEAL_TRIAL_NONE || trial->result == HEAL_TRIAL_SKIPPED ? NULL
+		      : trial->kind == HEAL_TRIAL_PAIR                                        ? "pair"
+											      : "rehearsal");
 	json_add_text(json, object, "detail", *trial->detail ? trial->detail : NULL);
 	json_add_text(json, object, "host_key", host_keys[trial->host_key]);
 	return object;
@@ -153,6 +173,7 @@ static struct json_object *json_listener(struct json *json, const struct heal_li
 	json_add(json, object, "sessions", json_count(json, listener->process.sessions));
 	json_add_text(json, object, "verdict", heal_verdict_text(listener->result.verdict));
 	json_add(json, object, "stale_files", json_stale_files(json, listener));
+	json_add(json, object, "live", json_live(json, &listener->evidence.live));
 	json_add(json, object, "trial", json_trial(json, &listener->evidence.trial));
 	json_add_text(json, object, "plan", plans[listener->result.plan]);
 	json_add_text(json, object, "reason",

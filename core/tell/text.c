@@ -136,12 +136,14 @@ static void text_outcome(FILE *out, const struct heal_listener *listener)
 /* What clients meet, now and with the files on disk, where that is bad news. */
 static void text_tried(FILE *out, const struct heal_listener *listener)
 {
-	if (listener->evidence.live.fate > HEAL_FATE_OK)
-		(void)fprintf(out, "  %sa new client %s\n",
+	const struct heal_hello *live = &listener->evidence.live;
+
+	if (live->fate > HEAL_FATE_OK)
+		(void)fprintf(out, "  %sa new client %s%s%s\n",
 			      listener->result.verdict == HEAL_VERDICT_REFUSING ? "CRITICAL: " : "",
-			      heal_fate_text(listener->evidence.live.fate));
-	else if (listener->evidence.live.fate == HEAL_FATE_UNKNOWN && *listener->evidence.live.detail)
-		(void)fprintf(out, "  a client could not be tried: %s\n", listener->evidence.live.detail);
+			      heal_fate_text(live->fate), *live->detail ? ": " : "", live->detail);
+	else if (live->fate == HEAL_FATE_UNKNOWN && *live->detail)
+		(void)fprintf(out, "  a client could not be tried: %s\n", live->detail);
 	if (*listener->evidence.trial.detail)
 		(void)fprintf(out, "  %s\n", listener->evidence.trial.detail);
 }
@@ -171,8 +173,46 @@ static void text_stale(FILE *out, const struct heal_listener *listener)
 	(void)fputc('\n', out);
 }
 
+/* What is wrong with one that runs the files on disk. */
+static const char *text_trouble_of(const struct heal_listener *listener)
+{
+	static const char *const troubles[] = {
+		[HEAL_VERDICT_UNKNOWN] = "it is not known whether clients get in, now and after a restart",
+		[HEAL_VERDICT_AT_RISK] = "AT RISK: clients get in, but would not after a restart",
+		[HEAL_VERDICT_REFUSING] = "it refuses clients",
+	};
+
+	return listener->result.outcome == HEAL_OUTCOME_HEALED ? "it refused clients"
+							       : troubles[listener->result.verdict];
+}
+
+static void text_trouble(FILE *out, const struct heal_listener *listener)
+{
+	(void)fprintf(out, ": runs the files on disk; %s\n", text_trouble_of(listener));
+	text_tried(out, listener);
+	if (listener->result.outcome == HEAL_OUTCOME_NOT_NEEDED)
+		return;
+	(void)fputs("  ", out);
+	text_outcome(out, listener);
+	(void)fputc('\n', out);
+}
+
+/* What is known of clients of one that is well. */
+static const char *text_seen(const struct heal_listener *listener)
+{
+	if (listener->evidence.trial.result != HEAL_TRIAL_OK)
+		return "";
+	if (listener->evidence.trial.is_wrapped)
+		return "; a new client would get in after a restart, but TCP wrappers turn away those "
+		       "of this host";
+	return text_is_in(listener->evidence.live.fate) ? "; a new client gets in, and would after a restart"
+						       : "";
+}
+
 static void text_listener(FILE *out, const struct heal_listener *listener)
 {
+	enum heal_verdict verdict = listener->result.verdict;
+
 	if (listener->evidence.n_stale) {
 		text_stale(out, listener);
 		return;
@@ -180,21 +220,28 @@ static void text_listener(FILE *out, const struct heal_listener *listener)
 	text_subject(out, listener);
 	if (listener->process.foreign != HEAL_OURS)
 		(void)fprintf(out, ": left alone, %s\n", text_foreign(listener->process.foreign));
-	else if (listener->result.verdict == HEAL_VERDICT_UNKNOWN)
+	else if (verdict == HEAL_VERDICT_HEALTHY)
+		(void)fprintf(out, ": healthy, runs the files on disk%s\n", text_seen(listener));
+	else if (verdict == HEAL_VERDICT_UNKNOWN && listener->evidence.trial.result == HEAL_TRIAL_NONE)
 		(void)fputs(": could not be examined\n", out);
-	else if (listener->result.verdict == HEAL_VERDICT_REFUSING)
-		(void)fprintf(out, ": CRITICAL: runs the files on disk, but a new client %s\n",
-			      heal_fate_text(listener->evidence.live.fate));
 	else
-		(void)fputs(": healthy, runs the files on disk\n", out);
+		text_trouble(out, listener);
 }
 
-/* Whether a hook has anything to say: all is well is nothing. */
+bool heal_listener_is_news(const struct heal_listener *listener)
+{
+	enum heal_verdict verdict = listener->result.verdict;
+
+	return listener->evidence.n_stale || verdict == HEAL_VERDICT_REFUSING ||
+	       (verdict == HEAL_VERDICT_AT_RISK && listener->process.foreign == HEAL_OURS) ||
+	       listener->result.outcome == HEAL_OUTCOME_HEALED;
+}
+
+/* Whether a hook has anything to say. */
 static bool text_is_news(const struct heal_report *report)
 {
 	for (size_t i = 0; i < report->listeners.count; i++)
-		if (report->listeners.items[i].evidence.n_stale ||
-		    report->listeners.items[i].result.verdict == HEAL_VERDICT_REFUSING)
+		if (heal_listener_is_news(&report->listeners.items[i]))
 			return true;
 	return report->listeners.unreadable > 0;
 }
@@ -220,8 +267,7 @@ int heal_report_text(FILE *out, const struct heal_report *report, enum heal_verb
 	for (size_t i = 0; i < report->listeners.count; i++) {
 		const struct heal_listener *listener = &report->listeners.items[i];
 
-		if (verb == HEAL_HOOK && !listener->evidence.n_stale &&
-		    listener->result.verdict != HEAL_VERDICT_REFUSING)
+		if (verb == HEAL_HOOK && !heal_listener_is_news(listener))
 			continue;
 		(void)fputs("sshd-heal: ", out);
 		text_listener(out, listener);
@@ -261,7 +307,10 @@ static bool text_is_repeated(const struct heal_listener *listener, size_t index)
 int heal_report_log(FILE *out, const struct heal_listener *listener)
 {
 	text_subject(out, listener);
-	(void)fputs(" ran deleted files of ", out);
+	if (listener->evidence.n_stale)
+		(void)fputs(" ran deleted files of ", out);
+	else
+		(void)fprintf(out, ": %s", text_trouble_of(listener));
 	for (size_t i = 0; i < listener->evidence.n_stale; i++) {
 		const struct heal_stale_file *file = &listener->evidence.stale[i];
 

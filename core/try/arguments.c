@@ -236,15 +236,16 @@ static int arguments_each_option(const struct heal_words *argv, arguments_option
 	return 0;
 }
 
-/* What decides whom sshd lets in and where; not -E, which would take its words away. */
+/* All but how it runs, and -E and -q, which would take its words away. */
 static int arguments_keep(void *user, char option, const char *value)
 {
 	struct heal_words *kept = user;
 	const char flag[] = {'-', option, '\0'};
 
-	if (!value || !strchr("fohcugp", option))
+	if (strchr("DdeEq", option))
 		return 0;
-	if (heal_words_add(kept, flag, 2) < 0 || heal_words_add(kept, value, strlen(value)) < 0)
+	if (heal_words_add(kept, flag, 2) < 0 ||
+	    (value && heal_words_add(kept, value, strlen(value)) < 0))
 		return -ENOMEM;
 	return 0;
 }

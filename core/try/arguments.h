@@ -29,8 +29,8 @@ int arguments_build(const char *path, const char *const *flags, const struct hea
 bool arguments_is_title_of(const char *title, const struct heal_words *argv);
 
 /*
- * The options of a listener that a trial needs, too: configuration file, options,
- * keys, certificates. -EINVAL for one that no listener has.
+ * The options of a listener that a trial needs, too: all but -D, -d, -e, -E and -q.
+ * -EINVAL for one that no listener has.
  */
 int arguments_trial_options(const struct heal_words *argv, struct heal_words *kept);
 

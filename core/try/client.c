@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 
 #include "try/client.h"
@@ -14,12 +15,12 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "host/context.h"
-#include "look/addresses.h"
 #include "report.h"
 
 /* sshd's own limit on what it says before its banner; ours is far below. */
 #define CLIENT_PEEK 64
-#define CLIENT_LIVE_MS 3000
+/* 127.83.72.0/24: of the host itself, as all of 127.0.0.0/8 is, RFC 1122 3.2.1.3. */
+#define CLIENT_SOURCE 0x7f534800u
 
 enum heal_fate client_classify(const char *buf, size_t len)
 {
@@ -94,6 +95,12 @@ void heal_client_meet(struct heal_context *ctx, int fd, int64_t deadline_ms,
 	client_peek(fd, deadline_ms, ret);
 	if (ret->fate != HEAL_FATE_OK)
 		return;
+	if (!ctx->client_ops) {
+		ret->fate = HEAL_FATE_UNKNOWN;
+		(void)snprintf(ret->detail, sizeof(ret->detail), "%s",
+			       "it gets the banner, and there is no library to go on with");
+		return;
+	}
 	/* libssh takes no time-out at all for a default of its own. */
 	if (heal_left_ms(deadline_ms, 1) > 0)
 		ctx->client_ops->meet(fd, heal_left_ms(deadline_ms, 60000), ret);
@@ -179,13 +186,51 @@ int client_is_absent(const char *address)
 	return errno == EADDRNOTAVAIL ? 1 : -errno;
 }
 
+/*
+ * A source of our own, so that what sshd holds against those who do not log in counts for
+ * nobody else (PerSourcePenalties, sshd_config(5)), and not for long for us. Without one
+ * the client goes as it is.
+ */
+static void client_bind_source(int fd, const struct client_address *to)
+{
+	struct sockaddr_in from = {.sin_family = AF_INET};
+	uint8_t host = 0;
+
+	if (to->name.any.sa_family != AF_INET || getrandom(&host, sizeof(host), GRND_NONBLOCK) < 0)
+		return;
+	from.sin_addr.s_addr = htonl(CLIENT_SOURCE | (host % 254u + 1));
+	(void)bind(fd, (struct sockaddr *)&from, sizeof(from));
+}
+
+static void client_go(struct heal_context *ctx, int fd, const struct client_address *where,
+		      int64_t deadline_ms, struct heal_hello *ret)
+{
+	int r = fd < 0 ? -errno : client_connect(fd, where, deadline_ms);
+
+	if (r < 0) {
+		client_fail(ret, -r);
+		return;
+	}
+	heal_client_meet(ctx, fd, deadline_ms, ret);
+	ret->is_connected = true;
+}
+
+void heal_client_on(struct heal_context *ctx, int fd, const char *address, int64_t deadline_ms,
+		    struct heal_hello *ret)
+{
+	struct client_address where;
+
+	*ret = (struct heal_hello){.fate = HEAL_FATE_UNKNOWN};
+	if (client_parse_address(address, &where) == 0)
+		client_go(ctx, fd, &where, deadline_ms, ret);
+}
+
 void heal_client_probe(struct heal_context *ctx, const char *address, int timeout_ms,
 		       struct heal_hello *ret)
 {
 	_cleanup_close_ int fd = -1;
 	struct client_address where;
 	int64_t deadline = heal_now_ms() + heal_left_ms(ctx->deadline_ms, timeout_ms);
-	int r;
 
 	*ret = (struct heal_hello){.fate = HEAL_FATE_UNKNOWN};
 	if (client_parse_address(address, &where) < 0)
@@ -195,17 +240,7 @@ void heal_client_probe(struct heal_context *ctx, const char *address, int timeou
 		return;
 	}
 	fd = socket(where.name.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	r = fd < 0 ? -errno : client_connect(fd, &where, deadline);
-	if (r < 0)
-		client_fail(ret, -r);
-	else
-		heal_client_meet(ctx, fd, deadline, ret);
-}
-
-void heal_client_live(struct heal_context *ctx, const struct heal_process *process,
-		      struct heal_hello *ret)
-{
-	if (heal_context_client(ctx, NULL) == 0 && process->n_addresses &&
-	    addresses_is_reachable(ctx, process) == 0)
-		heal_client_probe(ctx, process->addresses[0], CLIENT_LIVE_MS, ret);
+	if (fd >= 0)
+		client_bind_source(fd, &where);
+	client_go(ctx, fd, &where, deadline, ret);
 }

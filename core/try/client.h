@@ -13,9 +13,16 @@
 enum heal_fate client_classify(const char *buf, size_t len);
 /* Whether no interface has the address: nobody could listen on it now. 1, 0, -errno. */
 int client_is_absent(const char *address);
-/* Is the client on a connected socket, which stays the caller's. */
+/*
+ * Is the client on a connected socket, which stays the caller's. Up to the banner it needs
+ * no library; where there is none it ends there, with fate UNKNOWN.
+ */
 void heal_client_meet(struct heal_context *ctx, int fd, int64_t deadline_ms,
 		      struct heal_hello *ret);
+
+/* Connects a socket to an address, "127.0.0.1:22", and is the client on it; it stays the caller's. */
+void heal_client_on(struct heal_context *ctx, int fd, const char *address, int64_t deadline_ms,
+		    struct heal_hello *ret);
 
 /*
  * Is a client at a listener's address, wildcards by loopback, up to the verified
@@ -23,9 +30,5 @@ void heal_client_meet(struct heal_context *ctx, int fd, int64_t deadline_ms,
  */
 void heal_client_probe(struct heal_context *ctx, const char *address, int timeout_ms,
 		       struct heal_hello *ret);
-
-/* The same at the first address of a listener, where we can be a client of it at all. */
-void heal_client_live(struct heal_context *ctx, const struct heal_process *process,
-		      struct heal_hello *ret);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What would be started, and in what place: by SIGHUP, and by a restart of the unit. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,9 +110,10 @@ static int command_directory(struct heal_context *ctx, const char *whose, const 
 	return 0;
 }
 
-/* The arguments that a restart would start sshd with, and where. */
+/* The arguments that a restart would start sshd with, and where: the start's directory and environment. */
 static int command_unit_argv(struct heal_context *ctx, const struct heal_listener *listener,
-			   struct heal_words *argv, char **cwd, struct heal_error *error)
+			   struct heal_words *argv, struct heal_start *start,
+			   struct heal_error *error)
 {
 	_cleanup_(command_exec_done) struct heal_exec exec = {0};
 	const char *unit = listener->unit.id;
@@ -133,6 +135,8 @@ static int command_unit_argv(struct heal_context *ctx, const struct heal_listene
 				      name);
 	if (r == 0)
 		r = arguments_expand(&exec.command, &exec.environment, argv);
+	if (r == 0)
+		r = heal_words_copy(&exec.environment, &start->environment);
 	if (r < 0)
 		return heal_error_set(error, -r, "understanding how %s starts sshd: %s", unit,
 				      strerror(-r));
@@ -142,7 +146,8 @@ static int command_unit_argv(struct heal_context *ctx, const struct heal_listene
 			       relative.value);
 	else
 		(void)snprintf(whose, sizeof(whose), "%s", unit);
-	return command_directory(ctx, whose, exec.directory ? exec.directory : "", cwd, error);
+	return command_directory(ctx, whose, exec.directory ? exec.directory : "", &start->cwd,
+				 error);
 }
 
 /*
@@ -224,7 +229,9 @@ static int command_options(struct heal_context *ctx, const struct heal_words *ar
 void heal_start_done(struct heal_start *start)
 {
 	heal_words_done(&start->options);
+	heal_words_done(&start->environment);
 	free(start->cwd);
+	heal_closep(&start->mount_fd);
 }
 
 void heal_starts_done(struct heal_starts *starts)
@@ -251,19 +258,45 @@ static int command_find_hup(struct heal_context *ctx, struct heal_listener *list
 	return listener->evidence.trial.is_hup_fatal ? 0 : r;
 }
 
+/* Where systemd gave it mounts of its own: a start is tried in there. */
+static int command_mounts(struct heal_context *ctx, const struct heal_process *process,
+			  struct heal_start *start, struct heal_error *error)
+{
+	_cleanup_free_ char *theirs = NULL;
+	_cleanup_free_ char *ours = NULL;
+	int r = heal_readlink_at(process->dirfd, "ns/mnt", &theirs);
+
+	if (r == 0)
+		r = heal_readlink_at(ctx->proc_fd, "thread-self/ns/mnt", &ours);
+	/* A recorded tree, or a kernel, that has none. */
+	if (r == -ENOENT || (r == 0 && strcmp(theirs, ours) == 0))
+		return 0;
+	if (r == 0)
+		start->mount_fd = openat(process->dirfd, "ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (r == 0 && start->mount_fd < 0)
+		r = -errno;
+	return r < 0 ? heal_error_set(error, -r, "joining the mount namespace of sshd process %d: %s",
+				      (int)process->pid, strerror(-r))
+		     : 0;
+}
+
 int heal_starts_find(struct heal_context *ctx, struct heal_listener *listener,
 		     struct heal_starts *starts, struct heal_error *error)
 {
 	_cleanup_(heal_words_done) struct heal_words unit_argv = {0};
 	struct arguments_relative name;
 	bool has_unit = heal_listener_has_unit(listener);
-	int r = 0;
+	int r = command_mounts(ctx, &listener->process, &starts->hup, error);
 
 	starts->hup.path = starts->restart.path = listener->process.exe;
-	if (has_unit)
-		r = command_unit_argv(ctx, listener, &unit_argv, &starts->restart.cwd, error);
+	if (r == 0)
+		r = command_mounts(ctx, &listener->process, &starts->restart, error);
+	if (r == 0 && has_unit)
+		r = command_unit_argv(ctx, listener, &unit_argv, &starts->restart, error);
 	if (r == 0 && has_unit)
 		r = command_options(ctx, &unit_argv, listener->unit.id, true, &starts->restart, error);
+	if (r == 0 && heal_words_copy(&starts->restart.environment, &starts->hup.environment) < 0)
+		r = heal_error_set(error, ENOMEM, "trying sshd: out of memory");
 	if (r == 0)
 		r = command_find_hup(ctx, listener, &unit_argv, &starts->hup, error);
 	/* The same name is another file for SIGHUP, which must not be taken up for it. */
@@ -279,6 +312,6 @@ int heal_start_find(struct heal_context *ctx, struct heal_listener *listener,
 	int r;
 
 	ret->path = listener->process.exe;
-	r = command_unit_argv(ctx, listener, &argv, &ret->cwd, error);
+	r = command_unit_argv(ctx, listener, &argv, ret, error);
 	return r < 0 ? r : command_options(ctx, &argv, listener->unit.id, true, ret, error);
 }

@@ -8,18 +8,22 @@
 #include "host/context.h"
 #include "report.h"
 
-/* How sshd is run: the program, its options, the directory that it is started in. */
+/* How sshd is run, and in what place. */
 struct heal_start {
 	const char *path;
 	struct heal_words options;
-	char *cwd; /* NULL: / */
+	struct heal_words environment; /* as the unit gives it; empty: nothing but PATH */
+	char *cwd;    /* NULL: / */
+	int mount_fd; /* the listener's mount namespace, setns(2); -1: it is our own */
 };
+#define HEAL_START_NONE {.mount_fd = -1}
 
 /* What SIGHUP and a restart would run. */
 struct heal_starts {
 	struct heal_start hup; /* sshd goes to / before it listens, and re-executes itself there */
 	struct heal_start restart;
 };
+#define HEAL_STARTS_NONE {.hup = HEAL_START_NONE, .restart = HEAL_START_NONE}
 
 /*
  * Finds out what would be started, once nothing of anybody else's can be taken for
@@ -29,7 +33,7 @@ struct heal_starts {
 int heal_starts_find(struct heal_context *ctx, struct heal_listener *listener,
 		     struct heal_starts *starts, struct heal_error *error);
 void heal_starts_done(struct heal_starts *starts);
-/* Likewise for the unit alone, whose listener has ended. */
+/* Likewise for the unit alone, whose listener has ended, and its mount namespace with it. */
 int heal_start_find(struct heal_context *ctx, struct heal_listener *listener,
 		    struct heal_start *ret, struct heal_error *error);
 void heal_start_done(struct heal_start *start);

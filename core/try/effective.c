@@ -29,17 +29,19 @@
 #include "try/arguments.h"
 #include "try/client.h"
 #include "try/command.h"
+#include "try/place.h"
 
 #define EFFECTIVE_MS 3000
 
 /* Start times are in ticks of 10 ms, and a first start makes its keys just before. */
 #define EFFECTIVE_SLACK_S 1
 
-/* How long the first word is of a text of len bytes. */
-static size_t effective_word_len(const char *text, size_t len)
+/* How long the address is: "0.0.0.0:22 rdomain x" is one and where it is, "fe80::1%eth0" has that in it. */
+static size_t effective_address(const char *text, size_t len, bool *is_bound)
 {
 	const char *blank = memchr(text, ' ', len);
 
+	*is_bound |= blank || memchr(text, '%', len);
 	return blank ? (size_t)(blank - text) : len;
 }
 
@@ -56,14 +58,16 @@ int effective_parse(const char *buf, size_t len, struct heal_effective *ret)
 
 		for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 			size_t n = strlen(keys[i]);
-			size_t value_len = line_len > n ? line_len - n : 0;
+			const char *value = line + n;
+			size_t value_len;
 
-			/* "0.0.0.0:22 rdomain x" is an address and where it is. */
-			if (lists[i] == &ret->addresses && value_len)
-				value_len = effective_word_len(line + n, value_len);
 			/* Keywords have no case, sshd_config(5); 10.6 prints HostKey. */
-			if (line_len > n && strncasecmp(line, keys[i], n) == 0 &&
-			    heal_words_add(lists[i], line + n, value_len) < 0)
+			if (line_len <= n || strncasecmp(line, keys[i], n) != 0)
+				continue;
+			value_len = line_len - n;
+			if (lists[i] == &ret->addresses)
+				value_len = effective_address(value, value_len, &ret->is_bound);
+			if (heal_words_add(lists[i], value, value_len) < 0)
 				return -ENOMEM;
 		}
 	}
@@ -87,31 +91,53 @@ void heal_effective_words(char *raw, char *ret, size_t size)
 			heal_append(ret, size, "%s%s", *ret ? "; " : "", line);
 }
 
+/* One sshd -T. Returns 1 when it did not tell, with its words. */
+static int effective_ask(struct heal_context *ctx, const struct heal_start *start,
+			 const struct heal_words *argv, struct heal_output *ret)
+{
+	_cleanup_(heal_words_done) struct heal_words environment = {0};
+	const struct place place = {.mount_fd = start->mount_fd, .socket_fd = -1};
+	struct heal_command command = {.argv = argv->items, .fds = {-1, -1, -1}};
+	int r = place_set(&place, start, &environment, &command);
+
+	if (r == 0)
+		r = heal_spawn_capture(&command, heal_now_ms() + heal_left_ms(ctx->deadline_ms, EFFECTIVE_MS),
+				       ret);
+	return r == 0 ? ret->status != 0 : r;
+}
+
 int heal_effective_load(struct heal_context *ctx, const struct heal_start *start,
 			struct heal_effective *ret, struct heal_error *error)
 {
 	static const char what[] = "sshd -T did not tell its configuration";
-	static const char *const flags[] = {"-T", NULL};
-	_cleanup_(heal_words_done) struct heal_words argv = {0};
+	/* Some Match blocks want to know of whom; an older sshd does not know all of these words. */
+	static const char client[] = "user=root,host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22,rdomain=";
+	static const char *const flags[][4] = {{"-T", NULL}, {"-T", "-C", client, NULL}};
 	_cleanup_(heal_output_done) struct heal_output output = {0};
-	struct heal_command command = {.path = start->path, .cwd = start->cwd, .fds = {-1, -1, -1}};
 	char words[256];
-	int r;
+	int r = 1;
 
 	if (!heal_has_time(ctx->deadline_ms))
 		return heal_error_set(error, ETIME, "no time is left to ask sshd -T");
-	if (arguments_build(start->path, flags, &start->options, &argv) < 0)
-		return heal_error_set(error, ENOMEM, "%s: out of memory", what);
-	command.argv = argv.items;
-	r = heal_spawn_capture(&command,
-				 heal_now_ms() + heal_left_ms(ctx->deadline_ms, EFFECTIVE_MS), &output);
+	for (size_t i = 0; r == 1 && i < ARRAY_SIZE(flags); i++) {
+		_cleanup_(heal_words_done) struct heal_words argv = {0};
+
+		heal_output_done(&output);
+		r = arguments_build(start->path, flags[i], &start->options, &argv);
+		if (r == 0)
+			r = effective_ask(ctx, start, &argv, &output);
+		/* Only then the second would tell more than the first. */
+		if (r == 1 && i == 0 && !strstr(output.words, "connection test"))
+			break;
+	}
 	if (r == -ETIMEDOUT)
 		return heal_error_set(error, ETIME, "%s in time", what);
 	if (r < 0)
 		return heal_error_set(error, -r, "%s: %s", what, strerror(-r));
-	heal_effective_words(output.words, words, sizeof(words));
-	if (output.status != 0)
+	if (r == 1) {
+		heal_effective_words(output.words, words, sizeof(words));
 		return heal_error_set(error, ENOEXEC, "%s%s%s", what, *words ? ": " : "", words);
+	}
 	r = effective_parse(output.text, output.len, ret);
 	return r < 0 ? heal_error_set(error, -r, "%s: out of memory", what) : 0;
 }
@@ -208,43 +234,26 @@ int heal_effective_new_key(struct heal_context *ctx, const struct heal_process *
 	return 0;
 }
 
-int heal_effective_taken(struct heal_context *ctx, const struct heal_process *process,
-			 const struct heal_effective *effective, const char **ret)
-{
-	for (size_t i = 0; i < effective->addresses.count; i++) {
-		const char *address = effective->addresses.items[i];
-		int r = addresses_has(process, address) ? 0 : addresses_is_taken(ctx, process, address);
-
-		if (r != 0)
-			*ret = address;
-		if (r != 0)
-			return r;
-	}
-	return 0;
-}
-
-const char *heal_effective_lost(const struct heal_process *process,
-				const struct heal_effective *effective)
+const char *heal_effective_lost(const struct heal_process *process, const struct heal_words *would)
 {
 	for (size_t i = 0; i < process->n_addresses; i++) {
 		bool is_kept = false;
 
-		for (size_t j = 0; j < effective->addresses.count; j++)
-			is_kept |= addresses_are_same(process->addresses[i],
-						       effective->addresses.items[j]);
+		for (size_t j = 0; j < would->count; j++)
+			is_kept |= addresses_are_same(process->addresses[i], would->items[j]);
 		if (!is_kept)
 			return process->addresses[i];
 	}
 	return NULL;
 }
 
-int heal_effective_absent(const struct heal_effective *effective, const char **ret)
+int heal_effective_absent(const struct heal_process *process, const char **ret)
 {
-	for (size_t i = 0; i < effective->addresses.count; i++) {
-		int r = client_is_absent(effective->addresses.items[i]);
+	for (size_t i = 0; i < process->n_addresses; i++) {
+		int r = client_is_absent(process->addresses[i]);
 
 		if (r != 0)
-			*ret = effective->addresses.items[i];
+			*ret = process->addresses[i];
 		if (r != 0)
 			return r;
 	}

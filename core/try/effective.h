@@ -3,6 +3,7 @@
 #ifndef SSHD_HEAL_TRY_EFFECTIVE_H
 #define SSHD_HEAL_TRY_EFFECTIVE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -15,6 +16,7 @@
 struct heal_effective {
 	struct heal_words host_keys;
 	struct heal_words addresses; /* "0.0.0.0:22", "[::]:22" */
+	bool is_bound;               /* one of them to an interface or routing domain */
 	struct heal_words pid_files;
 };
 
@@ -39,12 +41,8 @@ int heal_effective_new_key(struct heal_context *ctx, const struct heal_process *
 int heal_effective_is_new(struct heal_context *ctx, const struct heal_process *process,
 			  const struct heal_effective *effective, const char *path);
 /* An address that the listener has and would have no more; or NULL. */
-const char *heal_effective_lost(const struct heal_process *process,
-				const struct heal_effective *effective);
-/* Whether there is an address that sshd would listen on and that this host has not now. 1, 0, -errno. */
-int heal_effective_absent(const struct heal_effective *effective, const char **ret);
-/* Whether there is one that sshd would listen on and that somebody else holds. 1, 0, -errno. */
-int heal_effective_taken(struct heal_context *ctx, const struct heal_process *process,
-			 const struct heal_effective *effective, const char **ret);
+const char *heal_effective_lost(const struct heal_process *process, const struct heal_words *would);
+/* Whether there is one where it listens and that no interface has now. 1, 0, -errno. */
+int heal_effective_absent(const struct heal_process *process, const char **ret);
 
 #endif

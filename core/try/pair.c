@@ -21,6 +21,7 @@
 #include "try/client.h"
 #include "try/command.h"
 #include "try/effective.h"
+#include "try/place.h"
 
 /* It takes 20 ms; a machine that needs longer than this is not fit to be healed now. */
 #define PAIR_MS 3000
@@ -73,11 +74,14 @@ static int pair_start(const struct heal_start *start, int server, int err, pid_t
 {
 	static const char *const flags[] = {"-i", "-e", NULL};
 	_cleanup_(heal_words_done) struct heal_words argv = {0};
-	struct heal_command command = {
-		.path = start->path, .cwd = start->cwd, .fds = {server, server, err}};
+	_cleanup_(heal_words_done) struct heal_words environment = {0};
+	const struct place place = {.mount_fd = start->mount_fd, .socket_fd = -1};
+	struct heal_command command = {.fds = {server, server, err}};
 	int r = arguments_build(start->path, flags, &start->options, &argv);
 
 	command.argv = argv.items;
+	if (r == 0)
+		r = place_set(&place, start, &environment, &command);
 	return r < 0 ? r : heal_spawn_start(&command, ret);
 }
 

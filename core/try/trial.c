@@ -2,6 +2,7 @@
 /* Would a client get in with the files on disk? The sshd there, and a client. */
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "try/trial.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "base/words.h"
@@ -22,9 +24,17 @@
 #include "try/blame.h"
 #include "try/command.h"
 #include "try/effective.h"
+#include "try/live.h"
 #include "try/pair.h"
+#include "try/rehearse.h"
 
-#define TRIAL_WORDS_MAX 256
+/* It takes 50 ms; a machine that takes longer is given a second chance. */
+#define TRIAL_MS 3000
+/* What is left for all that comes after. */
+#define TRIAL_RESERVE_MS 8000
+/* How much longer than without TCP wrappers a client may take with them. */
+#define TRIAL_SLOWER 5
+#define TRIAL_WRAPPED_MS 300
 
 /* Adds the file at fault to the detail: whether it is there, and whose it is. */
 static void trial_blame(struct heal_context *ctx, const struct heal_process *process,
@@ -43,9 +53,8 @@ static void trial_blame(struct heal_context *ctx, const struct heal_process *pro
 	if (heal_package_owner(ctx, file, &owner) == 0)
 		heal_append(detail, size, "; %s%s belongs to package %s %s", name,
 			    is_missing ? " is missing, it" : "", owner.name, owner.version);
-	else
-		heal_append(detail, size, "; %s %s", name,
-			    is_missing ? "is missing" : "belongs to no package");
+	else if (is_missing)
+		heal_append(detail, size, "; %s is missing", name);
 }
 
 static void trial_judge(struct heal_context *ctx, const struct heal_process *process,
@@ -63,6 +72,8 @@ static void trial_judge(struct heal_context *ctx, const struct heal_process *pro
 	trial->result = HEAL_TRIAL_FAILED;
 	if (code < 0)
 		heal_append(trial->detail, size, "running %s: %s", process->exe, strerror(-code));
+	else if (hello->fate == HEAL_FATE_REFUSED)
+		heal_append(trial->detail, size, "%s does not start", process->exe);
 	else
 		heal_append(trial->detail, size, "a client of %s %s", process->exe,
 			    heal_fate_text(hello->fate));
@@ -116,18 +127,67 @@ static bool trial_is_void(const struct heal_start *start, int code, const struct
 	return true;
 }
 
-static void trial_with(struct heal_context *ctx, struct heal_listener *listener,
-		       const struct heal_start *start)
+/* One start and its client; what takes too long is given four times as long once more. */
+static int trial_rehearse_once(struct heal_context *ctx, const struct heal_start *start,
+			       struct heal_rehearsal_of *of, struct heal_rehearsal *ret)
 {
-	struct heal_hello hello = {0};
-	struct heal_error error;
-	char words[TRIAL_WORDS_MAX] = "";
-	int r = heal_pair_try(ctx, start, &hello, words, sizeof(words));
+	int timeout_ms = of->timeout_ms;
+	int r = heal_rehearse(ctx, start, of, ret);
 
-	if (trial_is_void(start, r, &hello, &error))
-		trial_skip(&listener->evidence.trial, error.message);
+	of->timeout_ms = heal_left_ms(ctx->deadline_ms - TRIAL_RESERVE_MS, 4 * timeout_ms);
+	if (r == 0 && ret->hello.fate == HEAL_FATE_TIMEOUT && of->timeout_ms > timeout_ms) {
+		heal_rehearsal_done(ret);
+		*ret = (struct heal_rehearsal){0};
+		r = heal_rehearse(ctx, start, of, ret);
+	}
+	of->timeout_ms = timeout_ms;
+	return r;
+}
+
+/*
+ * What libwrap does with our client says nothing of the others. It refuses without a
+ * word, and after seconds: a client that gets in without it shows how long one may take.
+ */
+static int trial_rehearse(struct heal_context *ctx, struct heal_listener *listener,
+			  const struct heal_start *start, struct heal_rehearsal *ret)
+{
+	struct heal_rehearsal_of of = {
+		.process = &listener->process,
+		.hups = !listener->unit.is_socket_activated,
+		.hides_wrappers = heal_live_has_wrappers(ctx),
+		.timeout_ms = TRIAL_MS,
+	};
+	_cleanup_(heal_rehearsal_done) struct heal_rehearsal wrapped = {0};
+	int64_t begin = heal_now_ms();
+	int r = trial_rehearse_once(ctx, start, &of, ret);
+
+	if (r < 0 || !of.hides_wrappers || ret->hello.fate != HEAL_FATE_OK)
+		return r;
+	of.hides_wrappers = false;
+	of.timeout_ms = (int)(heal_now_ms() - begin) * TRIAL_SLOWER + TRIAL_WRAPPED_MS;
+	r = heal_rehearse(ctx, start, &of, &wrapped);
+	listener->evidence.trial.is_wrapped = r == 0 && wrapped.hello.fate != HEAL_FATE_OK;
+	return r;
+}
+
+static void trial_with(struct heal_context *ctx, struct heal_listener *listener,
+		       const struct heal_start *start, bool rehearses, struct heal_words *would)
+{
+	_cleanup_(heal_rehearsal_done) struct heal_rehearsal rehearsal = {0};
+	struct heal_trial *trial = &listener->evidence.trial;
+	struct heal_error error;
+	int r = rehearses ? trial_rehearse(ctx, listener, start, &rehearsal) : -EOPNOTSUPP;
+
+	trial->kind = r == -EOPNOTSUPP ? HEAL_TRIAL_PAIR : HEAL_TRIAL_REHEARSAL;
+	if (r == -EOPNOTSUPP)
+		r = heal_pair_try(ctx, start, &rehearsal.hello, rehearsal.words, sizeof(rehearsal.words));
+	if (trial_is_void(start, r, &rehearsal.hello, &error))
+		trial_skip(trial, error.message);
 	else
-		trial_judge(ctx, &listener->process, &listener->evidence.trial, r, &hello, words);
+		trial_judge(ctx, &listener->process, trial, r, &rehearsal.hello, rehearsal.words);
+	heal_words_done(would);
+	*would = rehearsal.addresses;
+	rehearsal.addresses = (struct heal_words){0};
 }
 
 static void trial_compare_keys(const struct heal_hello *hello, struct heal_trial *trial)
@@ -153,28 +213,21 @@ static void trial_add(struct heal_trial *trial, const char *before, const char *
 }
 
 /* Where sshd would listen, as against where it does. systemd's sockets are not its affair. */
-static int trial_check_addresses(struct heal_context *ctx, const struct heal_process *process,
-				 struct heal_trial *trial, const struct heal_effective *effective,
-				 const char **ret)
+static int trial_check_addresses(const struct heal_process *process, struct heal_trial *trial,
+				 const struct heal_words *would, const char **ret)
 {
-	const char *address = heal_effective_lost(process, effective);
 	int r;
 
-	if (address) {
+	*ret = heal_effective_lost(process, would);
+	if (*ret) {
 		trial->is_moving = true;
-		trial_add(trial, "it would not listen on ", address, " any more");
+		trial_add(trial, "it would not listen on ", *ret, " any more");
 	}
-	r = heal_effective_absent(effective, ret);
-	if (r < 0)
-		return r;
+	/* What only a rehearsal can bind. */
+	r = heal_effective_absent(process, ret);
 	if (r > 0) {
 		trial->is_moving = true;
 		trial_add(trial, "this host has no address for ", *ret, " now");
-	}
-	r = heal_effective_taken(ctx, process, effective, ret);
-	if (r > 0) {
-		trial->is_port_taken = true;
-		trial_add(trial, "another process listens on ", *ret, ", where sshd would");
 	}
 	return r < 0 ? r : 0;
 }
@@ -208,46 +261,62 @@ static int trial_check_files(struct heal_context *ctx, const struct heal_process
 	return r < 0 ? r : 0;
 }
 
-/* What a client does not see. */
-static void trial_ask_sshd(struct heal_context *ctx, struct heal_listener *listener,
-			   const struct heal_start *start)
+/* What a client does not see: of what sshd says of its configuration, and of where it listened. */
+static void trial_check(struct heal_context *ctx, struct heal_listener *listener,
+			const struct heal_start *start, const struct heal_effective *effective,
+			const struct heal_words *would)
 {
-	_cleanup_(heal_effective_done) struct heal_effective effective = {0};
 	const struct heal_process *process = &listener->process;
 	struct heal_trial *trial = &listener->evidence.trial;
-	struct heal_error error = {0};
 	const char *what = NULL;
-	int r = heal_effective_load(ctx, start, &effective, &error);
+	struct heal_error error;
+	int r = trial_check_files(ctx, process, trial, effective, trial_config_file(&start->options),
+				  &what);
 
-	if (r == 0) {
-		r = trial_check_files(ctx, process, trial, &effective,
-				      trial_config_file(&start->options), &what);
-		if (r == 0 && !listener->unit.is_socket_activated)
-			r = trial_check_addresses(ctx, process, trial, &effective, &what);
-		if (r < 0)
-			(void)heal_error_set(&error, -r, "looking at %s: %s", what, strerror(-r));
-	}
-	if (r < 0)
+	if (r == 0 && !listener->unit.is_socket_activated)
+		r = trial_check_addresses(process, trial, would->count ? would : &effective->addresses,
+					  &what);
+	if (r < 0) {
+		(void)heal_error_set(&error, -r, "looking at %s: %s", what, strerror(-r));
 		trial_skip(trial, error.message);
+	}
+}
+
+/* What is found in a recorded tree is not started: it would take this machine for its own. */
+static bool trial_can_rehearse(const struct heal_context *ctx)
+{
+	bool is_live = false;
+
+	return heal_root_is_live(ctx->root_fd, &is_live) == 0 && is_live;
 }
 
 /* Tries what the running listener has, and where it differs what its unit says now. */
 static void trial_starts_with(struct heal_context *ctx, struct heal_listener *listener,
 			      const struct heal_starts *starts)
 {
+	_cleanup_(heal_effective_done) struct heal_effective effective = {0};
+	_cleanup_(heal_words_done) struct heal_words would = {0};
 	struct heal_trial *trial = &listener->evidence.trial;
 	bool has_unit = heal_listener_has_unit(listener);
+	const struct heal_start *next = has_unit ? &starts->restart : &starts->hup;
+	struct heal_error error = {0};
+	int told = heal_effective_load(ctx, next, &effective, &error);
+	bool rehearses = trial_can_rehearse(ctx) && !effective.is_bound;
 
 	if (!trial->is_hup_fatal)
-		trial_with(ctx, listener, &starts->hup);
+		trial_with(ctx, listener, &starts->hup, rehearses, &would);
 	if (trial->is_hup_fatal ||
 	    (trial->result == HEAL_TRIAL_OK && has_unit &&
 	     (starts->restart.cwd ||
 	      !heal_words_equal(&starts->hup.options, &starts->restart.options))))
-		trial_with(ctx, listener, &starts->restart);
+		trial_with(ctx, listener, &starts->restart, rehearses, &would);
 	trial_compare_keys(&listener->evidence.live, trial);
-	if (trial->result == HEAL_TRIAL_OK)
-		trial_ask_sshd(ctx, listener, has_unit ? &starts->restart : &starts->hup);
+	if (trial->result != HEAL_TRIAL_OK)
+		return;
+	if (told < 0)
+		trial_skip(trial, error.message);
+	else
+		trial_check(ctx, listener, next, &effective, &would);
 }
 
 /* Whether we can be its client. */
@@ -289,11 +358,13 @@ static int trial_check_confinement(struct heal_context *ctx, const struct heal_p
 
 void heal_trial_run(struct heal_context *ctx, struct heal_listener *listener)
 {
-	_cleanup_(heal_starts_done) struct heal_starts starts = {0};
+	_cleanup_(heal_starts_done) struct heal_starts starts = HEAL_STARTS_NONE;
 	struct heal_error error = {0};
-	int r = heal_context_client(ctx, &error);
+	struct heal_error client_error = {0};
+	int client = heal_context_client(ctx, &client_error);
+	int r = 0;
 
-	if (r == 0 && listener->process.n_addresses == 0)
+	if (listener->process.n_addresses == 0)
 		r = heal_error_set(&error, EADDRNOTAVAIL, "its listening sockets were not found");
 	if (r == 0)
 		r = trial_check_reach(ctx, &listener->process, &error);
@@ -301,19 +372,24 @@ void heal_trial_run(struct heal_context *ctx, struct heal_listener *listener)
 		r = trial_check_confinement(ctx, &listener->process, &error);
 	if (r == 0)
 		r = heal_starts_find(ctx, listener, &starts, &error);
-	if (r < 0)
-		trial_skip(&listener->evidence.trial, error.message);
-	else
-		trial_starts_with(ctx, listener, &starts);
+	if (r < 0) {
+		trial_skip(&listener->evidence.trial, client < 0 ? client_error.message : error.message);
+		return;
+	}
+	trial_starts_with(ctx, listener, &starts);
+	/* An sshd that does not even start needs no client to be seen. */
+	if (client < 0 && listener->evidence.trial.result != HEAL_TRIAL_FAILED)
+		trial_skip(&listener->evidence.trial, client_error.message);
 }
 
 void heal_trial_again(struct heal_context *ctx, struct heal_listener *listener)
 {
-	_cleanup_(heal_start_done) struct heal_start start = {0};
+	_cleanup_(heal_start_done) struct heal_start start = HEAL_START_NONE;
+	_cleanup_(heal_words_done) struct heal_words would = {0};
 	struct heal_error error = {0};
 
 	if (heal_start_find(ctx, listener, &start, &error) < 0)
 		trial_skip(&listener->evidence.trial, error.message);
 	else
-		trial_with(ctx, listener, &start);
+		trial_with(ctx, listener, &start, trial_can_rehearse(ctx), &would);
 }

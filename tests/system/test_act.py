@@ -111,7 +111,8 @@ def test_two_instances_are_both_healed(host):
     assert listeners["second.service"]["addresses"] == ["0.0.0.0:2222", "[::]:2222"]
     for unit in ("ssh.service", "second.service"):
         assert listeners[unit]["outcome"] == "healed"
-        assert listeners[unit]["trial"] == {"result": "ok", "detail": None, "host_key": "same"}
+        assert listeners[unit]["trial"] == {"result": "ok", "kind": "rehearsal", "detail": None,
+                                              "host_key": "same"}
         assert host.deleted(host.listener(unit)) == []
     assert host.ssh("echo in", port=2222).stdout == "in\n"
 

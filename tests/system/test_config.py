@@ -144,6 +144,8 @@ def test_the_json_report_has_every_field(host):
     assert listener == {
         "pid": host.listener(), "unit": "ssh.service", "exe": "/usr/sbin/sshd",
         "addresses": ["0.0.0.0:22", "[::]:22"], "sessions": 1, "verdict": "stale",
-        "trial": {"result": "ok", "detail": None, "host_key": "same"}, "plan": "reload",
+        "live": {"fate": "in", "detail": None},
+        "trial": {"result": "ok", "kind": "rehearsal", "detail": None, "host_key": "same"},
+        "plan": "reload",
         "reason": "its unit can reload", "outcome": "healed"}
     session.close()

@@ -59,7 +59,10 @@
 #include "try/client.h"
 #include "try/command.h"
 #include "try/effective.h"
+#include "try/live.h"
 #include "try/pair.h"
+#include "try/place.h"
+#include "try/rehearse.h"
 #include "try/trial.h"
 
 #endif

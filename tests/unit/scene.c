@@ -76,8 +76,11 @@ void scene_see(struct scene *scene, unsigned facts)
 		heal_evidence_clear_stale(&listener->evidence);
 	scene_unit(listener, facts);
 	scene_trial(&listener->evidence.trial, facts);
+	listener->evidence.live.fate = HEAL_FATE_OK;
 	if (facts & HEAL_FACT_REFUSING)
 		listener->evidence.live.fate = HEAL_FATE_RESET;
+	if (facts & HEAL_FACT_UNSEEN)
+		listener->evidence.live.fate = HEAL_FATE_TIMEOUT;
 	listener->evidence.objection = scene_objection(facts);
 	if (facts & HEAL_FACT_RELOADED)
 		listener->result.in_vain = HEAL_PLAN_RELOAD;

@@ -54,7 +54,7 @@ HEAL_TEST(effective_is_asked_of_the_program_with_the_options)
 	_cleanup_context_ struct heal_context *ctx = NULL;
 	struct heal_effective effective = {0};
 	struct heal_error error = {0};
-	struct heal_start start = {0};
+	struct heal_start start = HEAL_START_NONE;
 	char path[600];
 
 	ctx = tree_context(tree);
@@ -89,7 +89,7 @@ HEAL_TEST(effective_is_asked_for_in_the_directory_of_the_start)
 	struct heal_error error = {0};
 	char path[600];
 	char cwd[600];
-	struct heal_start start = {.path = path, .cwd = cwd};
+	struct heal_start start = {.path = path, .cwd = cwd, .mount_fd = -1};
 
 	tree_file(tree, "sshd", "#!/bin/sh\necho \"hostkey $(pwd)\"\n");
 	assert_int_equal(fchmodat(tree->fd, "sshd", 0755, 0), 0);
@@ -106,7 +106,7 @@ HEAL_TEST(effective_is_not_asked_for_without_time)
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
 	struct heal_effective effective = {0};
 	struct heal_error error = {0};
-	const struct heal_start start = {.path = "/nonexistent/sshd"};
+	const struct heal_start start = {.path = "/nonexistent/sshd", .mount_fd = -1};
 
 	ctx->deadline_ms = heal_now_ms() + HEAL_BEGIN_MS - 10;
 	assert_int_equal(heal_effective_load(ctx, &start, &effective, &error), -ETIME);
@@ -188,50 +188,6 @@ HEAL_TEST(effective_host_key_is_not_new_after_a_reload)
 	assert_new_key(tree, 0, KEY);
 }
 
-/* Whether one of the addresses is another process's, and which; NULL: none. */
-static void assert_taken(const struct scene *scene, const char *text, const char *expected)
-{
-	struct heal_effective effective = {0};
-	const char *address = NULL;
-
-	assert_int_equal(effective_parse(text, strlen(text), &effective), 0);
-	assert_int_equal(heal_effective_taken(scene->ctx, &scene->listener.process, &effective,
-					      &address),
-			 expected != NULL);
-	assert_row(test_same(address, expected), "%s: %s", text, address ? address : "none");
-	heal_effective_done(&effective);
-}
-
-HEAL_TEST(effective_address_is_taken_when_another_process_has_it)
-{
-	_cleanup_scene_ struct scene scene;
-
-	scene_init(&scene, 2000);
-	assert_taken(&scene, "listenaddress 0.0.0.0:22\n", NULL);
-	assert_taken(&scene, "listenaddress 0.0.0.0:22\nlistenaddress 127.0.0.1:6010\n",
-		     "127.0.0.1:6010");
-}
-
-HEAL_TEST(effective_address_that_it_listens_on_already_is_not_taken)
-{
-	_cleanup_scene_ struct scene scene;
-	struct heal_process *process = &scene.listener.process;
-
-	scene_init(&scene, 2000);
-	/* Whoever has the narrower address beside it, they get on with each other. */
-	tree_file(scene.fake.tree, "proc/34/net/tcp",
-		  "   0: 00000000:0016 00000000:0000 0A 0:0 0:0 0     0        0 4001 1 0\n"
-		  "   1: 0100007F:0016 00000000:0000 0A 0:0 0:0 0     0        0 4009 1 0\n");
-	assert_int_equal(heal_listener_addresses(scene.ctx, process), 0);
-	assert_int_equal(process->n_addresses, 2);
-	assert_taken(&scene, "listenaddress 0.0.0.0:22\n", NULL);
-	assert_int_equal(addresses_is_taken(scene.ctx, process, "0.0.0.0:22"), 1);
-	/* Tables that cannot be read do not make a port free. */
-	tree_remove(scene.fake.tree, "proc/34/net/tcp");
-	tree_file(scene.fake.tree, "proc/34/net/tcp/x", "");
-	assert_true(addresses_is_taken(scene.ctx, process, "0.0.0.0:22") < 0);
-}
-
 HEAL_TEST(effective_address_is_lost_when_sshd_would_not_listen_there)
 {
 	static const struct {
@@ -251,7 +207,7 @@ HEAL_TEST(effective_address_is_lost_when_sshd_would_not_listen_there)
 		struct heal_effective effective = {0};
 
 		assert_int_equal(effective_parse(rows[i].text, strlen(rows[i].text), &effective), 0);
-		assert_row(test_same(heal_effective_lost(&listener.process, &effective), rows[i].lost),
+		assert_row(test_same(heal_effective_lost(&listener.process, &effective.addresses), rows[i].lost),
 			   "row %zu", i);
 		heal_effective_done(&effective);
 	}
@@ -260,51 +216,35 @@ HEAL_TEST(effective_address_is_lost_when_sshd_would_not_listen_there)
 HEAL_TEST(effective_address_is_absent_when_no_interface_has_it)
 {
 	/* 192.0.2.0/24 is for documentation, RFC 5737. */
-	static const char text[] = "listenaddress 0.0.0.0:22\nlistenaddress 127.0.0.1:22\n"
-				   "listenaddress 192.0.2.77:22\n";
-	struct heal_effective effective = {0};
+	char *addresses[] = {(char *)"0.0.0.0:22", (char *)"127.0.0.1:22", (char *)"192.0.2.77:22"};
+	const struct heal_process process = {.addresses = addresses, .n_addresses = 3};
+	const struct heal_process present = {.addresses = addresses, .n_addresses = 2};
 	const char *address = NULL;
 
 	assert_int_equal(client_is_absent("0.0.0.0:22"), 0);
 	assert_int_equal(client_is_absent("127.0.0.1:22"), 0);
 	assert_int_equal(client_is_absent("garbage"), -EINVAL);
-	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
-	assert_int_equal(heal_effective_absent(&effective, &address), 1);
+	assert_int_equal(heal_effective_absent(&present, &address), 0);
+	assert_int_equal(heal_effective_absent(&process, &address), 1);
 	assert_string_equal(address, "192.0.2.77:22");
-	heal_effective_done(&effective);
 }
 
-HEAL_TEST(motd_is_there_as_long_as_an_sshd_is_left_stale)
+HEAL_TEST(effective_address_may_be_bound_to_an_interface)
 {
-	const struct tree *tree = tree_new();
-	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	struct heal_stale_file file = {.path = (char *)"/lib/x.so"};
-	struct heal_listener listener = {
-		.process.pid = 34,
-		.process.exe = (char *)"/usr/sbin/sshd",
-		.evidence.stale = &file,
-		.evidence.n_stale = 1,
-		.result.verdict = HEAL_VERDICT_STALE,
-		.result.outcome = HEAL_OUTCOME_WARNED,
-		.result.reason = "why",
+	static const struct {
+		const char *text;
+		bool is_bound;
+	} rows[] = {
+		{"listenaddress 0.0.0.0:22\nlistenaddress [::]:22\nbanner a b%c\n", false},
+		{"listenaddress [fe80::1%eth0]:22\n", true},
+		{"listenaddress 0.0.0.0:22 rdomain red\n", true},
 	};
-	struct heal_report report = {.listeners = {&listener, 1, 0}};
-	_cleanup_free_ char *text = NULL;
-	struct stat st;
 
-	/* Not wanted by default. */
-	assert_int_equal(heal_motd_update(ctx, &report), 0);
-	assert_false(tree_has(tree, "run/motd.d"));
-	ctx->config.motd = true;
-	assert_int_equal(heal_motd_update(ctx, &report), 0);
-	text = tree_read(tree, "run/motd.d/sshd-heal");
-	assert_string_equal(text, "sshd-heal: /usr/sbin/sshd (pid 34) runs files that were replaced or "
-				  "deleted\n  /lib/x.so: owner unknown\n  left alone: why\n");
-	assert_int_equal(fstatat(tree->fd, "run/motd.d/sshd-heal", &st, 0), 0);
-	assert_int_equal(st.st_mode & 0777, 0644);
-	assert_false(tree_has(tree, "run/motd.d/.sshd-heal.new"));
-	listener.result.outcome = HEAL_OUTCOME_HEALED;
-	assert_int_equal(heal_motd_update(ctx, &report), 0);
-	assert_false(tree_has(tree, "run/motd.d/sshd-heal"));
-	assert_int_equal(heal_motd_update(ctx, &report), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct heal_effective effective = {0};
+
+		assert_int_equal(effective_parse(rows[i].text, strlen(rows[i].text), &effective), 0);
+		assert_row(effective.is_bound == rows[i].is_bound, "%s", rows[i].text);
+		heal_effective_done(&effective);
+	}
 }

@@ -237,15 +237,16 @@ HEAL_TEST(exec_trial_keeps_what_decides_whom_sshd_lets_in)
 	} rows[] = {
 		{"sshd", ""},
 		{"sshd -D", ""},
-		{"sshd -D -e -q -d -4 -6", ""},
+		{"sshd -D -e -q -d", ""},
+		{"sshd -D46", "-4|-6|"},
 		{"sshd -f /etc/ssh/other -D", "-f|/etc/ssh/other|"},
 		{"sshd -f/etc/ssh/other", "-f|/etc/ssh/other|"},
 		{"sshd -Df /etc/ssh/other", "-f|/etc/ssh/other|"},
 		{"sshd -o UsePAM=no -oBanner=none", "-o|UsePAM=no|-o|Banner=none|"},
 		{"sshd -h /key -c /cert -u 0 -g 20", "-h|/key|-c|/cert|-u|0|-g|20|"},
 		{"sshd -p 2222 -p22", "-p|2222|-p|22|"},
-		/* Where it writes to is not a trial's, nor whom it is to suppose as its client. */
-		{"sshd -E /var/log/sshd -b 768 -C user=x -k 1h", ""},
+		/* Where it writes to is not a trial's. */
+		{"sshd -E /var/log/sshd -b 768 -C user=x -k 1h", "-b|768|-C|user=x|-k|1h|"},
 		/* No listener has these. */
 		{"sshd -i", NULL},
 		{"sshd -t", NULL},

@@ -214,7 +214,7 @@ HEAL_TEST(report_of_a_listener_that_turns_clients_away_is_critical)
 	sample.listener.result.verdict = HEAL_VERDICT_STALE;
 	sample.listener.evidence.live.fate = HEAL_FATE_PENALTY;
 	assert_text(&sample.report, HEAL_HOOK,
-		    STALE_LINES "  a new client is turned away by MaxStartups or PerSourcePenalties\n"
+		    STALE_LINES "  a new client is turned away for its address\n"
 				"  left alone: why; to heal it by hand: type this\n");
 	assert_int_equal(heal_report_status(&sample.report), 1);
 }

@@ -171,7 +171,7 @@ HEAL_TEST(run_in_mode_warn_keeps_its_hands_off_and_notes_it)
 	assert_true(tree_has(scene.tree, LEFT));
 }
 
-HEAL_TEST(run_with_nothing_stale_forgets_what_was_left_and_asks_nobody_in_a_hook)
+HEAL_TEST(run_with_nothing_stale_forgets_what_was_left)
 {
 	_cleanup_scene_ struct scene scene;
 
@@ -179,12 +179,27 @@ HEAL_TEST(run_with_nothing_stale_forgets_what_was_left_and_asks_nobody_in_a_hook
 	scene.ctx->is_live = true;
 	becomes_fresh(&scene.service);
 	(void)run(&scene, HEAL_HOOK);
-	assert_string_equal(scene.service.calls, "");
-	/* But the database, for what is proven of it. */
-	assert_int_equal(scene.packages.n_owners_calls, 1);
-	assert_int_equal(scene.report.verdict, HEAL_VERDICT_HEALTHY);
-	assert_int_equal(heal_report_status(&scene.report), 0);
 	assert_false(tree_has(scene.tree, LEFT));
+}
+
+HEAL_TEST(run_of_a_hook_asks_nobody_while_the_last_proof_holds)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_init(&scene);
+	scene.ctx->is_live = true;
+	becomes_fresh(&scene.service);
+	/* Without a client to try it, it is not known to be well; but there is nothing more to see. */
+	assert_int_equal(run(&scene, HEAL_HOOK)->result.verdict, HEAL_VERDICT_UNKNOWN);
+	assert_string_not_equal(scene.service.calls, "");
+	assert_int_equal(scene.packages.n_owners_calls, 1);
+	heal_report_done(&scene.report);
+	tree_remove(scene.tree, "run/sshd-heal/lock");
+	scene.service.calls[0] = '\0';
+	assert_int_equal(run(&scene, HEAL_HOOK)->result.verdict, HEAL_VERDICT_HEALTHY);
+	assert_string_equal(scene.service.calls, "");
+	assert_int_equal(scene.packages.n_owners_calls, 1);
+	assert_int_equal(heal_report_status(&scene.report), 0);
 	assert_false(tree_has(scene.tree, "run/sshd-heal/lock"));
 }
 

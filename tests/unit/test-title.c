@@ -189,3 +189,23 @@ HEAL_TEST(stat_that_is_none_is_refused)
 		assert_row(stat.ppid == 77, "%s: the output was touched", texts[i]);
 	}
 }
+
+HEAL_TEST(title_tells_of_a_listener_that_is_full)
+{
+	static const struct {
+		const char *title;
+		bool is_full;
+	} rows[] = {
+		{"sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups", false},
+		{"sshd: /usr/sbin/sshd -D [listener] 9 of 10-100 startups", false},
+		{"sshd: /usr/sbin/sshd -D [listener] 10 of 10-100 startups", true},
+		{"sshd: /usr/sbin/sshd -D [listener] 99 of 10-100 startups", true},
+		{"sshd: /usr/sbin/sshd -D [listener]", false},
+		{"sshd: /usr/sbin/sshd -D [listener] x of y", false},
+		{"sshd: root@pts/0", false},
+		{"", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		assert_row(title_is_full(rows[i].title) == rows[i].is_full, "%s", rows[i].title);
+}

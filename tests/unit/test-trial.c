@@ -265,24 +265,6 @@ HEAL_TEST(trial_tells_of_a_configuration_that_was_changed_since_the_start)
 	}
 }
 
-HEAL_TEST(trial_finds_an_address_that_this_host_has_not)
-{
-	TEST_NEEDS_PIDFDS();
-	_cleanup_way_ struct way way;
-	const struct heal_listener *listener;
-
-	way_init(&way);
-	/* For documentation only, RFC 5737. */
-	way_sshd_says(&way, "listenaddress 192.0.2.77:1");
-	listener = way_run_warned(&way);
-	assert_true(listener->evidence.trial.is_moving);
-	assert_false(listener->evidence.trial.is_port_taken);
-	assert_string_equal(listener->evidence.trial.detail, "this host has no address for 192.0.2.77:1 now");
-	assert_string_equal(listener->result.reason, "with the configuration on disk sshd would not listen "
-					      "where it does now");
-	assert_string_equal(listener->result.detail, "");
-}
-
 HEAL_TEST(trial_of_a_socket_activated_sshd_leaves_the_addresses_to_systemd)
 {
 	TEST_NEEDS_PIDFDS();
@@ -305,7 +287,6 @@ HEAL_TEST(trial_of_a_socket_activated_sshd_leaves_the_addresses_to_systemd)
 	assert_string_equal(way.service.calls, LOOK LOOK_AGAIN "restart ssh.service; ");
 	assert_string_equal(listener->evidence.trial.detail, "");
 	assert_false(listener->evidence.trial.is_moving);
-	assert_false(listener->evidence.trial.is_port_taken);
 	assert_string_equal(listener->process.addresses[0], own);
 	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_HEALED);
 }

@@ -4,6 +4,11 @@
 
 #define FACTS_END (1u << 21)
 #define STALE HEAL_FACT_STALE
+/* What calls for an action, and what is told of one that is well. */
+#define ILL (STALE | HEAL_FACT_REFUSING)
+#define DOUBTS                                                                             \
+	(HEAL_FACT_TRIAL_FAILED | HEAL_FACT_UNTRIED | HEAL_FACT_KEY_CHANGED | HEAL_FACT_MOVES | \
+	 HEAL_FACT_UNSEEN)
 
 static const char *const plan_names[] = {
 	[HEAL_PLAN_NONE] = "none",
@@ -94,11 +99,33 @@ HEAL_TEST(plan_of_an_earlier_row_wins)
 	}
 }
 
-HEAL_TEST(plan_without_stale_is_none_whatever_else_holds)
+HEAL_TEST(plan_without_stale_is_none_or_a_warning)
 {
-	assert_plan(FACTS_END - 1 - STALE - HEAL_FACT_FOREIGN, HEAL_PLAN_NONE,
-		    "runs the files on disk");
-	assert_plan(HEAL_FACT_REFUSING, HEAL_PLAN_NONE, "runs the files on disk");
+	static const struct plan_case rows[] = {
+		{HEAL_FACT_TRIAL_FAILED, HEAL_PLAN_WARN, "a restart would lock clients out"},
+		{HEAL_FACT_UNTRIED, HEAL_PLAN_WARN,
+		 "it could not be tried whether clients would get in after a restart"},
+		{HEAL_FACT_KEY_CHANGED, HEAL_PLAN_WARN,
+		 "after a restart the host key would not be the one that clients know"},
+		{HEAL_FACT_MOVES, HEAL_PLAN_WARN,
+		 "after a restart sshd would not listen where it does now"},
+		{HEAL_FACT_UNSEEN, HEAL_PLAN_WARN, "what clients meet could not be found out"},
+		{HEAL_FACT_MODE_WARN | HEAL_FACT_CAN_RELOAD | HEAL_FACT_KILLS_SESSIONS | HEAL_FACT_NO_MANAGER,
+		 HEAL_PLAN_NONE, "runs the files on disk"},
+		{HEAL_FACT_FOREIGN | HEAL_FACT_TRIAL_FAILED, HEAL_PLAN_NONE, "not this host's own sshd"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		assert_plan(rows[i].facts, rows[i].plan, rows[i].reason);
+}
+
+HEAL_TEST(plan_of_one_that_refuses_clients_is_that_of_a_stale_one)
+{
+	assert_plan(HEAL_FACT_REFUSING | HEAL_FACT_CAN_RELOAD, HEAL_PLAN_RELOAD, "its unit can reload");
+	assert_plan(HEAL_FACT_REFUSING | HEAL_FACT_TRIAL_FAILED, HEAL_PLAN_WARN,
+		    "the files on disk would not let a client in");
+	assert_plan(HEAL_FACT_REFUSING, HEAL_PLAN_RESTART,
+		    "clients are refused, and would not be after a restart");
 }
 
 HEAL_TEST(plan_after_a_reload_in_vain)
@@ -155,8 +182,10 @@ static enum heal_plan plan_expected(unsigned facts)
 		HEAL_FACT_KILLS_SESSIONS | HEAL_FACT_START_LIMIT | HEAL_FACT_REFUSES_STOP;
 	bool is_reloaded = facts & HEAL_FACT_RELOADED;
 
-	if (facts & HEAL_FACT_FOREIGN || !(facts & STALE))
+	if (facts & HEAL_FACT_FOREIGN)
 		return HEAL_PLAN_NONE;
+	if (!(facts & ILL))
+		return facts & DOUBTS ? HEAL_PLAN_WARN : HEAL_PLAN_NONE;
 	if (facts & hands_off)
 		return HEAL_PLAN_WARN;
 	if (facts & HEAL_FACT_UNMANAGED)
@@ -184,17 +213,17 @@ static bool plan_is_safe(unsigned facts, enum heal_plan plan)
 
 	switch (plan) {
 	case HEAL_PLAN_NONE:
-		return facts & HEAL_FACT_FOREIGN || !(facts & STALE);
+		return facts & HEAL_FACT_FOREIGN || !(facts & (ILL | DOUBTS));
 	case HEAL_PLAN_WARN:
-		return facts & STALE && !(facts & HEAL_FACT_FOREIGN);
+		return facts & (ILL | DOUBTS) && !(facts & HEAL_FACT_FOREIGN);
 	case HEAL_PLAN_RELOAD:
-		return facts & STALE && facts & HEAL_FACT_CAN_RELOAD && !(facts & never_act) &&
+		return facts & ILL && facts & HEAL_FACT_CAN_RELOAD && !(facts & never_act) &&
 		       !(facts & (HEAL_FACT_UNMANAGED | HEAL_FACT_SOCKET_ACTIVATED |
 				  HEAL_FACT_RELOADED | HEAL_FACT_PORT_TAKEN));
 	case HEAL_PLAN_RESTART:
-		return facts & STALE && !(facts & (never_act | never_restart));
+		return facts & ILL && !(facts & (never_act | never_restart));
 	case HEAL_PLAN_HUP:
-		return facts & STALE && facts & HEAL_FACT_UNMANAGED &&
+		return facts & ILL && facts & HEAL_FACT_UNMANAGED &&
 		       facts & HEAL_FACT_HUP_ALLOWED &&
 		       !(facts & (never_act | HEAL_FACT_PORT_TAKEN));
 	}
@@ -220,6 +249,10 @@ HEAL_TEST(verdict_of_all_combinations_of_facts)
 		enum heal_verdict verdict = heal_verdict_of(facts);
 		enum heal_verdict expected = HEAL_VERDICT_HEALTHY;
 
+		if (facts & (HEAL_FACT_TRIAL_FAILED | HEAL_FACT_KEY_CHANGED | HEAL_FACT_MOVES))
+			expected = HEAL_VERDICT_AT_RISK;
+		if (facts & HEAL_FACT_UNTRIED)
+			expected = HEAL_VERDICT_UNKNOWN;
 		if (facts & STALE)
 			expected = HEAL_VERDICT_STALE;
 		if (facts & HEAL_FACT_REFUSING)
@@ -228,6 +261,12 @@ HEAL_TEST(verdict_of_all_combinations_of_facts)
 			expected = HEAL_VERDICT_FOREIGN;
 		assert_row(verdict == expected, "facts %#x: %d", facts, (int)verdict);
 	}
+}
+
+HEAL_TEST(verdict_is_unknown_where_clients_could_not_be_seen)
+{
+	assert_int_equal(heal_verdict_of(HEAL_FACT_UNSEEN), HEAL_VERDICT_UNKNOWN);
+	assert_int_equal(heal_verdict_of(HEAL_FACT_UNSEEN | STALE), HEAL_VERDICT_STALE);
 }
 
 HEAL_TEST(verdict_worsens_in_the_order_of_its_values)

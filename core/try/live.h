@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a client of the running sshd meets. */
+#ifndef SSHD_HEAL_TRY_LIVE_H
+#define SSHD_HEAL_TRY_LIVE_H
+
+#include <stdbool.h>
+
+#include "host/context.h"
+#include "report.h"
+
+/*
+ * Is a client at one of a listener's addresses. Where there is no connection although
+ * sshd listens, something else is in the way: then fate is UNKNOWN.
+ */
+void heal_live_at(struct heal_context *ctx, const struct heal_process *process, const char *address,
+		  struct heal_hello *ret);
+
+/* The same at its first address, or, where that cannot be reached, at another. */
+void heal_live_look(struct heal_context *ctx, const struct heal_process *process,
+		    struct heal_hello *ret);
+
+/* Whether TCP wrappers may have a say, hosts_access(5): a line that is more than a comment. */
+bool heal_live_has_wrappers(struct heal_context *ctx);
+
+/* What TCP wrappers do with our client, by what the trial has found, is nothing that sshd does. */
+void heal_live_excuse(const struct heal_trial *trial, struct heal_hello *hello);
+
+#endif

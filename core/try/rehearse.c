@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The rehearsal: the same sshd is started for real, where nobody else is, nothing is
+ * filtered or counted, and every address can be bound. It is in a PID namespace of its
+ * own as well, whose processes all end with its first one, pid_namespaces(7).
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "try/rehearse.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/spawn.h"
+#include "base/words.h"
+#include "host/context.h"
+#include "host/inet-diag.h"
+#include "look/addresses.h"
+#include "report.h"
+#include "try/arguments.h"
+#include "try/client.h"
+#include "try/effective.h"
+#include "try/place.h"
+
+#define REHEARSE_PAUSE_MS 1
+#define REHEARSE_WORDS_MAX 4096
+
+/* One that is going on. */
+struct rehearsal {
+	struct heal_context *ctx;
+	const struct heal_rehearsal_of *of;
+	struct heal_rehearsal *ret;
+	struct place_network network;
+	size_t n_clients; /* that were sent */
+	pid_t pid;
+	int64_t deadline_ms;
+	uint64_t before; /* the inode of a socket that is to be gone; 0: none */
+	bool is_before_there;
+};
+
+void heal_rehearsal_done(struct heal_rehearsal *rehearsal)
+{
+	heal_words_done(&rehearsal->addresses);
+}
+
+/* Adds one socket to those that were found. */
+static int rehearse_add(void *user, const struct heal_socket *found)
+{
+	struct rehearsal *self = user;
+
+	self->is_before_there |= self->before && found->inode == self->before;
+	return heal_words_add(&self->ret->addresses, found->address, strlen(found->address));
+}
+
+static int rehearse_list(struct rehearsal *self)
+{
+	int r;
+
+	heal_words_done(&self->ret->addresses);
+	self->is_before_there = false;
+	r = diag_list(self->network.diag, AF_INET, rehearse_add, self);
+	return r < 0 ? r : diag_list(self->network.diag, AF_INET6, rehearse_add, self);
+}
+
+static bool rehearse_has_ended(const struct rehearsal *self)
+{
+	siginfo_t info = {0};
+
+	return waitid(P_PID, (id_t)self->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid;
+}
+
+/* Waits until it listens. What it did instead is what a client would meet. */
+static int rehearse_await(struct rehearsal *self)
+{
+	for (;;) {
+		bool has_ended = rehearse_has_ended(self);
+		int r = rehearse_list(self);
+
+		if (r < 0)
+			return r;
+		if (self->ret->addresses.count && !self->is_before_there)
+			return 0;
+		self->ret->hello.fate = has_ended ? HEAL_FATE_REFUSED : HEAL_FATE_TIMEOUT;
+		if (has_ended || heal_now_ms() >= self->deadline_ms)
+			return 1;
+		heal_sleep_ms(REHEARSE_PAUSE_MS);
+	}
+}
+
+/* Where the real one listens, too, if there is such a place: its first clients go there. */
+static const char *rehearse_address(const struct rehearsal *self)
+{
+	const struct heal_process *process = self->of->process;
+
+	for (size_t i = 0; i < process->n_addresses; i++)
+		for (size_t j = 0; j < self->ret->addresses.count; j++)
+			if (addresses_are_same(process->addresses[i], self->ret->addresses.items[j]))
+				return self->ret->addresses.items[j];
+	return self->ret->addresses.items[0];
+}
+
+static int rehearse_send_client(struct rehearsal *self)
+{
+	const char *address = rehearse_address(self);
+	const int *sockets = address[0] == '[' ? self->network.v6 : self->network.v4;
+	int r = self->n_clients < PLACE_CLIENTS ? 0 : -ENOBUFS;
+
+	if (r == 0)
+		heal_client_on(self->ctx, sockets[self->n_clients++], address, self->deadline_ms,
+			       &self->ret->hello);
+	return r;
+}
+
+static bool rehearse_is_in(const struct rehearsal *self)
+{
+	return self->ret->hello.fate == HEAL_FATE_OK || self->ret->hello.fate == HEAL_FATE_ANSWERED;
+}
+
+static int rehearse_find_inode(void *user, const struct heal_socket *found)
+{
+	*(uint64_t *)user = found->inode;
+	return 1;
+}
+
+/* As a reload has it: the same process becomes the program on disk, and listens anew. */
+static int rehearse_hup(struct rehearsal *self)
+{
+	int r = diag_list(self->network.diag, AF_INET, rehearse_find_inode, &self->before);
+
+	if (r == 0)
+		r = diag_list(self->network.diag, AF_INET6, rehearse_find_inode, &self->before);
+	if (r < 0)
+		return r;
+	if (kill(self->pid, SIGHUP) < 0)
+		return -errno;
+	r = rehearse_await(self);
+	return r == 0 ? rehearse_send_client(self) : r;
+}
+
+static int rehearse_clients(struct rehearsal *self)
+{
+	int r = rehearse_await(self);
+
+	if (r == 0)
+		r = rehearse_send_client(self);
+	if (r == 0 && rehearse_is_in(self) && self->of->hups)
+		r = rehearse_hup(self);
+	/* By then it has bound all that it would. */
+	if (r == 0)
+		r = rehearse_list(self);
+	return r < 0 ? r : 0;
+}
+
+static void rehearse_read_words(int fd, char *ret, size_t size)
+{
+	char buf[REHEARSE_WORDS_MAX + 1];
+	ssize_t n = read(fd, buf, REHEARSE_WORDS_MAX);
+
+	buf[n > 0 ? n : 0] = '\0';
+	heal_effective_words(buf, ret, size);
+}
+
+static int rehearse_start(const struct heal_start *start, const struct place *place, int err, pid_t *ret)
+{
+	/* The first of two values counts, sshd_config(5). */
+	static const char *const flags[] = {"-o", "PidFile=none", "-D", "-e", NULL};
+	_cleanup_(heal_words_done) struct heal_words argv = {0};
+	_cleanup_(heal_words_done) struct heal_words environment = {0};
+	struct heal_command command = {.fds = {-1, -1, err}};
+	int r = arguments_build(start->path, flags, &start->options, &argv);
+
+	command.argv = argv.items;
+	if (r == 0)
+		r = place_set(place, start, &environment, &command);
+	return r < 0 ? r : heal_spawn_start(&command, ret);
+}
+
+/* How clone(2) says that new namespaces are not to be had here. */
+static bool rehearse_is_denied(int code)
+{
+	return code == -EPERM || code == -EINVAL || code == -ENOSPC || code == -EUSERS;
+}
+
+int heal_rehearse(struct heal_context *ctx, const struct heal_start *start,
+		  const struct heal_rehearsal_of *of, struct heal_rehearsal *ret)
+{
+	struct rehearsal self = {
+		.ctx = ctx,
+		.of = of,
+		.ret = ret,
+		.network = PLACE_NETWORK_NONE,
+		.deadline_ms = heal_now_ms() + heal_left_ms(ctx->deadline_ms, of->timeout_ms),
+	};
+	struct place place = {.mount_fd = start->mount_fd, .hides_wrappers = of->hides_wrappers};
+	_cleanup_close_ int here = -1;
+	_cleanup_close_ int there = -1;
+	_cleanup_close_ int words = -1;
+	_cleanup_close_ int err = -1;
+	int pair[2];
+	int r;
+
+	if (!heal_has_time(ctx->deadline_ms))
+		return -ETIME;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	here = pair[0];
+	place.socket_fd = there = pair[1];
+	if (pipe2(pair, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	words = pair[0];
+	err = pair[1];
+	r = rehearse_start(start, &place, err, &self.pid);
+	if (r < 0)
+		return rehearse_is_denied(r) ? -EOPNOTSUPP : r;
+	r = place_receive(here, &self.network);
+	if (r == 0)
+		r = rehearse_clients(&self);
+	place_network_done(&self.network);
+	rehearse_read_words(words, ret->words, sizeof(ret->words));
+	if (heal_spawn_was_killed(self.pid)) {
+		ret->hello.fate = HEAL_FATE_UNKNOWN;
+		(void)snprintf(ret->hello.detail, sizeof(ret->hello.detail), "the sshd on trial was killed");
+	}
+	(void)heal_spawn_end(self.pid);
+	return r;
+}
