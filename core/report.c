@@ -28,7 +28,7 @@ const char *heal_fate_text(enum heal_fate fate)
 	static const char *const texts[] = {
 		[HEAL_FATE_UNKNOWN] = "was not tried",
 		[HEAL_FATE_ANSWERED] = "gets a key exchange offer, of which ours knows no algorithm",
-		[HEAL_FATE_OK] = "gets in",
+		[HEAL_FATE_OK] = "gets up to the login",
 		[HEAL_FATE_REFUSED] = "gets connection refused",
 		[HEAL_FATE_RESET] = "gets connection reset by peer",
 		[HEAL_FATE_EOF] = "gets connection closed by remote host, before the banner",

@@ -117,12 +117,6 @@ static enum prove_state prove_look(struct heal_context *ctx, const struct heal_l
 	return prove_lost_address(&before->process, fresh) ? PROVE_MOVED : PROVE_FRESH;
 }
 
-/* An address to be a client at, other than the first: the last is of another family or port. */
-static const char *prove_second_address(const struct heal_process *process)
-{
-	return process->addresses[process->n_addresses - 1];
-}
-
 /* Whether a fate speaks against sshd; what we did not see to its end does not. */
 static bool prove_is_bad(enum heal_fate fate)
 {
@@ -137,43 +131,58 @@ static bool prove_is_open(enum heal_fate before, enum heal_fate now)
 	       (now == HEAL_FATE_UNKNOWN || now == HEAL_FATE_TIMEOUT);
 }
 
+static void prove_detail(struct heal_listener *listener, const char *before, const char *address,
+			 const struct heal_hello *hello)
+{
+	heal_detail(&listener->result, "%sa new client at %s %s%s%s", before, address,
+		    heal_fate_text(hello->fate), *hello->detail ? ": " : "", hello->detail);
+}
+
 /*
- * Whether clients get in: two probes at the most, with the reason in detail when they
- * do not. Being shut out for our own probes proves nothing, nor does it say anything
- * against sshd.
+ * What a client there means. Being shut out for our own probes proves nothing, nor does
+ * it say anything against sshd.
+ */
+static enum heal_proof prove_client(struct heal_listener *listener, const char *address,
+				    const struct heal_hello *hello)
+{
+	const struct heal_hello *live = &listener->evidence.live;
+
+	if (prove_is_bad(hello->fate)) {
+		prove_detail(listener, "CRITICAL: ", address, hello);
+		return HEAL_PROOF_SHUT_OUT;
+	}
+	if (*hello->key && *live->key && strcmp(hello->key, live->key) != 0) {
+		heal_detail(&listener->result, "CRITICAL: its host key changed, from %s to %s", live->key,
+			    hello->key);
+		return HEAL_PROOF_SHUT_OUT;
+	}
+	return HEAL_PROOF_OK;
+}
+
+/*
+ * Whether clients get in: there where one did before, and at one more address, if it is
+ * of IPv4. Of IPv6 the source would be everybody's.
  */
 static enum heal_proof prove_clients(struct heal_context *ctx, struct heal_listener *listener)
 {
-	const char *addresses[] = {listener->process.addresses[0], prove_second_address(&listener->process)};
+	const char *first = heal_live_address(&listener->process, 0);
+	const char *second = heal_live_address(&listener->process, 1);
+	struct heal_hello hello = {0};
+	enum heal_proof proof;
 
-	listener->result.proved = HEAL_FATE_UNKNOWN;
-	for (size_t i = 0; i < (listener->process.n_addresses > 1 ? 2 : 1); i++) {
-		struct heal_hello hello;
-
-		heal_live_at(ctx, &listener->process, addresses[i], &hello);
-		heal_live_excuse(&listener->evidence.trial, &hello);
-		if (i == 0)
-			listener->result.proved = hello.fate;
-		if (prove_is_bad(hello.fate)) {
-			heal_detail(&listener->result, "CRITICAL: a new client at %s %s%s%s", addresses[i],
-				    heal_fate_text(hello.fate), *hello.detail ? ": " : "",
-				    hello.detail);
-			return HEAL_PROOF_SHUT_OUT;
-		}
-		if (prove_is_open(listener->evidence.live.fate, hello.fate)) {
-			heal_detail(&listener->result, "a new client at %s %s%s%s", addresses[i],
-				    heal_fate_text(hello.fate), *hello.detail ? ": " : "",
-				    hello.detail);
-			return HEAL_PROOF_UNKNOWN;
-		}
-		if (i == 0 && *hello.key && *listener->evidence.live.key &&
-		    strcmp(hello.key, listener->evidence.live.key) != 0) {
-			heal_detail(&listener->result, "CRITICAL: its host key changed, from %s to %s",
-				    listener->evidence.live.key, hello.key);
-			return HEAL_PROOF_SHUT_OUT;
-		}
+	heal_live_look(ctx, &listener->process, &hello);
+	heal_live_excuse(&listener->evidence.trial, &hello);
+	listener->result.proved = hello.fate;
+	proof = prove_client(listener, first, &hello);
+	if (proof == HEAL_PROOF_OK && prove_is_open(listener->evidence.live.fate, hello.fate)) {
+		prove_detail(listener, "", first, &hello);
+		return HEAL_PROOF_UNKNOWN;
 	}
-	return HEAL_PROOF_OK;
+	if (proof != HEAL_PROOF_OK || !second || second[0] == '[')
+		return proof;
+	heal_live_at(ctx, &listener->process, second, &hello);
+	heal_live_excuse(&listener->evidence.trial, &hello);
+	return prove_client(listener, second, &hello);
 }
 
 /* Puts what is seen now into the place of what was. Its sessions are those that were counted. */

@@ -205,7 +205,7 @@ static const char *text_seen(const struct heal_listener *listener)
 	if (listener->evidence.trial.is_wrapped)
 		return "; a new client would get in after a restart, but TCP wrappers turn away those "
 		       "of this host";
-	return text_is_in(listener->evidence.live.fate) ? "; a new client gets in, and would after a restart"
+	return text_is_in(listener->evidence.live.fate) ? "; a new client gets up to the login, and would after a restart"
 						       : "";
 }
 

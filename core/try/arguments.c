@@ -236,6 +236,27 @@ static int arguments_each_option(const struct heal_words *argv, arguments_option
 	return 0;
 }
 
+struct arguments_value {
+	char option;
+	const char *value;
+};
+
+static int arguments_take(void *user, char option, const char *value)
+{
+	struct arguments_value *wanted = user;
+
+	if (option == wanted->option)
+		wanted->value = value;
+	return 0;
+}
+
+const char *arguments_find(const struct heal_words *argv, char option)
+{
+	struct arguments_value wanted = {.option = option};
+
+	return arguments_each_option(argv, arguments_take, &wanted) < 0 ? NULL : wanted.value;
+}
+
 /* All but how it runs, and -E and -q, which would take its words away. */
 static int arguments_keep(void *user, char option, const char *value)
 {

@@ -34,6 +34,9 @@ bool arguments_is_title_of(const char *title, const struct heal_words *argv);
  */
 int arguments_trial_options(const struct heal_words *argv, struct heal_words *kept);
 
+/* The value of an option that has one, the last of several; NULL when it is not there. */
+const char *arguments_find(const struct heal_words *argv, char option);
+
 /* An option that names a file without saying from where; the texts point into the arguments. */
 struct arguments_relative {
 	char option;       /* 'f' */

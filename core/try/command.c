@@ -218,8 +218,14 @@ static int command_options(struct heal_context *ctx, const struct heal_words *ar
 			 const char *whose, bool may_miss, struct heal_start *start,
 			 struct heal_error *error)
 {
+	const char *log = arguments_find(argv, 'E');
 	int r = arguments_trial_options(argv, &start->options);
 
+	/* One that is relative has its own check. */
+	if (r == 0 && log && *log == '/') {
+		start->log = strdup(log);
+		r = start->log ? 0 : -ENOMEM;
+	}
 	if (r < 0)
 		return heal_error_set(error, -r, "understanding how %s starts sshd: %s", whose,
 				      strerror(-r));
@@ -231,6 +237,7 @@ void heal_start_done(struct heal_start *start)
 	heal_words_done(&start->options);
 	heal_words_done(&start->environment);
 	free(start->cwd);
+	free(start->log);
 	heal_closep(&start->mount_fd);
 }
 
@@ -258,6 +265,28 @@ static int command_find_hup(struct heal_context *ctx, struct heal_listener *list
 	return listener->evidence.trial.is_hup_fatal ? 0 : r;
 }
 
+void command_label(const char *current, char *ret, size_t size)
+{
+	const char *mode = strstr(current, " (");
+	size_t len = strcspn(current, "\n");
+
+	*ret = '\0';
+	if (mode)
+		(void)snprintf(ret, size, "exec %.*s", (int)(mode - current), current);
+	else if (memchr(current, ':', len) && len < size)
+		(void)snprintf(ret, size, "%.*s", (int)len, current);
+}
+
+/* Most kernels have none; where it cannot be read, the start has what it gets by itself. */
+static void command_load_label(const struct heal_process *process, struct heal_start *start)
+{
+	_cleanup_free_ char *current = NULL;
+	size_t len = 0;
+
+	if (heal_read_at(process->dirfd, "attr/current", sizeof(start->label), &current, &len) == 0)
+		command_label(current, start->label, sizeof(start->label));
+}
+
 /* Where systemd gave it mounts of its own: a start is tried in there. */
 static int command_mounts(struct heal_context *ctx, const struct heal_process *process,
 			  struct heal_start *start, struct heal_error *error)
@@ -266,6 +295,7 @@ static int command_mounts(struct heal_context *ctx, const struct heal_process *p
 	_cleanup_free_ char *ours = NULL;
 	int r = heal_readlink_at(process->dirfd, "ns/mnt", &theirs);
 
+	command_load_label(process, start);
 	if (r == 0)
 		r = heal_readlink_at(ctx->proc_fd, "thread-self/ns/mnt", &ours);
 	/* A recorded tree, or a kernel, that has none. */

@@ -3,6 +3,8 @@
 #ifndef SSHD_HEAL_TRY_COMMAND_H
 #define SSHD_HEAL_TRY_COMMAND_H
 
+#include <stddef.h>
+
 #include "base/error.h"
 #include "base/words.h"
 #include "host/context.h"
@@ -14,6 +16,8 @@ struct heal_start {
 	struct heal_words options;
 	struct heal_words environment; /* as the unit gives it; empty: nothing but PATH */
 	char *cwd;    /* NULL: / */
+	char *log;    /* of -E, absolute; NULL: none */
+	char label[256]; /* the listener's security label, see command_label() */
 	int mount_fd; /* the listener's mount namespace, setns(2); -1: it is our own */
 };
 #define HEAL_START_NONE {.mount_fd = -1}
@@ -37,5 +41,12 @@ void heal_starts_done(struct heal_starts *starts);
 int heal_start_find(struct heal_context *ctx, struct heal_listener *listener,
 		    struct heal_start *ret, struct heal_error *error);
 void heal_start_done(struct heal_start *start);
+
+/*
+ * What is to be written to attr/exec for a program to get the label that attr/current, ended
+ * by a NUL, tells of: SELinux's is itself, AppArmor's "NAME (MODE)" is "exec NAME". "" where
+ * there is none.
+ */
+void command_label(const char *current, char *ret, size_t size);
 
 #endif

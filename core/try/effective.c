@@ -96,7 +96,7 @@ static int effective_ask(struct heal_context *ctx, const struct heal_start *star
 			 const struct heal_words *argv, struct heal_output *ret)
 {
 	_cleanup_(heal_words_done) struct heal_words environment = {0};
-	const struct place place = {.mount_fd = start->mount_fd, .socket_fd = -1};
+	const struct place place = {.mount_fd = start->mount_fd, .socket_fd = -1, .label = ""};
 	struct heal_command command = {.argv = argv->items, .fds = {-1, -1, -1}};
 	int r = place_set(&place, start, &environment, &command);
 

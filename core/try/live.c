@@ -103,15 +103,27 @@ void heal_live_at(struct heal_context *ctx, const struct heal_process *process, 
 		       "no connection to %s, where sshd listens; a packet filter?", address);
 }
 
+const char *heal_live_address(const struct heal_process *process, size_t n)
+{
+	/* Those of IPv4 come first: there a client has a source address of its own. */
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < process->n_addresses; i++)
+			if ((process->addresses[i][0] == '[') == pass && n-- == 0)
+				return process->addresses[i];
+	return NULL;
+}
+
 void heal_live_look(struct heal_context *ctx, const struct heal_process *process,
 		    struct heal_hello *ret)
 {
+	const char *address;
+
 	/* The banner needs no library. */
 	(void)heal_context_client(ctx, NULL);
 	if (addresses_is_reachable(ctx, process) < 0)
 		return;
-	for (size_t i = 0; i < process->n_addresses && i < LIVE_ADDRESSES_MAX; i++) {
-		heal_live_at(ctx, process, process->addresses[i], ret);
+	for (size_t i = 0; i < LIVE_ADDRESSES_MAX && (address = heal_live_address(process, i)); i++) {
+		heal_live_at(ctx, process, address, ret);
 		if (ret->is_connected || ret->fate != HEAL_FATE_UNKNOWN)
 			return;
 	}

@@ -15,6 +15,9 @@
 void heal_live_at(struct heal_context *ctx, const struct heal_process *process, const char *address,
 		  struct heal_hello *ret);
 
+/* The n-th of its addresses to be a client at, from 0; NULL: there are no more. */
+const char *heal_live_address(const struct heal_process *process, size_t n);
+
 /* The same at its first address, or, where that cannot be reached, at another. */
 void heal_live_look(struct heal_context *ctx, const struct heal_process *process,
 		    struct heal_hello *ret);

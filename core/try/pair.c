@@ -75,7 +75,7 @@ static int pair_start(const struct heal_start *start, int server, int err, pid_t
 	static const char *const flags[] = {"-i", "-e", NULL};
 	_cleanup_(heal_words_done) struct heal_words argv = {0};
 	_cleanup_(heal_words_done) struct heal_words environment = {0};
-	const struct place place = {.mount_fd = start->mount_fd, .socket_fd = -1};
+	const struct place place = {.mount_fd = start->mount_fd, .socket_fd = -1, .label = ""};
 	struct heal_command command = {.fds = {server, server, err}};
 	int r = arguments_build(start->path, flags, &start->options, &argv);
 

@@ -160,6 +160,15 @@ static int place_set_up_mounts(const struct place *place)
 	return r;
 }
 
+/* Where that is not to be had, the program runs with what it gets. */
+static void place_take_label(const char *label)
+{
+	_cleanup_close_ int fd = *label ? open("/proc/thread-self/attr/exec", O_WRONLY | O_CLOEXEC) : -1;
+
+	if (fd >= 0 && write(fd, label, strlen(label)) < 0)
+		errno = 0;
+}
+
 /* The network first: in its mounts the listener may have a /proc/sys that is read-only. */
 static int place_enter(void *user)
 {
@@ -174,6 +183,8 @@ static int place_enter(void *user)
 		r = -errno;
 	if (r == 0 && place->socket_fd >= 0)
 		r = place_set_up_mounts(place);
+	if (r == 0)
+		place_take_label(place->label);
 	/* Not to be taken for what execve(2) says of the program. */
 	return r < 0 ? -EOPNOTSUPP : 0;
 }

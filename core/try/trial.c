@@ -170,6 +170,28 @@ static int trial_rehearse(struct heal_context *ctx, struct heal_listener *listen
 	return r;
 }
 
+/*
+ * Whether sshd could open the file of its option -E, without which it does not start; a
+ * trial has none. Errors: what sshd would be told.
+ */
+static int trial_check_log(const struct heal_context *ctx, const char *path)
+{
+	_cleanup_free_ char *directory = strdup(path);
+	struct stat st;
+
+	if (!directory)
+		return -ENOMEM;
+	if (fstatat(ctx->root_fd, path + 1, &st, 0) == 0) {
+		if (S_ISDIR(st.st_mode))
+			return -EISDIR;
+		return faccessat(ctx->root_fd, path + 1, W_OK, 0) < 0 ? -errno : 0;
+	}
+	if (errno != ENOENT)
+		return -errno;
+	*strrchr(directory, '/') = '\0';
+	return faccessat(ctx->root_fd, directory[0] ? directory + 1 : ".", W_OK, 0) < 0 ? -errno : 0;
+}
+
 static void trial_with(struct heal_context *ctx, struct heal_listener *listener,
 		       const struct heal_start *start, bool rehearses, struct heal_words *would)
 {
@@ -185,6 +207,12 @@ static void trial_with(struct heal_context *ctx, struct heal_listener *listener,
 		trial_skip(trial, error.message);
 	else
 		trial_judge(ctx, &listener->process, trial, r, &rehearsal.hello, rehearsal.words);
+	r = start->log && start->mount_fd < 0 ? trial_check_log(ctx, start->log) : 0;
+	if (r < 0 && trial->result == HEAL_TRIAL_OK) {
+		trial->result = HEAL_TRIAL_FAILED;
+		heal_append(trial->detail, sizeof(trial->detail), "%s does not start: opening its log %s: %s",
+			    start->path, start->log, strerror(-r));
+	}
 	heal_words_done(would);
 	*would = rehearsal.addresses;
 	rehearsal.addresses = (struct heal_words){0};
@@ -290,6 +318,13 @@ static bool trial_can_rehearse(const struct heal_context *ctx)
 	return heal_root_is_live(ctx->root_fd, &is_live) == 0 && is_live;
 }
 
+/* Whether two starts come to the same; SIGHUP's is in /. */
+static bool trial_are_same(const struct heal_start *hup, const struct heal_start *restart)
+{
+	return !restart->cwd && heal_words_equal(&hup->options, &restart->options) &&
+	       (!restart->log || (hup->log && strcmp(hup->log, restart->log) == 0));
+}
+
 /* Tries what the running listener has, and where it differs what its unit says now. */
 static void trial_starts_with(struct heal_context *ctx, struct heal_listener *listener,
 			      const struct heal_starts *starts)
@@ -306,9 +341,7 @@ static void trial_starts_with(struct heal_context *ctx, struct heal_listener *li
 	if (!trial->is_hup_fatal)
 		trial_with(ctx, listener, &starts->hup, rehearses, &would);
 	if (trial->is_hup_fatal ||
-	    (trial->result == HEAL_TRIAL_OK && has_unit &&
-	     (starts->restart.cwd ||
-	      !heal_words_equal(&starts->hup.options, &starts->restart.options))))
+	    (trial->result == HEAL_TRIAL_OK && has_unit && !trial_are_same(&starts->hup, &starts->restart)))
 		trial_with(ctx, listener, &starts->restart, rehearses, &would);
 	trial_compare_keys(&listener->evidence.live, trial);
 	if (trial->result != HEAL_TRIAL_OK)

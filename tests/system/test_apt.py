@@ -37,7 +37,7 @@ def test_an_apt_upgrade_ends_with_a_healed_sshd(host):
         assert line in journal
     for library in LIBRARIES:
         assert f"/{library}: " in done.stdout
-    assert re.search(r"healed: reloaded, no deleted file left, a new client gets in; "
+    assert re.search(r"healed: reloaded, no deleted file left, a new client gets up to the login; "
                      r"clients were refused for \d+\.\d ms", done.stdout)
     assert done.stderr.count("sshd-heal") == 0
     assert host.run("ls", "/run/sshd-heal").stdout.split() == STATE

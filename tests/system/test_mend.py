@@ -229,7 +229,7 @@ def test_a_new_main_process_is_seen_in_a_namespace_of_its_own(host):
     host.upgrade_unnoticed(*roots.UPGRADE)
     host.drop_in("ssh.service", "[Service]\nExecReload=\nPrivateTmp=yes\n")
     done = host.heals()
-    assert "healed: restarted, no deleted file left, a new client gets in" in done.stdout
+    assert "healed: restarted, no deleted file left, a new client gets up to the login" in done.stdout
 
 
 def test_clients_that_get_no_answer_any_more_are_no_heal(host):

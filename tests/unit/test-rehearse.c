@@ -86,3 +86,25 @@ HEAL_TEST(rehearsal_of_what_cannot_be_run_is_an_error_of_its_own)
 	assert_int_equal(rehearse(NULL, 3000, &rehearsal), -ENOENT);
 	assert_int_equal(rehearse("no program", 3000, &rehearsal), -ENOEXEC);
 }
+
+HEAL_TEST(command_has_the_label_of_the_listener)
+{
+	static const struct {
+		const char *current;
+		const char *exec;
+	} rows[] = {
+		{"system_u:system_r:sshd_t:s0-s0:c0.c1023", "system_u:system_r:sshd_t:s0-s0:c0.c1023"},
+		{"system_u:system_r:sshd_t:s0\n", "system_u:system_r:sshd_t:s0"},
+		{"/usr/sbin/sshd (enforce)\n", "exec /usr/sbin/sshd"},
+		{"a:b (complain)\n", "exec a:b"},
+		{"unconfined\n", ""},
+		{"", ""},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char label[64];
+
+		command_label(rows[i].current, label, sizeof(label));
+		assert_string_equal(label, rows[i].exec);
+	}
+}

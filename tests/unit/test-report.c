@@ -110,13 +110,13 @@ HEAL_TEST(report_of_a_healed_listener)
 		const char *done;
 	} rows[] = {
 		{HEAL_PLAN_RELOAD, 5.14, HEAL_FATE_OK,
-		 "healed: reloaded, no deleted file left, a new client gets in; clients were "
+		 "healed: reloaded, no deleted file left, a new client gets up to the login; clients were "
 		 "refused for 5.1 ms"},
 		{HEAL_PLAN_RESTART, 0, HEAL_FATE_OK,
-		 "healed: restarted, no deleted file left, a new client gets in; clients were "
+		 "healed: restarted, no deleted file left, a new client gets up to the login; clients were "
 		 "refused for 0.0 ms"},
 		{HEAL_PLAN_HUP, -1, HEAL_FATE_OK,
-		 "healed: sent SIGHUP, no deleted file left, a new client gets in"},
+		 "healed: sent SIGHUP, no deleted file left, a new client gets up to the login"},
 		/* Shut out for our own probes: that proves nothing. */
 		{HEAL_PLAN_RELOAD, -1, HEAL_FATE_PENALTY,
 		 "healed: reloaded, no deleted file left, a new client could not be tried"},
@@ -146,7 +146,7 @@ HEAL_TEST(report_of_a_healed_listener_has_what_else_is_to_be_said)
 	sample.listener.result.refused_ms = -1;
 	sample.listener.result.proved = HEAL_FATE_OK;
 	assert_text(&sample.report, HEAL_HEAL,
-		    STALE_LINES "  healed: restarted, no deleted file left, a new client gets in; "
+		    STALE_LINES "  healed: restarted, no deleted file left, a new client gets up to the login; "
 				"but sshd was down\n");
 }
 

@@ -207,6 +207,41 @@ HEAL_TEST(trial_has_the_options_of_the_environment_file)
 	}
 }
 
+HEAL_TEST(trial_fails_where_the_log_of_an_option_cannot_be_opened)
+{
+	TEST_NEEDS_PIDFDS();
+	static const struct {
+		const char *log;
+		const char *why; /* NULL: it can */
+	} rows[] = {
+		{"/var/log/sshd", NULL},
+		{"/var/log/new", NULL},
+		{"/var/log", "Is a directory"},
+		{"/var/none/sshd", "No such file or directory"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_way_ struct way way;
+		const struct heal_listener *listener;
+		char command[64];
+		char expected[700] = "";
+
+		way_init(&way);
+		tree_file(way.tree, "var/log/sshd", "");
+		(void)snprintf(command, sizeof(command), "/usr/sbin/sshd -D -E %s", rows[i].log);
+		way.service.exec_start = command;
+		listener = way_run(&way, HEAL_DRY_RUN);
+		if (rows[i].why)
+			(void)snprintf(expected, sizeof(expected),
+				       "%s does not start: opening its log %s: %s", way.exe, rows[i].log,
+				       rows[i].why);
+		assert_string_equal(listener->evidence.trial.detail, expected);
+		assert_int_equal(listener->evidence.trial.result,
+				 rows[i].why ? HEAL_TRIAL_FAILED : HEAL_TRIAL_OK);
+		tree_remove_all();
+	}
+}
+
 HEAL_TEST(trial_is_not_made_without_an_environment_that_changes_the_code)
 {
 	static const struct {
