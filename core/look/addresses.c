@@ -257,11 +257,7 @@ static bool addresses_is_wildcard(const char *address)
 	return strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
 }
 
-/*
- * Whether two sockets would be in each other's way: the same port, and the same
- * address or one of them a wildcard. sshd sets IPV6_V6ONLY: the families do not mix.
- */
-static bool addresses_conflicts(const char *a, const char *b)
+bool addresses_conflict(const char *a, const char *b)
 {
 	const char *a_port = strrchr(a, ':');
 	const char *b_port = strrchr(b, ':');
@@ -284,7 +280,7 @@ static int addresses_is_rival(void *user, const struct heal_socket *found)
 	const struct addresses_rival *rival = user;
 
 	return !addresses_has(rival->process, found->address) &&
-	       addresses_conflicts(found->address, rival->address);
+	       addresses_conflict(found->address, rival->address);
 }
 
 int addresses_is_taken(struct heal_context *ctx, const struct heal_process *process,

@@ -119,7 +119,7 @@ struct client_address {
 	socklen_t len;
 };
 
-/* "127.0.0.1:22" or "[::1]:22"; a wildcard becomes the loopback of its family. */
+/* "127.0.0.1:22" or "[::1]:22". */
 static int client_parse_address(const char *text, struct client_address *ret)
 {
 	struct client_address found = {0};
@@ -131,21 +131,31 @@ static int client_parse_address(const char *text, struct client_address *ret)
 			return -EINVAL;
 		found.name.v6.sin6_family = AF_INET6;
 		found.name.v6.sin6_port = htons((uint16_t)port);
-		if (IN6_IS_ADDR_UNSPECIFIED(&found.name.v6.sin6_addr))
-			found.name.v6.sin6_addr = in6addr_loopback;
 		found.len = sizeof(found.name.v6);
 	} else if (sscanf(text, "%46[0-9.]:%5u", host, &port) == 2) {
 		if (port > 65535 || inet_pton(AF_INET, host, &found.name.v4.sin_addr) != 1)
 			return -EINVAL;
 		found.name.v4.sin_family = AF_INET;
 		found.name.v4.sin_port = htons((uint16_t)port);
-		if (found.name.v4.sin_addr.s_addr == htonl(INADDR_ANY))
-			found.name.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 		found.len = sizeof(found.name.v4);
 	} else {
 		return -EINVAL;
 	}
 	*ret = found;
+	return 0;
+}
+
+/* The same to be a client at: a wildcard becomes the loopback of its family. */
+static int client_parse_target(const char *text, struct client_address *ret)
+{
+	int r = client_parse_address(text, ret);
+
+	if (r < 0)
+		return r;
+	if (ret->name.any.sa_family == AF_INET && ret->name.v4.sin_addr.s_addr == htonl(INADDR_ANY))
+		ret->name.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (ret->name.any.sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&ret->name.v6.sin6_addr))
+		ret->name.v6.sin6_addr = in6addr_loopback;
 	return 0;
 }
 
@@ -221,7 +231,7 @@ void heal_client_on(struct heal_context *ctx, int fd, const char *address, int64
 	struct client_address where;
 
 	*ret = (struct heal_hello){.fate = HEAL_FATE_UNKNOWN};
-	if (client_parse_address(address, &where) == 0)
+	if (client_parse_target(address, &where) == 0)
 		client_go(ctx, fd, &where, deadline_ms, ret);
 }
 
@@ -233,7 +243,7 @@ void heal_client_probe(struct heal_context *ctx, const char *address, int timeou
 	int64_t deadline = heal_now_ms() + heal_left_ms(ctx->deadline_ms, timeout_ms);
 
 	*ret = (struct heal_hello){.fate = HEAL_FATE_UNKNOWN};
-	if (client_parse_address(address, &where) < 0)
+	if (client_parse_target(address, &where) < 0)
 		return;
 	if (!heal_has_time(ctx->deadline_ms)) {
 		(void)snprintf(ret->detail, sizeof(ret->detail), "no time is left");

@@ -81,13 +81,27 @@ void heal_effective_done(struct heal_effective *effective)
 	heal_words_done(&effective->pid_files);
 }
 
+/* Whether a line of sshd's says no more than that it runs, or that it does not know an old option. */
+static bool effective_is_chat(const char *line)
+{
+	static const char *const chats[] = {
+		"Deprecated option", "eprecated key", "Server listening on ", "Connection closed by ",
+		"Connection reset by ", "Received SIGHUP; restarting",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(chats); i++)
+		if (strstr(line, chats[i]))
+			return true;
+	return false;
+}
+
 void heal_effective_words(char *raw, char *ret, size_t size)
 {
 	char *save = NULL;
 
 	*ret = '\0';
 	for (char *line = strtok_r(raw, "\r\n", &save); line; line = strtok_r(NULL, "\r\n", &save))
-		if (!strstr(line, "Deprecated option") && !strstr(line, "eprecated key"))
+		if (!effective_is_chat(line))
 			heal_append(ret, size, "%s%s", *ret ? "; " : "", line);
 }
 
@@ -234,16 +248,26 @@ int heal_effective_new_key(struct heal_context *ctx, const struct heal_process *
 	return 0;
 }
 
+/*
+ * Whether sshd would have an address: it is among those that it bound, or the one in its
+ * place is on no interface, where a start passes over it and binds the other.
+ */
+static bool effective_is_kept(const char *address, const struct heal_words *would)
+{
+	bool is_kept = false;
+
+	for (size_t i = 0; i < would->count; i++)
+		is_kept |= addresses_are_same(address, would->items[i]) ||
+			   (addresses_conflict(address, would->items[i]) &&
+			    client_is_absent(would->items[i]) == 1);
+	return is_kept;
+}
+
 const char *heal_effective_lost(const struct heal_process *process, const struct heal_words *would)
 {
-	for (size_t i = 0; i < process->n_addresses; i++) {
-		bool is_kept = false;
-
-		for (size_t j = 0; j < would->count; j++)
-			is_kept |= addresses_are_same(process->addresses[i], would->items[j]);
-		if (!is_kept)
+	for (size_t i = 0; i < process->n_addresses; i++)
+		if (!effective_is_kept(process->addresses[i], would))
 			return process->addresses[i];
-	}
 	return NULL;
 }
 

@@ -27,7 +27,7 @@ int heal_effective_load(struct heal_context *ctx, const struct heal_start *start
 			struct heal_effective *ret, struct heal_error *error);
 /*
  * What sshd wrote to stderr (raw is cut up): one printable line, "; " between its own,
- * without what it says at every start of options that it does not know any more.
+ * without what it says of itself, and of options that it does not know any more.
  */
 void heal_effective_words(char *raw, char *ret, size_t size);
 void heal_effective_done(struct heal_effective *effective);

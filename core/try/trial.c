@@ -20,6 +20,7 @@
 #include "host/proc.h"
 #include "look/addresses.h"
 #include "look/maps.h"
+#include "look/proof.h"
 #include "report.h"
 #include "try/blame.h"
 #include "try/command.h"
@@ -36,6 +37,26 @@
 #define TRIAL_SLOWER 5
 #define TRIAL_WRAPPED_MS 300
 
+/* Whose a file was when the listener was proven: what a database needs may be what is missing. */
+static int trial_owner_before(struct heal_context *ctx, const struct heal_process *process,
+			      const char *path, struct heal_package *ret)
+{
+	_cleanup_(heal_proof_done) struct heal_last_proof proof = {0};
+	const struct heal_proven *proven =
+		heal_proof_load(ctx, &proof) == 0 ? heal_proof_find(&proof, process) : NULL;
+
+	for (size_t i = 0; proven && i < proven->n_files; i++) {
+		const struct heal_proven_file *file = &proven->files[i];
+
+		if (strcmp(file->path, path) != 0 || !file->package || !file->version)
+			continue;
+		ret->name = strdup(file->package);
+		ret->version = strdup(file->version);
+		return ret->name && ret->version ? 0 : -ENOMEM;
+	}
+	return -ENOENT;
+}
+
 /* Adds the file at fault to the detail: whether it is there, and whose it is. */
 static void trial_blame(struct heal_context *ctx, const struct heal_process *process,
 			struct heal_trial *trial, const char *words)
@@ -50,7 +71,8 @@ static void trial_blame(struct heal_context *ctx, const struct heal_process *pro
 	char name[256];
 
 	heal_safe(name, sizeof(name), file);
-	if (heal_package_owner(ctx, file, &owner) == 0)
+	if (heal_package_owner(ctx, file, &owner) == 0 ||
+	    trial_owner_before(ctx, process, file, &owner) == 0)
 		heal_append(detail, size, "; %s%s belongs to package %s %s", name,
 			    is_missing ? " is missing, it" : "", owner.name, owner.version);
 	else if (is_missing)
@@ -149,11 +171,11 @@ static int trial_rehearse_once(struct heal_context *ctx, const struct heal_start
  * word, and after seconds: a client that gets in without it shows how long one may take.
  */
 static int trial_rehearse(struct heal_context *ctx, struct heal_listener *listener,
-			  const struct heal_start *start, struct heal_rehearsal *ret)
+			  const struct heal_start *start, bool hups, struct heal_rehearsal *ret)
 {
 	struct heal_rehearsal_of of = {
 		.process = &listener->process,
-		.hups = !listener->unit.is_socket_activated,
+		.hups = hups,
 		.hides_wrappers = heal_live_has_wrappers(ctx),
 		.timeout_ms = TRIAL_MS,
 	};
@@ -192,13 +214,22 @@ static int trial_check_log(const struct heal_context *ctx, const char *path)
 	return faccessat(ctx->root_fd, directory[0] ? directory + 1 : ".", W_OK, 0) < 0 ? -errno : 0;
 }
 
+/* How it is tried. */
+enum trial_manner {
+	TRIAL_BY_PAIR,
+	TRIAL_BY_REHEARSAL,
+	TRIAL_BY_REHEARSAL_WITH_HUP,
+};
+
 static void trial_with(struct heal_context *ctx, struct heal_listener *listener,
-		       const struct heal_start *start, bool rehearses, struct heal_words *would)
+		       const struct heal_start *start, enum trial_manner manner, struct heal_words *would)
 {
 	_cleanup_(heal_rehearsal_done) struct heal_rehearsal rehearsal = {0};
 	struct heal_trial *trial = &listener->evidence.trial;
 	struct heal_error error;
-	int r = rehearses ? trial_rehearse(ctx, listener, start, &rehearsal) : -EOPNOTSUPP;
+	int r = manner == TRIAL_BY_PAIR
+			? -EOPNOTSUPP
+			: trial_rehearse(ctx, listener, start, manner == TRIAL_BY_REHEARSAL_WITH_HUP, &rehearsal);
 
 	trial->kind = r == -EOPNOTSUPP ? HEAL_TRIAL_PAIR : HEAL_TRIAL_REHEARSAL;
 	if (r == -EOPNOTSUPP)
@@ -337,12 +368,16 @@ static void trial_starts_with(struct heal_context *ctx, struct heal_listener *li
 	struct heal_error error = {0};
 	int told = heal_effective_load(ctx, next, &effective, &error);
 	bool rehearses = trial_can_rehearse(ctx) && !effective.is_bound;
+	enum trial_manner manner = rehearses ? TRIAL_BY_REHEARSAL : TRIAL_BY_PAIR;
 
 	if (!trial->is_hup_fatal)
-		trial_with(ctx, listener, &starts->hup, rehearses, &would);
+		trial_with(ctx, listener, &starts->hup,
+			   rehearses && !listener->unit.is_socket_activated ? TRIAL_BY_REHEARSAL_WITH_HUP
+									    : manner,
+			   &would);
 	if (trial->is_hup_fatal ||
 	    (trial->result == HEAL_TRIAL_OK && has_unit && !trial_are_same(&starts->hup, &starts->restart)))
-		trial_with(ctx, listener, &starts->restart, rehearses, &would);
+		trial_with(ctx, listener, &starts->restart, manner, &would);
 	trial_compare_keys(&listener->evidence.live, trial);
 	if (trial->result != HEAL_TRIAL_OK)
 		return;
@@ -424,5 +459,6 @@ void heal_trial_again(struct heal_context *ctx, struct heal_listener *listener)
 	if (heal_start_find(ctx, listener, &start, &error) < 0)
 		trial_skip(&listener->evidence.trial, error.message);
 	else
-		trial_with(ctx, listener, &start, trial_can_rehearse(ctx), &would);
+		trial_with(ctx, listener, &start, trial_can_rehearse(ctx) ? TRIAL_BY_REHEARSAL : TRIAL_BY_PAIR,
+			   &would);
 }

@@ -234,7 +234,7 @@ def test_clients_that_fill_maxstartups_do_not_hinder(host):
                   "the lingering client")
     host.upgrade_unnoticed(*roots.UPGRADE)
     done = host.heals()
-    assert "a new client is turned away by MaxStartups" in done.stdout
+    assert "a new client is turned away: MaxStartups is used up" in done.stdout
     assert session.lasts()
 
 

@@ -197,6 +197,10 @@ HEAL_TEST(effective_address_is_lost_when_sshd_would_not_listen_there)
 		{"listenaddress 0.0.0.0:22\nlistenaddress [::]:22\n", NULL},
 		{"listenaddress [::]:22\nlistenaddress 0.0.0.0:22\nlistenaddress 0.0.0.0:23\n", NULL},
 		{"listenaddress 0.0.0.0:22\n", "[::]:22"},
+		/* Only a rehearsal can bind the one that is on no interface, and then not the other. */
+		{"listenaddress 192.0.2.77:22\nlistenaddress [::]:22\n", NULL},
+		{"listenaddress 127.0.0.1:22\nlistenaddress [::]:22\n", "0.0.0.0:22"},
+		{"listenaddress 192.0.2.77:23\nlistenaddress [::]:22\n", "0.0.0.0:22"},
 		{"listenaddress 0.0.0.0:2222\nlistenaddress [::]:22\n", "0.0.0.0:22"},
 		{"", "0.0.0.0:22"},
 	};

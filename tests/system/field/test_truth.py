@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is said of sshd is what a client meets: hosts as administrators run them, row by row.
+
+Each row is put onto a running host, fresh and then stale; a real client is asked before
+and after, check and dry run must foretell what heal does, and an open session lives.
+The table is printed.
+"""
+
+import contextlib
+import dataclasses
+import itertools
+import json
+import random
+import subprocess
+import sys
+import time
+
+import pytest
+
+import roots
+from host import Host
+
+LIBRARY = "f=$(readlink -f /usr/lib/*/libcrypto.so.3)"
+RENEW = f"{LIBRARY} && cp -a $f $f.new && mv $f.new $f"
+CONFIG = "/etc/ssh/sshd_config"
+RESTART = "systemctl daemon-reload; systemctl reset-failed ssh; systemctl restart ssh"
+HEADING = ("situation", "client", "check", "plan", "stale: outcome", "plan", "client after", "session")
+
+
+@dataclasses.dataclass
+class Row:
+    """A situation, and what must come out."""
+
+    name: str
+    #: Shell that brings it about, and that ends it.
+    do: str
+    undo: str
+    #: Whether a real client at loopback gets in while it lasts.
+    is_in: bool
+    #: The verdict on a listener that is fresh, and what heal does with one that is stale.
+    verdict: str
+    outcome: str
+    #: What the report of the fresh one says.
+    words: tuple = ()
+    #: Only for these suites.
+    suites: tuple = ("bookworm", "trixie")
+    #: Whether systemctl and cp work while it lasts, so that it can become stale as well.
+    is_whole: bool = True
+
+
+def configured(lines, restart=True):
+    """Lines in front of sshd's configuration, which sshd has read, or not yet."""
+    quoted = lines.replace("\n", "\\n")
+    return (f"cp -a {CONFIG} /root/sshd_config; sed -i '1i {quoted}' {CONFIG}" +
+            (f"; {RESTART}" if restart else ""))
+
+
+UNCONFIGURED = f"mv /root/sshd_config {CONFIG}; {RESTART}"
+
+
+def appended(lines):
+    quoted = lines.replace("\n", "\\n")
+    return f"cp -a {CONFIG} /root/sshd_config; printf '{quoted}\\n' >>{CONFIG}; {RESTART}"
+
+
+def unit(lines):
+    quoted = lines.replace("\n", "\\n")
+    return ("mkdir -p /run/systemd/system/ssh.service.d; printf "
+            f"'[Service]\\n{quoted}\\n' >/run/systemd/system/ssh.service.d/field.conf; {RESTART}")
+
+
+UNUNIT = f"rm /run/systemd/system/ssh.service.d/field.conf; {RESTART}"
+
+LOG_GONE = ("mkdir /var/log/x; " + unit("ExecStart=\nExecStart=/usr/sbin/sshd -D -E /var/log/x/log") +
+            "; rm -r /var/log/x")
+
+#: What 0.1.0 refused for ever, though it is harmless.
+HARMLESS = [
+    Row("as it is shipped", "true", "true", True, "healthy", "healed",
+        ("a new client gets up to the login, and would after a restart",)),
+    Row("IPv6 switched off", "sysctl -qw net.ipv6.conf.all.disable_ipv6=1",
+        "sysctl -qw net.ipv6.conf.all.disable_ipv6=0", True, "healthy", "healed"),
+    Row("an address that never was", configured("ListenAddress 0.0.0.0\nListenAddress 192.0.2.77"),
+        UNCONFIGURED, True, "healthy", "healed"),
+    Row("IPv4 alone", configured("AddressFamily inet"), UNCONFIGURED, True, "healthy", "healed"),
+    Row("-4 in the unit", unit("ExecStart=\nExecStart=/usr/sbin/sshd -D -4"), UNUNIT, True,
+        "healthy", "healed"),
+    Row("-E in the unit", unit("ExecStart=\nExecStart=/usr/sbin/sshd -D -E /var/log/sshd.log"),
+        UNUNIT, True, "healthy", "healed"),
+    Row("Match LocalPort", appended("Match LocalPort 22\\nX11Forwarding no"), UNCONFIGURED, True,
+        "healthy", "healed"),
+    Row("Match LocalAddress, Group, Address",
+        appended("Match LocalAddress 192.0.2.1 Group nogroup\\nX11Forwarding no\\n"
+                 "Match Address 10.0.0.0/8\\nAllowTcpForwarding no"),
+        UNCONFIGURED, True, "healthy", "healed"),
+    Row("hosts.deny ALL, hosts.allow for the office",
+        "echo 'sshd: ALL' >/etc/hosts.deny; echo 'sshd: 192.0.2.' >/etc/hosts.allow",
+        "rm /etc/hosts.deny /etc/hosts.allow", False, "healthy", "healed",
+        ("TCP wrappers turn away those of this host",)),
+    Row("hosts.deny for somebody else", "echo 'sshd: 203.0.113.' >/etc/hosts.deny",
+        "rm /etc/hosts.deny", True, "healthy", "healed"),
+    Row("mounts of its own", unit("PrivateTmp=yes\nProtectSystem=strict\nProtectHome=read-only\n"
+                                  "ProtectKernelTunables=yes\nReadWritePaths=/run /var/log"),
+        UNUNIT, True, "healthy", "healed"),
+]
+
+#: What clients meet, or would, though nothing is stale.
+TROUBLES = [
+    Row("a configuration that is broken", configured("UseNonsense yes", restart=False),
+        UNCONFIGURED, True, "at-risk", "warned",
+        ("would not after a restart", "UseNonsense", f"{CONFIG}: line 1")),
+    Row("no host keys", "mkdir /root/keys; mv /etc/ssh/ssh_host_* /root/keys/",
+        f"mv /root/keys/* /etc/ssh/; rmdir /root/keys; {RESTART}", False, "refusing", "warned",
+        ("no hostkeys available",), ("bookworm",)),
+    Row("no host keys", "mkdir /root/keys; mv /etc/ssh/ssh_host_* /root/keys/",
+        f"mv /root/keys/* /etc/ssh/; rmdir /root/keys; {RESTART}", True, "at-risk", "warned",
+        ("no hostkeys available",), ("trixie",)),
+    Row("sshd-session gone", "mv /usr/lib/openssh/sshd-session /root/",
+        "mv /root/sshd-session /usr/lib/openssh/", False, "refusing", "warned",
+        ("/usr/lib/openssh/sshd-session is missing, it belongs to package openssh-server",),
+        ("trixie",)),
+    Row("sshd-auth gone", "mv /usr/lib/openssh/sshd-auth /root/",
+        "mv /root/sshd-auth /usr/lib/openssh/", False, "refusing", "warned",
+        ("sshd-auth is missing, it belongs to package openssh-server",), ("trixie",)),
+    Row("libcrypto gone", f"{LIBRARY}; mv $f /root/libcrypto; echo $f >/root/name",
+        "mv /root/libcrypto $(cat /root/name)", False, "refusing", "warned",
+        ("libcrypto.so.3 is missing, it belongs to package libssl3",), is_whole=False),
+    Row("a library of the children gone", "f=$(readlink -f /usr/lib/*/libpam.so.0); mv $f /root/libpam;"
+        " echo $f >/root/name", "mv /root/libpam $(cat /root/name)", False, "refusing", "warned",
+        ("libpam",), is_whole=False),
+    Row("another host key", "mkdir /root/keys; mv /etc/ssh/ssh_host_* /root/keys/; ssh-keygen -qA",
+        f"mv -f /root/keys/* /etc/ssh/; rmdir /root/keys; {RESTART}", True, "at-risk", "warned",
+        ("clients know the host key",), ("trixie",)),
+    # It is opened for each client.
+    Row("-E in a directory that is gone", LOG_GONE, UNUNIT, False, "refusing", "warned",
+        ("opening its log /var/log/x/log",)),
+]
+
+
+class Field:
+    """A host that rows are put onto, one after the other, or several at once."""
+
+    def __init__(self, host, suite):
+        self.host = host
+        self.suite = suite
+        self.rows = []
+
+    def is_in(self):
+        return self.host.ssh("echo in", check=False).stdout == "in\n"
+
+    def renew(self):
+        """Leaves sshd stale, unnoticed."""
+        self.host.sh(RENEW)
+
+    def report(self, *words):
+        """The report of a run as JSON, and as a person reads it; their status."""
+        done = self.host.heal(*words, "--format=json")
+        return json.loads(done.stdout), done
+
+    def listener(self, *words):
+        report, done = self.report(*words)
+        return report["listeners"][0], done
+
+    def heal(self, expected):
+        """Heals; check and dry run have foretold it. Gives the listener of the report."""
+        check, _ = self.listener("check")
+        dry, _ = self.listener("heal", "--dry-run")
+        for field in ("verdict", "plan", "reason"):
+            assert check[field] == dry[field], f"check {check}, dry run {dry}"
+        healed, done = self.listener("heal")
+        assert healed["plan"] == check["plan"], f"check {check}, heal {healed}"
+        assert healed["outcome"] == expected, done.stdout
+        return healed
+
+    def still(self):
+        """Heals what stays from the row before, and that it is well."""
+        self.host.heal("heal")
+        listener, done = self.listener("check")
+        assert listener["verdict"] == "healthy", done.stdout
+        assert self.is_in()
+
+
+@pytest.fixture(scope="module", params=["bookworm", "trixie"])
+def field(request, staged):
+    with Host(roots.old_debian(request.param), staged(request.param)) as booted:
+        made = Field(booted, request.param)
+        yield made
+        heading = [HEADING, *made.rows]
+        widths = [max(len(row[i]) for row in heading) for i in range(len(HEADING))]
+        with request.config.pluginmanager.getplugin(
+                "capturemanager").global_and_fixture_disabled():
+            print(f"\n{request.param}")
+            for row in heading:
+                print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)))
+
+
+@contextlib.contextmanager
+def situation(field, *rows):
+    field.still()
+    for row in rows:
+        field.host.sh(row.do)
+    try:
+        yield
+    finally:
+        for row in reversed(rows):
+            field.host.sh(row.undo)
+
+
+def word(is_in):
+    return "in" if is_in else "out"
+
+
+@pytest.mark.parametrize("row", [*HARMLESS, *TROUBLES], ids=lambda row: row.name)
+def test_a_row(field, row):
+    if field.suite not in row.suites:
+        pytest.skip(f"not on {field.suite}")
+    session = field.host.session()
+    with situation(field, row):
+        before = field.is_in()
+        assert before == row.is_in
+        fresh, done = field.listener("check")
+        text = field.host.heal("check")
+        assert fresh["verdict"] == row.verdict, text.stdout
+        for part in row.words:
+            assert part in text.stdout, text.stdout
+        field.heal("not-needed" if row.verdict == "healthy" else "warned")
+        assert field.is_in() == before
+        stale = None
+        if row.is_whole:
+            field.renew()
+            stale = field.heal(row.outcome)
+            assert (field.host.deleted(field.host.listener()) == []) == (row.outcome == "healed")
+            assert field.host.run("systemctl", "--failed", "--quiet", "--no-legend").stdout == ""
+        after = field.is_in()
+        assert after == before, "the client was worse off"
+        field.rows.append((row.name, word(before), fresh["verdict"], fresh["plan"],
+                           stale["outcome"] if stale else "", stale["plan"] if stale else "",
+                           word(after), "lives"))
+    assert session.lasts()
