@@ -19,6 +19,7 @@
 #include "host/transaction.h"
 #include "judge/facts.h"
 #include "judge/verdict.h"
+#include "look/absent.h"
 #include "look/addresses.h"
 #include "look/left.h"
 #include "look/listener.h"
@@ -118,29 +119,42 @@ static void way_configure(struct heal_context *ctx, struct heal_error *error)
 		ctx->config.mode = HEAL_MODE_WARN;
 }
 
+/* Whether an action of ours has ended a unit, and nobody is known to have started it again. */
+static bool way_has_ended(struct heal_context *ctx)
+{
+	_cleanup_(heal_listeners_done) struct heal_listeners ended = {0};
+
+	return heal_left_ended(ctx, &ended) < 0 || ended.count > 0;
+}
+
 /* Looks; should anything be stale, then by the configuration, which says whose it is. */
 static int way_look_twice(struct heal_context *ctx, struct heal_report *report,
 			  struct heal_error *config_error, struct heal_error *error)
 {
 	int r = way_look(ctx, report, error);
 
-	if (r < 0 || ctx->is_configured || !way_is_stale(report))
+	if (r < 0 || ctx->is_configured || (!way_is_stale(report) && !way_has_ended(ctx)))
 		return r;
 	way_configure(ctx, config_error);
 	return way_look(ctx, report, error);
 }
 
+/* Whether all listeners are as they were proven; where there were some, and are none, none is. */
 static bool way_is_proven(struct heal_context *ctx, const struct heal_listeners *listeners)
 {
 	_cleanup_(heal_proof_done) struct heal_last_proof proof = {0};
+	bool is_any = false;
 
 	/* None, or one that cannot be read, is none of any listener. */
 	(void)heal_proof_load(ctx, &proof);
-	for (size_t i = 0; i < listeners->count; i++)
-		if (listeners->items[i].process.foreign == HEAL_OURS &&
-		    !heal_proof_holds(ctx, &proof, &listeners->items[i].process))
+	for (size_t i = 0; i < listeners->count; i++) {
+		if (listeners->items[i].process.foreign != HEAL_OURS)
+			continue;
+		if (!heal_proof_holds(ctx, &proof, &listeners->items[i].process))
 			return false;
-	return true;
+		is_any = true;
+	}
+	return is_any || proof.count == 0;
 }
 
 enum heal_look heal_look(struct heal_context *ctx)
@@ -156,7 +170,7 @@ enum heal_look heal_look(struct heal_context *ctx)
 	/* What cannot be looked at here, will be told by who looks with more time. */
 	if (way_look_twice(ctx, &report, &error, &error) < 0)
 		return HEAL_LOOK_NEWS;
-	if (report.listeners.unreadable)
+	if (report.listeners.unreadable || way_has_ended(ctx))
 		return HEAL_LOOK_NEWS;
 	if (!way_is_stale(&report))
 		return way_is_proven(ctx, &report.listeners) ? HEAL_LOOK_QUIET : HEAL_LOOK_UNPROVEN;
@@ -229,6 +243,15 @@ static void way_try(struct heal_context *ctx, struct heal_listener *listener)
 	heal_trial_run(ctx, listener);
 }
 
+/* Whether a unit that nothing runs for could be started: what is to be started, or advised. */
+static void way_try_absent(struct heal_context *ctx, struct heal_listener *listener)
+{
+	struct heal_error error;
+
+	if (ctx->lock != HEAL_LOCK_BUSY && heal_context_client(ctx, &error) == 0)
+		heal_trial_again(ctx, listener);
+}
+
 static void way_judge(struct heal_context *ctx, struct heal_report *report,
 		      struct heal_listener *listener)
 {
@@ -248,7 +271,9 @@ static void way_of_one(struct heal_context *ctx, enum heal_verb verb, struct hea
 		way_note_ended(report, listener);
 		return;
 	}
-	if (listener->process.foreign == HEAL_OURS) {
+	if (listener->unit.absence != HEAL_ABSENCE_NONE) {
+		way_try_absent(ctx, listener);
+	} else if (listener->process.foreign == HEAL_OURS) {
 		way_find_unit(ctx, report, listener);
 		way_try(ctx, listener);
 	}
@@ -301,11 +326,11 @@ static int way_leave(struct heal_context *ctx, const struct heal_report *report)
 
 	if (!heal_listeners_have(&report->listeners, HEAL_OUTCOME_FAILED) ||
 	    way_look(ctx, &now, &error) < 0)
-		return heal_left_write(ctx, &report->listeners);
+		return heal_left_write(ctx, &report->listeners, &report->listeners);
 	for (size_t i = 0; i < now.listeners.count; i++)
 		if (now.listeners.items[i].process.foreign == HEAL_OURS)
 			now.listeners.items[i].result.outcome = HEAL_OUTCOME_FAILED;
-	return heal_left_write(ctx, &now.listeners);
+	return heal_left_write(ctx, &now.listeners, &report->listeners);
 }
 
 /* For the runs to come, where nothing can be kept from them. */
@@ -347,6 +372,7 @@ int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *
 	struct heal_error config_error = {0};
 	struct heal_error lock_error = {0};
 	bool acts = (verb == HEAL_HEAL || verb == HEAL_HOOK) && ctx->is_live && !ctx->is_chroot;
+	bool has_ended = acts && way_has_ended(ctx);
 	int r;
 
 	ctx->is_hook = verb == HEAL_HOOK;
@@ -354,7 +380,7 @@ int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *
 	if (verb == HEAL_HOOK && ctx->proc_fd < 0)
 		return 0;
 	r = way_look_twice(ctx, &report, &config_error, error);
-	if (r == 0 && acts && way_is_stale(&report)) {
+	if (r == 0 && acts && (has_ended || way_is_stale(&report))) {
 		lock = way_lock(ctx, &lock_error);
 		/* Whoever had the lock may have healed it all. */
 		r = way_look(ctx, &report, error);
@@ -366,12 +392,15 @@ int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *
 				   config_error.message);
 	if (r == 0 && ctx->config.has_packages)
 		r = heal_notes_add(&report.notes, "Packages= in sshd-heal.conf has no effect any more");
-	if (r == 0 && (verb != HEAL_HOOK || way_is_stale(&report)))
+	if (r == 0 && (verb != HEAL_HOOK || has_ended || way_is_stale(&report)))
 		r = way_describe(ctx, &report);
+	if (r == 0 && ctx->is_live)
+		heal_absent_find(ctx, &report.listeners, &report.notes);
 	if (r < 0)
 		return r == -ENOMEM ? heal_error_set(error, ENOMEM, "out of memory") : r;
 	for (size_t i = 0; i < report.listeners.count; i++) {
-		if (verb == HEAL_HOOK && !report.listeners.items[i].evidence.n_stale) {
+		if (verb == HEAL_HOOK && !report.listeners.items[i].evidence.n_stale &&
+		    report.listeners.items[i].unit.absence == HEAL_ABSENCE_NONE) {
 			way_try_failed(ctx, &report, &report.listeners.items[i]);
 			continue;
 		}

@@ -44,7 +44,7 @@ static bool cli_is_live(const struct cli_options *options, bool otherwise)
 	return fd >= 0 && heal_root_is_live(fd, &is_live) == 0 ? is_live : otherwise;
 }
 
-/* Writes a line per stale listener to syslog, where the journal finds it, and what came up. */
+/* Writes a line per listener that is stale or down to syslog, where the journal finds it, and what came up. */
 static void cli_log_report(const struct cli *cli, const struct heal_report *report)
 {
 	bool is_news = report->listeners.unreadable > 0;
@@ -56,7 +56,8 @@ static void cli_log_report(const struct cli *cli, const struct heal_report *repo
 		int priority;
 		FILE *out;
 
-		if (!listener->evidence.n_stale)
+		if (!listener->evidence.n_stale && listener->unit.absence == HEAL_ABSENCE_NONE &&
+		    listener->result.plan != HEAL_PLAN_START)
 			continue;
 		is_news = true;
 		out = open_memstream(&line, &len);

@@ -37,6 +37,11 @@ bool addresses_are_same(const char *a, const char *b);
 /* Whether the address is one of those that the listener listens on. */
 bool addresses_has(const struct heal_process *process, const char *address);
 
+/*
+ * Whether two sockets would be in each other's way: the same port, and the same
+ * address or one of them a wildcard. sshd sets IPV6_V6ONLY: the families do not mix.
+ */
+bool addresses_conflict(const char *a, const char *b);
 /* Whether a socket listens on the port of an address, at that address or at any. 1, 0, -errno. */
 int addresses_is_taken(struct heal_context *ctx, const struct heal_process *process,
 		     const char *address);

@@ -55,9 +55,16 @@ static void text_subject(FILE *out, const struct heal_listener *listener)
 		text_safe(out, listener->unit.id);
 	else
 		text_safe(out, listener->process.exe);
-	(void)fprintf(out, " (pid %d", (int)listener->process.pid);
+	if (listener->process.pid)
+		(void)fprintf(out, " (pid %d", (int)listener->process.pid);
+	else
+		(void)fputs(" (down", out);
 	for (size_t i = 0; i < listener->process.n_addresses; i++)
-		(void)fprintf(out, "%s%s", i ? " " : ", listens on ", listener->process.addresses[i]);
+		(void)fprintf(out, "%s%s",
+			      i			      ? " "
+			      : listener->process.pid ? ", listens on "
+						      : ", listened on ",
+			      listener->process.addresses[i]);
 	if (listener->process.sessions > 0)
 		(void)fprintf(out, ", %d session%s", listener->process.sessions,
 			      listener->process.sessions == 1 ? "" : "s");
@@ -92,11 +99,13 @@ static void text_outcome(FILE *out, const struct heal_listener *listener)
 		[HEAL_PLAN_RELOAD] = "reloaded",
 		[HEAL_PLAN_RESTART] = "restarted",
 		[HEAL_PLAN_HUP] = "sent SIGHUP",
+		[HEAL_PLAN_START] = "started",
 	};
 	static const char *const would[] = {
 		[HEAL_PLAN_RELOAD] = "would be reloaded",
 		[HEAL_PLAN_RESTART] = "would be restarted",
 		[HEAL_PLAN_HUP] = "would get SIGHUP",
+		[HEAL_PLAN_START] = "would be started",
 	};
 
 	if (listener->process.foreign != HEAL_OURS)
@@ -171,8 +180,44 @@ static void text_stale(FILE *out, const struct heal_listener *listener)
 	(void)fputc('\n', out);
 }
 
+/* Whether it is about a unit that nothing runs for, or nothing ran for. */
+static bool text_is_absent(const struct heal_listener *listener)
+{
+	return !listener->evidence.n_stale && (listener->unit.absence != HEAL_ABSENCE_NONE ||
+					       listener->result.plan == HEAL_PLAN_START);
+}
+
+static void text_absent(FILE *out, const struct heal_listener *listener)
+{
+	static const char *const states[] = {
+		[HEAL_ABSENCE_NONE] = "runs again",
+		[HEAL_ABSENCE_STOPPED] = "is enabled and stopped, and nothing listens",
+		[HEAL_ABSENCE_FAILED] = "CRITICAL: it is enabled and has failed, and nothing listens",
+		[HEAL_ABSENCE_ENDED] = "CRITICAL: an action of sshd-heal has ended it, and nothing listens",
+		[HEAL_ABSENCE_RESCUED] = "does not run, and " HEAL_RESCUE_UNIT " serves in its place",
+	};
+
+	text_subject(out, listener);
+	(void)fprintf(out, ": %s\n", states[listener->unit.absence]);
+	text_tried(out, listener);
+	(void)fputs("  ", out);
+	text_outcome(out, listener);
+	(void)fputc('\n', out);
+}
+
+/* Whether a hook has anything to say of it. */
+static bool text_is_telling(const struct heal_listener *listener)
+{
+	return listener->evidence.n_stale || listener->result.verdict == HEAL_VERDICT_REFUSING ||
+	       text_is_absent(listener);
+}
+
 static void text_listener(FILE *out, const struct heal_listener *listener)
 {
+	if (text_is_absent(listener)) {
+		text_absent(out, listener);
+		return;
+	}
 	if (listener->evidence.n_stale) {
 		text_stale(out, listener);
 		return;
@@ -193,8 +238,7 @@ static void text_listener(FILE *out, const struct heal_listener *listener)
 static bool text_is_news(const struct heal_report *report)
 {
 	for (size_t i = 0; i < report->listeners.count; i++)
-		if (report->listeners.items[i].evidence.n_stale ||
-		    report->listeners.items[i].result.verdict == HEAL_VERDICT_REFUSING)
+		if (text_is_telling(&report->listeners.items[i]))
 			return true;
 	return report->listeners.unreadable > 0;
 }
@@ -220,8 +264,7 @@ int heal_report_text(FILE *out, const struct heal_report *report, enum heal_verb
 	for (size_t i = 0; i < report->listeners.count; i++) {
 		const struct heal_listener *listener = &report->listeners.items[i];
 
-		if (verb == HEAL_HOOK && !listener->evidence.n_stale &&
-		    listener->result.verdict != HEAL_VERDICT_REFUSING)
+		if (verb == HEAL_HOOK && !text_is_telling(listener))
 			continue;
 		(void)fputs("sshd-heal: ", out);
 		text_listener(out, listener);
@@ -261,7 +304,7 @@ static bool text_is_repeated(const struct heal_listener *listener, size_t index)
 int heal_report_log(FILE *out, const struct heal_listener *listener)
 {
 	text_subject(out, listener);
-	(void)fputs(" ran deleted files of ", out);
+	(void)fputs(listener->evidence.n_stale ? " ran deleted files of " : " was down", out);
 	for (size_t i = 0; i < listener->evidence.n_stale; i++) {
 		const struct heal_stale_file *file = &listener->evidence.stale[i];
 
@@ -283,7 +326,7 @@ int heal_report_log(FILE *out, const struct heal_listener *listener)
 	case HEAL_OUTCOME_FAILED:
 		return LOG_CRIT;
 	case HEAL_OUTCOME_WARNED:
-		return listener->result.verdict == HEAL_VERDICT_REFUSING ? LOG_CRIT : LOG_WARNING;
+		return listener->result.verdict >= HEAL_VERDICT_DOWN ? LOG_CRIT : LOG_WARNING;
 	default:
 		return LOG_NOTICE;
 	}

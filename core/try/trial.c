@@ -222,7 +222,7 @@ static void trial_ask_sshd(struct heal_context *ctx, struct heal_listener *liste
 	if (r == 0) {
 		r = trial_check_files(ctx, process, trial, &effective,
 				      trial_config_file(&start->options), &what);
-		if (r == 0 && !listener->unit.is_socket_activated)
+		if (r == 0 && !heal_listener_is_socket_activated(listener))
 			r = trial_check_addresses(ctx, process, trial, &effective, &what);
 		if (r < 0)
 			(void)heal_error_set(&error, -r, "looking at %s: %s", what, strerror(-r));
@@ -316,4 +316,8 @@ void heal_trial_again(struct heal_context *ctx, struct heal_listener *listener)
 		trial_skip(&listener->evidence.trial, error.message);
 	else
 		trial_with(ctx, listener, &start);
+	/* With the unit down its RuntimeDirectory is gone, which a start makes anew. */
+	if (listener->evidence.trial.result == HEAL_TRIAL_FAILED &&
+	    strstr(listener->evidence.trial.detail, "Missing privilege separation directory"))
+		trial_skip(&listener->evidence.trial, "");
 }
