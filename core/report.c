@@ -46,6 +46,13 @@ bool heal_listener_has_unit(const struct heal_listener *listener)
 	return listener->unit.is_service && listener->unit.main_pid == listener->process.pid;
 }
 
+bool heal_listener_is_socket_activated(const struct heal_listener *listener)
+{
+	return listener->process.sockets == HEAL_SOCKETS_UNKNOWN
+		       ? listener->unit.is_socket_activated
+		       : listener->process.sockets == HEAL_SOCKETS_INHERITED;
+}
+
 void heal_process_done(struct heal_process *process)
 {
 	for (size_t i = 0; i < process->n_addresses; i++)

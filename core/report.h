@@ -44,7 +44,8 @@ enum heal_plan {
 	HEAL_PLAN_RELOAD,
 	HEAL_PLAN_RESTART,
 	HEAL_PLAN_WARN,
-	HEAL_PLAN_HUP, /* SIGHUP to a listener outside systemd, when configured */
+	HEAL_PLAN_HUP,   /* SIGHUP, where systemd cannot reload it, or has no unit for it */
+	HEAL_PLAN_START, /* of a unit that an action of ours has ended */
 };
 
 enum heal_outcome {
@@ -115,7 +116,16 @@ enum heal_manager {
 	HEAL_MANAGER_STOPPING, /* the system is shutting down */
 };
 
-/* What systemd says of a listener's unit: look/unit. */
+/* Why a unit has no process that listens. Such a one is among the listeners, with pid 0. */
+enum heal_absence {
+	HEAL_ABSENCE_NONE,
+	HEAL_ABSENCE_STOPPED, /* by somebody else, or it was never started */
+	HEAL_ABSENCE_FAILED,
+	HEAL_ABSENCE_ENDED,   /* by an action of ours */
+	HEAL_ABSENCE_RESCUED, /* likewise, and sshd-heal-rescue.service serves in its place */
+};
+
+/* What systemd says of a listener's unit: look/unit, look/absent. */
 struct heal_unit {
 	enum heal_manager manager;
 	char *id; /* "ssh.service" */
@@ -125,6 +135,17 @@ struct heal_unit {
 	bool can_reload;
 	bool refuses_stop;
 	bool kills_cgroup; /* KillMode= ends every process of its cgroup, sessions in it included */
+	bool is_masked;
+	bool has_job;      /* one of systemd's is waiting or under way */
+	enum heal_absence absence;
+	uint64_t ended_us; /* when an action of ours had ended it, CLOCK_MONOTONIC */
+};
+
+/* Whose hand has made the sockets that a process listens on. */
+enum heal_sockets {
+	HEAL_SOCKETS_UNKNOWN,
+	HEAL_SOCKETS_OWN,
+	HEAL_SOCKETS_INHERITED, /* made outside of its control group: by systemd */
 };
 
 /* The process that listens: look/listener and look/addresses. */
@@ -138,6 +159,7 @@ struct heal_process {
 	enum heal_foreign foreign;
 	char **addresses; /* "0.0.0.0:22", "[::]:22" */
 	size_t n_addresses;
+	enum heal_sockets sockets;
 	int sessions; /* -1: not counted */
 };
 
@@ -152,12 +174,13 @@ enum heal_at_stake {
 enum heal_objection {
 	HEAL_OBJECTION_NONE,
 	HEAL_OBJECTION_NO_TIME,         /* too little of the deadline is left */
-	HEAL_OBJECTION_NOT_READY,       /* it has no handler for SIGHUP, which would end it */
+	HEAL_OBJECTION_NOT_READY,       /* it has no handler for SIGHUP, or a job is at work on it */
 	HEAL_OBJECTION_LOG_STUCK,       /* sshd would wait for the log, and serve nobody */
 	HEAL_OBJECTION_POLICY_FORBIDS,  /* policy-rc.d */
 	HEAL_OBJECTION_POLICY_UNASKED,  /* policy-rc.d could not be asked */
 	HEAL_OBJECTION_RETRY,           /* it is not worth a restart */
 	HEAL_OBJECTION_START_LIMIT,     /* earlier starts count against it, and cannot be forgotten */
+	HEAL_OBJECTION_UNFORESEEN,      /* whether its unit would start is not certain */
 };
 
 /* What was seen of it before anything is done: look, try, and act right before it begins. */
@@ -233,6 +256,10 @@ const char *heal_verdict_text(enum heal_verdict verdict);
 const char *heal_fate_text(enum heal_fate fate);
 /* Whether it is the main process of its unit, a service: what is done to the unit is done to it. */
 bool heal_listener_has_unit(const struct heal_listener *listener);
+/* Whether it cannot bind anew: its sockets tell, or else what its unit says of ssh.socket. */
+bool heal_listener_is_socket_activated(const struct heal_listener *listener);
+/* Our own unit, which serves in the place of one that we have ended. */
+#define HEAL_RESCUE_UNIT "sshd-heal-rescue.service"
 
 void heal_process_done(struct heal_process *process);
 void heal_evidence_clear_stale(struct heal_evidence *evidence);

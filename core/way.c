@@ -19,6 +19,7 @@
 #include "host/transaction.h"
 #include "judge/facts.h"
 #include "judge/verdict.h"
+#include "look/absent.h"
 #include "look/addresses.h"
 #include "look/left.h"
 #include "look/listener.h"
@@ -118,6 +119,14 @@ static void way_configure(struct heal_context *ctx, struct heal_error *error)
 		ctx->config.mode = HEAL_MODE_WARN;
 }
 
+/* Whether an action of ours has ended a unit, and nobody is known to have started it again. */
+static bool way_has_ended(struct heal_context *ctx)
+{
+	_cleanup_(heal_listeners_done) struct heal_listeners ended = {0};
+
+	return heal_left_ended(ctx, &ended) < 0 || ended.count > 0;
+}
+
 /* Whether a hook has to look at a listener in full, and try it: not while its last proof holds. */
 static bool way_is_due(struct heal_context *ctx, const struct heal_last_proof *proof,
 		       const struct heal_listener *listener)
@@ -127,16 +136,20 @@ static bool way_is_due(struct heal_context *ctx, const struct heal_last_proof *p
 		!heal_proof_holds(ctx, proof, &listener->process));
 }
 
+/* Whether any is; or where there were some that were proven, and are none. */
 static bool way_has_due(struct heal_context *ctx, const struct heal_listeners *listeners)
 {
 	_cleanup_(heal_proof_done) struct heal_last_proof proof = {0};
+	bool is_any = false;
 
 	/* None, or one that cannot be read, is none of any listener. */
 	(void)heal_proof_load(ctx, &proof);
-	for (size_t i = 0; i < listeners->count; i++)
+	for (size_t i = 0; i < listeners->count; i++) {
 		if (way_is_due(ctx, &proof, &listeners->items[i]))
 			return true;
-	return false;
+		is_any |= listeners->items[i].process.foreign == HEAL_OURS;
+	}
+	return !is_any && proof.count > 0;
 }
 
 /*
@@ -148,7 +161,7 @@ static int way_look_twice(struct heal_context *ctx, struct heal_report *report, 
 {
 	int r = way_look(ctx, report, error);
 
-	*ret_has_due = r == 0 && way_has_due(ctx, &report->listeners);
+	*ret_has_due = r == 0 && (way_has_due(ctx, &report->listeners) || way_has_ended(ctx));
 	if (r < 0 || ctx->is_configured || !*ret_has_due)
 		return r;
 	way_configure(ctx, config_error);
@@ -169,7 +182,7 @@ enum heal_look heal_look(struct heal_context *ctx)
 	/* What cannot be looked at here, will be told by who looks with more time. */
 	if (way_look_twice(ctx, &report, &has_due, &error, &error) < 0)
 		return HEAL_LOOK_NEWS;
-	if (report.listeners.unreadable)
+	if (report.listeners.unreadable || way_has_ended(ctx))
 		return HEAL_LOOK_NEWS;
 	if (!way_is_stale(&report))
 		return has_due ? HEAL_LOOK_UNPROVEN : HEAL_LOOK_QUIET;
@@ -260,6 +273,15 @@ static void way_try(struct heal_context *ctx, struct heal_listener *listener)
 	heal_live_excuse(&listener->evidence.trial, &listener->evidence.live);
 }
 
+/* Whether a unit that nothing runs for could be started: what is to be started, or advised. */
+static void way_try_absent(struct heal_context *ctx, struct heal_listener *listener)
+{
+	struct heal_error error;
+
+	if (ctx->lock != HEAL_LOCK_BUSY && heal_context_client(ctx, &error) == 0)
+		heal_trial_again(ctx, listener);
+}
+
 static void way_judge(struct heal_context *ctx, struct heal_report *report,
 		      struct heal_listener *listener)
 {
@@ -279,7 +301,9 @@ static void way_of_one(struct heal_context *ctx, enum heal_verb verb, struct hea
 		way_note_ended(report, listener);
 		return;
 	}
-	if (listener->process.foreign == HEAL_OURS) {
+	if (listener->unit.absence != HEAL_ABSENCE_NONE) {
+		way_try_absent(ctx, listener);
+	} else if (listener->process.foreign == HEAL_OURS) {
 		way_find_unit(ctx, report, listener);
 		way_try(ctx, listener);
 	}
@@ -332,11 +356,11 @@ static int way_leave(struct heal_context *ctx, const struct heal_report *report)
 
 	if (!heal_listeners_have(&report->listeners, HEAL_OUTCOME_FAILED) ||
 	    way_look(ctx, &now, &error) < 0)
-		return heal_left_write(ctx, &report->listeners);
+		return heal_left_write(ctx, &report->listeners, &report->listeners);
 	for (size_t i = 0; i < now.listeners.count; i++)
 		if (now.listeners.items[i].process.foreign == HEAL_OURS)
 			now.listeners.items[i].result.outcome = HEAL_OUTCOME_FAILED;
-	return heal_left_write(ctx, &now.listeners);
+	return heal_left_write(ctx, &now.listeners, &report->listeners);
 }
 
 /* For the runs to come, where nothing can be kept from them. */
@@ -380,9 +404,11 @@ static void way_of_all(struct heal_context *ctx, enum heal_verb verb, struct hea
 
 		/* What did not help is not done again for the asking of a hook. */
 		if (verb == HEAL_HOOK && !listener->evidence.n_stale &&
+		    listener->unit.absence == HEAL_ABSENCE_NONE &&
 		    heal_left_has_failed(ctx, &listener->process))
 			way_try_failed(ctx, report, listener);
-		else if (verb != HEAL_HOOK || way_is_due(ctx, &proof, listener))
+		else if (verb != HEAL_HOOK || listener->unit.absence != HEAL_ABSENCE_NONE ||
+			 way_is_due(ctx, &proof, listener))
 			way_of_one(ctx, verb, report, listener);
 	}
 }
@@ -413,6 +439,8 @@ int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *
 		r = way_note_limits(ctx, &report, &lock_error, &config_error);
 	if (r == 0 && has_work)
 		r = way_describe(ctx, &report);
+	if (r == 0 && ctx->is_live && has_work)
+		heal_absent_find(ctx, &report.listeners, &report.notes);
 	if (r < 0)
 		return r == -ENOMEM ? heal_error_set(error, ENOMEM, "out of memory") : r;
 	way_of_all(ctx, verb, &report);

@@ -14,6 +14,7 @@
 #include "act/policy-rc.h"
 #include "act/prove.h"
 #include "act/quiet.h"
+#include "act/rescue.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "host/context.h"
@@ -21,9 +22,9 @@
 #include "host/syslog.h"
 #include "judge/facts.h"
 #include "judge/plan.h"
+#include "look/left.h"
 #include "look/unit.h"
 #include "report.h"
-#include "try/trial.h"
 
 /* A re-exec takes 5 ms, a restart 40; slow machines get a thousand times that. */
 #define ACT_PROVE_MS 5000
@@ -47,58 +48,19 @@ static int act_hup(const struct heal_process *process, struct heal_error *error)
 	return 0;
 }
 
-/* When a job must be over, so that proof and rescue have a third of what is left. */
-static int64_t act_job_deadline(const struct heal_context *ctx)
-{
-	return ctx->deadline_ms - heal_left_ms(ctx->deadline_ms, 3 * ACT_RESERVE_MS) / 3;
-}
-
 static int act_once(struct heal_context *ctx, struct heal_listener *listener,
 		    struct heal_error *error)
 {
 	switch (listener->result.plan) {
 	case HEAL_PLAN_RELOAD:
 		return ctx->service_ops->reload(ctx->service, listener->unit.id,
-						act_job_deadline(ctx), error);
+						heal_job_deadline(ctx), error);
 	case HEAL_PLAN_RESTART:
 		return ctx->service_ops->try_restart(ctx->service, listener->unit.id,
-						     act_job_deadline(ctx), error);
+						     heal_job_deadline(ctx), error);
 	default:
 		return act_hup(&listener->process, error);
 	}
-}
-
-/* What an administrator would type to do by hand what was not done, where that is safe. */
-static void act_advise(struct heal_listener *listener, unsigned facts)
-{
-	struct heal_result *result = &listener->result;
-
-	result->detail[0] = '\0';
-	switch (heal_advice_of(facts)) {
-	case HEAL_PLAN_RELOAD:
-		heal_detail(result, "systemctl reload %s", listener->unit.id);
-		break;
-	case HEAL_PLAN_RESTART:
-		heal_detail(result, "systemctl restart %s", listener->unit.id);
-		break;
-	case HEAL_PLAN_HUP:
-		heal_detail(result, "kill -HUP %d", (int)listener->process.pid);
-		break;
-	default:
-		break;
-	}
-}
-
-/*
- * Whether a start may succeed. With the unit down its RuntimeDirectory is gone,
- * /run/sshd, without which sshd does not even try: a start makes it anew.
- */
-static bool act_may_start(struct heal_context *ctx, struct heal_listener *listener)
-{
-	/* What could not be tried is started all the same: it cannot get worse. */
-	heal_trial_again(ctx, listener);
-	return listener->evidence.trial.result != HEAL_TRIAL_FAILED ||
-	       strstr(listener->evidence.trial.detail, "Missing privilege separation directory");
 }
 
 /*
@@ -117,52 +79,6 @@ static int act_prove_ms(const struct heal_context *ctx, int done)
 	return 0;
 }
 
-/* What a proof makes of a listener. */
-static void act_conclude(struct heal_listener *listener, enum heal_proof proof)
-{
-	listener->result.outcome = proof == HEAL_PROOF_OK ? HEAL_OUTCOME_HEALED : HEAL_OUTCOME_FAILED;
-	if (proof == HEAL_PROOF_UNKNOWN)
-		listener->result.verdict = HEAL_VERDICT_UNKNOWN;
-	if (proof == HEAL_PROOF_STALE)
-		heal_detail(&listener->result, "sshd still runs deleted files");
-}
-
-/*
- * sshd is down after what was done to it. One attempt to start it, if the files
- * on disk still pass their trial; otherwise it would only fail again.
- */
-static void act_recover(struct heal_context *ctx, struct heal_listener *listener, const char *why)
-{
-	const char *unit = heal_listener_has_unit(listener) ? listener->unit.id : NULL;
-	struct heal_error error = {0};
-	enum heal_proof proof = HEAL_PROOF_DOWN;
-	int r = -EOPNOTSUPP;
-
-	if (unit && ctx->client_ops && act_may_start(ctx, listener)) {
-		(void)ctx->service_ops->reset_failed(ctx->service, unit, &error);
-		r = ctx->service_ops->start(ctx->service, unit, act_job_deadline(ctx), &error);
-	}
-	/* Its new process is found as after a restart. */
-	listener->result.plan = HEAL_PLAN_RESTART;
-	if (unit)
-		proof = heal_prove(ctx, listener,
-				   r == 0 || r == -ENOTCONN ? ACT_PROVE_MS : ctx->settle_ms);
-	if (proof == HEAL_PROOF_OK) {
-		listener->result.outcome = HEAL_OUTCOME_HEALED;
-		listener->evidence.trial.detail[0] = '\0';
-		heal_detail(&listener->result, "sshd was down and had to be started again: %s", why);
-		return;
-	}
-	act_conclude(listener, proof);
-	if (proof != HEAL_PROOF_DOWN)
-		return;
-	if (unit)
-		heal_detail(&listener->result, "CRITICAL: sshd is DOWN, %s; type: systemctl start %s", why,
-			    unit);
-	else
-		heal_detail(&listener->result, "CRITICAL: sshd is DOWN, %s; start it by hand", why);
-}
-
 /* One action and its proof, which decides, whatever became of the job. */
 static enum heal_proof act_and_prove(struct heal_context *ctx, struct heal_listener *listener)
 {
@@ -173,14 +89,17 @@ static enum heal_proof act_and_prove(struct heal_context *ctx, struct heal_liste
 	int done;
 
 	listener->result.detail[0] = '\0';
+	/* Where it cannot be remembered, there still is what this run does about it. */
+	if (heal_listener_has_unit(listener))
+		(void)heal_left_begin(ctx, listener);
 	heal_await_quiet(ctx, &listener->process);
 	done = act_once(ctx, listener, &error);
 	proof = heal_prove(ctx, listener, act_prove_ms(ctx, done));
-	act_conclude(listener, proof);
+	heal_conclude(listener, proof);
 	/* Not when the job was never ours: then somebody else has stopped it, and meant to. */
 	if (proof == HEAL_PROOF_DOWN &&
 	    (done == 0 || done == -ECANCELED || done == -ETIMEDOUT || done == -ENOTCONN))
-		act_recover(ctx, listener, done < 0 ? error.message : "nothing listens any more");
+		heal_bring_up(ctx, listener, done < 0 ? error.message : "nothing listens any more");
 	else if (done < 0 && proof != HEAL_PROOF_SHUT_OUT)
 		heal_detail(&listener->result, "%s", error.message);
 	listener->result.refused_ms = heal_gap_stop(watch);
@@ -238,6 +157,39 @@ static bool act_is_action(enum heal_plan plan)
 	return plan != HEAL_PLAN_NONE && plan != HEAL_PLAN_WARN;
 }
 
+/* As policy-rc.d has it. */
+static const char *act_verb(enum heal_plan plan)
+{
+	if (plan == HEAL_PLAN_START)
+		return "start";
+	return plan == HEAL_PLAN_RESTART ? "restart" : "reload";
+}
+
+/*
+ * Whether a start gets as far as sshd; where it does not, or may not, a note says why. Not
+ * of what is down for good: that cannot get worse.
+ */
+static enum heal_objection act_foresee(struct heal_context *ctx, const struct heal_listener *listener,
+				       enum heal_plan plan, struct heal_notes *notes)
+{
+	struct heal_error error = {0};
+
+	if (plan != HEAL_PLAN_RESTART && listener->unit.absence != HEAL_ABSENCE_RESCUED)
+		return HEAL_OBJECTION_NONE;
+	if (ctx->service_ops->foresee(ctx->service, listener->unit.id, &error) == 0)
+		return HEAL_OBJECTION_NONE;
+	(void)heal_notes_add(notes, "%s", error.message);
+	return HEAL_OBJECTION_UNFORESEEN;
+}
+
+/* What only counts right before a SIGHUP of our own: whether systemd is at work on its unit. */
+static enum heal_objection act_before_hup(struct heal_context *ctx, struct heal_listener *listener)
+{
+	if (heal_listener_has_unit(listener))
+		heal_unit_again(ctx, listener);
+	return listener->unit.has_job ? HEAL_OBJECTION_NOT_READY : HEAL_OBJECTION_NONE;
+}
+
 /* Asks policy-rc.d about the plan; a hook that could not be asked is told of. */
 static enum heal_objection act_ask_policy(struct heal_context *ctx,
 					  const struct heal_listener *listener, enum heal_plan plan,
@@ -247,8 +199,7 @@ static enum heal_objection act_ask_policy(struct heal_context *ctx,
 	bool is_allowed = false;
 
 	if (heal_policy_allows(ctx, heal_listener_has_unit(listener) ? listener->unit.id : "ssh",
-			       plan == HEAL_PLAN_RESTART ? "restart" : "reload", &is_allowed,
-			       &error) < 0) {
+			       act_verb(plan), &is_allowed, &error) < 0) {
 		(void)heal_notes_add(notes, "%s", error.message);
 		return HEAL_OBJECTION_POLICY_UNASKED;
 	}
@@ -266,21 +217,56 @@ static enum heal_objection act_object(struct heal_context *ctx, struct heal_list
 		return HEAL_OBJECTION_RETRY;
 	if (!act_has_time(ctx))
 		return HEAL_OBJECTION_NO_TIME;
-	if (plan != HEAL_PLAN_RESTART && !act_takes_hup(ctx, &listener->process))
+	if (plan != HEAL_PLAN_RESTART && plan != HEAL_PLAN_START &&
+	    !act_takes_hup(ctx, &listener->process))
+		return HEAL_OBJECTION_NOT_READY;
+	if (plan == HEAL_PLAN_HUP && listener->unit.has_job)
 		return HEAL_OBJECTION_NOT_READY;
 	if (ctx->is_live && heal_log_is_stuck())
 		return HEAL_OBJECTION_LOG_STUCK;
 	objection = act_ask_policy(ctx, listener, plan, notes);
 	if (objection == HEAL_OBJECTION_NONE && !act_has_time(ctx))
 		objection = HEAL_OBJECTION_NO_TIME;
-	if (objection == HEAL_OBJECTION_NONE && depth == ACT_FOR_REAL && plan == HEAL_PLAN_RESTART)
-		objection = act_before_restart(ctx, listener);
-	return objection;
+	if (objection != HEAL_OBJECTION_NONE || depth != ACT_FOR_REAL)
+		return objection;
+	if (plan == HEAL_PLAN_RESTART)
+		return act_before_restart(ctx, listener);
+	return plan == HEAL_PLAN_HUP ? act_before_hup(ctx, listener) : HEAL_OBJECTION_NONE;
 }
 
-static unsigned act_facts(const struct heal_context *ctx, const struct heal_listener *listener)
+static uint64_t act_facts(const struct heal_context *ctx, const struct heal_listener *listener)
 {
 	return heal_facts_of(&ctx->config, ctx->lock, listener);
+}
+
+/* What an administrator would type to do by hand what was not done, where that is safe. */
+static void act_advise(struct heal_context *ctx, struct heal_listener *listener,
+		       struct heal_notes *notes)
+{
+	struct heal_result *result = &listener->result;
+	enum heal_plan advice = heal_advice_of(act_facts(ctx, listener));
+
+	result->detail[0] = '\0';
+	/* What we would not do, nobody is told to do. */
+	if (advice == HEAL_PLAN_RESTART &&
+	    act_foresee(ctx, listener, advice, notes) != HEAL_OBJECTION_NONE)
+		advice = HEAL_PLAN_NONE;
+	switch (advice) {
+	case HEAL_PLAN_RELOAD:
+		heal_detail(result, "systemctl reload %s", listener->unit.id);
+		break;
+	case HEAL_PLAN_RESTART:
+		heal_detail(result, "systemctl restart %s", listener->unit.id);
+		break;
+	case HEAL_PLAN_START:
+		heal_detail(result, "systemctl start %s", listener->unit.id);
+		break;
+	case HEAL_PLAN_HUP:
+		heal_detail(result, "kill -HUP %d", (int)listener->process.pid);
+		break;
+	default:
+		break;
+	}
 }
 
 /*
@@ -293,8 +279,11 @@ static bool act_plan(struct heal_context *ctx, struct heal_listener *listener, e
 	struct heal_result *result = &listener->result;
 	struct heal_decision decision = heal_plan_of(act_facts(ctx, listener));
 
-	if (depth != ACT_LOOK && act_is_action(decision.plan)) {
-		listener->evidence.objection = act_object(ctx, listener, decision.plan, depth, notes);
+	if (act_is_action(decision.plan)) {
+		listener->evidence.objection = act_foresee(ctx, listener, decision.plan, notes);
+		if (depth != ACT_LOOK && listener->evidence.objection == HEAL_OBJECTION_NONE)
+			listener->evidence.objection =
+				act_object(ctx, listener, decision.plan, depth, notes);
 		decision = heal_plan_of(act_facts(ctx, listener));
 	}
 	result->plan = decision.plan;
@@ -305,7 +294,7 @@ static bool act_plan(struct heal_context *ctx, struct heal_listener *listener, e
 		result->outcome = HEAL_OUTCOME_NOT_NEEDED;
 	if (decision.plan == HEAL_PLAN_WARN) {
 		result->outcome = HEAL_OUTCOME_WARNED;
-		act_advise(listener, act_facts(ctx, listener));
+		act_advise(ctx, listener, notes);
 	}
 	return result->outcome == HEAL_OUTCOME_DRY_RUN;
 }
@@ -323,6 +312,13 @@ void heal_act(struct heal_context *ctx, struct heal_listener *listener, struct h
 	while (act_plan(ctx, listener, ACT_FOR_REAL, notes)) {
 		if (ctx->on_act)
 			ctx->on_act();
+		if (result->plan == HEAL_PLAN_START) {
+			heal_bring_up(ctx, listener,
+				      listener->unit.absence == HEAL_ABSENCE_RESCUED
+					      ? HEAL_RESCUE_UNIT " served in its place"
+					      : "an action of sshd-heal had ended it");
+			return;
+		}
 		if (act_and_prove(ctx, listener) != HEAL_PROOF_STALE ||
 		    result->in_vain != HEAL_PLAN_NONE || result->plan == HEAL_PLAN_RESTART)
 			return;

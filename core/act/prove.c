@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "host/context.h"
 #include "look/addresses.h"
+#include "look/holder.h"
 #include "look/listener.h"
 #include "look/maps.h"
 #include "report.h"
@@ -61,14 +62,19 @@ static pid_t prove_find(struct heal_context *ctx, const struct heal_process *bef
 	return 0;
 }
 
+/* A reload keeps the process; a restart has another one, and so has a start. */
+static bool prove_expects_another(const struct heal_listener *listener)
+{
+	return listener->result.plan == HEAL_PLAN_RESTART || listener->result.plan == HEAL_PLAN_START;
+}
+
 static int prove_pid(struct heal_context *ctx, const struct heal_listener *listener, pid_t *ret,
 		     struct heal_error *error)
 {
 	int r;
 
 	*ret = listener->process.pid;
-	/* A reload keeps the process; a restart has another one. */
-	if (listener->result.plan != HEAL_PLAN_RESTART)
+	if (!prove_expects_another(listener))
 		return 0;
 	r = ctx->service_ops->main_pid(ctx->service, listener->unit.id, ret, error);
 	if (r == 0 || r == -ENOENT)
@@ -100,7 +106,7 @@ static enum prove_state prove_look(struct heal_context *ctx, const struct heal_l
 	if (pid <= 0)
 		return PROVE_DOWN;
 	r = heal_listener_load(ctx, pid, true, fresh);
-	if (r == -ENOENT && before->result.plan != HEAL_PLAN_RESTART)
+	if (r == -ENOENT && !prove_expects_another(before))
 		return PROVE_GONE;
 	if (r > 0)
 		return PROVE_DOWN;
@@ -198,17 +204,22 @@ static enum heal_proof prove_found(struct heal_context *ctx, struct heal_listene
 				   struct heal_process *fresh)
 {
 	char lost[64] = "";
+	char holder[192] = "";
 	const char *address = prove_lost_address(&listener->process, fresh);
 	enum heal_proof proof;
 
 	if (address)
 		(void)snprintf(lost, sizeof(lost), "%s", address);
+	if (address)
+		heal_holder_find(ctx, &(struct heal_process){.addresses = &(char *){lost}, .n_addresses = 1},
+				 holder, sizeof(holder));
 	prove_replace(&listener->process, fresh);
-	if (listener->result.plan == HEAL_PLAN_RESTART)
+	if (prove_expects_another(listener))
 		listener->unit.main_pid = listener->process.pid;
 	proof = ctx->client_ops ? prove_clients(ctx, listener) : HEAL_PROOF_OK;
 	if (proof == HEAL_PROOF_OK && *lost) {
-		heal_detail(&listener->result, "CRITICAL: it does not listen on %s any more", lost);
+		heal_detail(&listener->result, "CRITICAL: it does not listen on %s any more%s%s", lost,
+			    *holder ? "; " : "", holder);
 		return HEAL_PROOF_SHUT_OUT;
 	}
 	return proof;

@@ -7,10 +7,12 @@
 #include <errno.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "host/inet-diag.h"
@@ -44,6 +46,21 @@ static int diag_ask(int fd, int family)
 	return send(fd, &request, sizeof(request), 0) < 0 ? -errno : 0;
 }
 
+/* The control group that a socket was made in, cgroup_id of a Linux since 5.9; 0: not told. */
+static uint64_t diag_cgroup(const struct nlmsghdr *message)
+{
+	const struct inet_diag_msg *body = NLMSG_DATA(message);
+	const struct rtattr *attribute = (const struct rtattr *)(body + 1);
+	uint64_t cgroup = 0;
+
+	for (size_t len = message->nlmsg_len - NLMSG_LENGTH(sizeof(*body)); RTA_OK(attribute, len);
+	     attribute = RTA_NEXT(attribute, len))
+		if (attribute->rta_type == INET_DIAG_CGROUP_ID &&
+		    RTA_PAYLOAD(attribute) == sizeof(cgroup))
+			memcpy(&cgroup, RTA_DATA(attribute), sizeof(cgroup));
+	return cgroup;
+}
+
 static int diag_one(const struct nlmsghdr *message, diag_fn fn, void *user)
 {
 	const struct inet_diag_msg *body = NLMSG_DATA(message);
@@ -54,6 +71,8 @@ static int diag_one(const struct nlmsghdr *message, diag_fn fn, void *user)
 		return -EBADMSG;
 	if (!inet_ntop(body->idiag_family, body->id.idiag_src, host, sizeof(host)))
 		return -errno;
+	found.cgroup = diag_cgroup(message);
+	found.uid = body->idiag_uid;
 	(void)snprintf(found.address, sizeof(found.address),
 		       body->idiag_family == AF_INET ? "%s:%u" : "[%s]:%u", host,
 		       ntohs(body->id.idiag_sport));

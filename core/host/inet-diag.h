@@ -8,6 +8,8 @@
 struct heal_socket {
 	uint64_t inode;
 	char address[64]; /* "127.0.0.1:22", "[::1]:22" */
+	uint64_t cgroup;  /* that it was made in; 0: not known */
+	uint32_t uid;     /* who has made it; 0 where that is not known */
 };
 
 /* Called for each listening socket; anything but 0 ends the list and is given back by it. */

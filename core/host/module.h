@@ -22,6 +22,22 @@ struct heal_exec {
 	char *directory; /* WorkingDirectory=; "" for none, "!" in front: may be missing */
 };
 
+/* How a unit stands, be it loaded or not. */
+struct heal_unit_state {
+	bool is_enabled;
+	bool is_masked;
+	bool is_at_rest; /* inactive or failed, and no job is to change that */
+	bool has_failed;
+	uint64_t active_us; /* when it became active last, on CLOCK_MONOTONIC; 0: never */
+};
+
+/* A service that is to serve in the place of others, until one of them is started. */
+struct heal_rescue {
+	const char *unit; /* in whose place, beside ssh.service, sshd.service and ssh.socket */
+	const struct heal_words *argv;
+	const char *directory; /* NULL: / */
+};
+
 struct heal_package {
 	char *name;
 	char *source;
@@ -55,6 +71,12 @@ struct service_ops {
 	/* How the unit starts its service, nothing expanded yet. */
 	int (*exec_start)(void *handle, const char *unit, struct heal_exec *ret,
 			  struct heal_error *error);
+	/* 0 where a start of the unit gets as far as sshd; otherwise why not, or why that is not known. */
+	int (*foresee)(void *handle, const char *unit, struct heal_error *error);
+	int (*state_of)(void *handle, const char *unit, struct heal_unit_state *ret,
+			struct heal_error *error);
+	/* Whether the unit is shut in by address filters or namespaces of its own. */
+	int (*is_confined)(void *handle, const char *unit, bool *ret, struct heal_error *error);
 	/*
 	 * Back when the job is done, or at deadline_ms, which is its own. -ECANCELED: it did
 	 * not end well; -ETIMEDOUT: it is not over, and may yet be carried out; -ENOTCONN:
@@ -66,6 +88,12 @@ struct service_ops {
 			   struct heal_error *error);
 	int (*start)(void *handle, const char *unit, int64_t deadline_ms,
 		     struct heal_error *error);
+	/* A start that ends what runs in the unit's place. */
+	int (*take_over)(void *handle, const char *unit, int64_t deadline_ms,
+			 struct heal_error *error);
+	/* Starts HEAL_RESCUE_UNIT. */
+	int (*start_rescue)(void *handle, const struct heal_rescue *rescue, int64_t deadline_ms,
+			    struct heal_error *error);
 	/* Asks for a start, and does not wait for it. Errors: it was not asked for. */
 	int (*request_start)(void *handle, const char *unit, struct heal_error *error);
 	/* Forgets the starts that count against StartLimitBurst. */

@@ -4,19 +4,20 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/cleanup.h"
 #include "host/config.h"
 #include "report.h"
 
 struct facts_row {
-	unsigned fact;
+	uint64_t fact;
 	bool holds;
 };
 
-static unsigned facts_sum(const struct facts_row *rows, size_t count)
+static uint64_t facts_sum(const struct facts_row *rows, size_t count)
 {
-	unsigned facts = 0;
+	uint64_t facts = 0;
 
 	for (size_t i = 0; i < count; i++)
 		if (rows[i].holds)
@@ -39,7 +40,7 @@ static bool facts_is_unseen(const struct heal_hello *live, const struct heal_tri
 		live->fate == HEAL_FATE_PENALTY);
 }
 
-static unsigned facts_of_run(const struct heal_config *config, enum heal_lock lock)
+static uint64_t facts_of_run(const struct heal_config *config, enum heal_lock lock)
 {
 	const struct facts_row rows[] = {
 		{HEAL_FACT_MODE_WARN, config->mode == HEAL_MODE_WARN},
@@ -52,7 +53,7 @@ static unsigned facts_of_run(const struct heal_config *config, enum heal_lock lo
 }
 
 /* Of a process beside the main one the unit's facts say nothing: it may be anything. */
-static unsigned facts_of_unit(const struct heal_listener *listener)
+static uint64_t facts_of_unit(const struct heal_listener *listener)
 {
 	const struct heal_unit *unit = &listener->unit;
 	enum heal_at_stake at_stake = listener->evidence.at_stake;
@@ -62,9 +63,14 @@ static unsigned facts_of_unit(const struct heal_listener *listener)
 		{HEAL_FACT_NO_MANAGER, !is_asked},
 		{HEAL_FACT_SHUTTING_DOWN, unit->manager == HEAL_MANAGER_STOPPING},
 		{HEAL_FACT_UNMANAGED, is_asked && !is_main},
-		{HEAL_FACT_SOCKET_ACTIVATED, is_main && unit->is_socket_activated},
+		{HEAL_FACT_SOCKET_ACTIVATED, is_main && heal_listener_is_socket_activated(listener)},
 		{HEAL_FACT_CAN_RELOAD, is_main && unit->can_reload},
 		{HEAL_FACT_REFUSES_STOP, is_main && unit->refuses_stop},
+		{HEAL_FACT_MASKED, is_main && unit->is_masked},
+		{HEAL_FACT_ABSENT, unit->absence != HEAL_ABSENCE_NONE},
+		{HEAL_FACT_FAILED, unit->absence == HEAL_ABSENCE_FAILED},
+		{HEAL_FACT_ENDED, unit->absence == HEAL_ABSENCE_ENDED},
+		{HEAL_FACT_RESCUED, unit->absence == HEAL_ABSENCE_RESCUED},
 		{HEAL_FACT_KILLS_SESSIONS, is_main && at_stake == HEAL_AT_STAKE_SESSIONS},
 		{HEAL_FACT_SESSIONS_UNSEEN, is_main && at_stake == HEAL_AT_STAKE_UNSEEN},
 	};
@@ -72,7 +78,7 @@ static unsigned facts_of_unit(const struct heal_listener *listener)
 	return facts_sum(rows, ARRAY_SIZE(rows));
 }
 
-static unsigned facts_of_trial(const struct heal_trial *trial)
+static uint64_t facts_of_trial(const struct heal_trial *trial)
 {
 	const struct facts_row rows[] = {
 		{HEAL_FACT_UNTRIED, trial->result == HEAL_TRIAL_SKIPPED},
@@ -86,9 +92,9 @@ static unsigned facts_of_trial(const struct heal_trial *trial)
 	return facts_sum(rows, ARRAY_SIZE(rows));
 }
 
-static unsigned facts_of_objection(enum heal_objection objection)
+static uint64_t facts_of_objection(enum heal_objection objection)
 {
-	static const unsigned facts[] = {
+	static const uint64_t facts[] = {
 		[HEAL_OBJECTION_NONE] = 0,
 		[HEAL_OBJECTION_NO_TIME] = HEAL_FACT_NO_TIME,
 		[HEAL_OBJECTION_NOT_READY] = HEAL_FACT_NOT_READY,
@@ -97,12 +103,13 @@ static unsigned facts_of_objection(enum heal_objection objection)
 		[HEAL_OBJECTION_POLICY_UNASKED] = HEAL_FACT_POLICY_UNASKED,
 		[HEAL_OBJECTION_RETRY] = HEAL_FACT_RETRY,
 		[HEAL_OBJECTION_START_LIMIT] = HEAL_FACT_START_LIMIT,
+		[HEAL_OBJECTION_UNFORESEEN] = HEAL_FACT_UNFORESEEN,
 	};
 
 	return facts[objection];
 }
 
-unsigned heal_facts_of(const struct heal_config *config, enum heal_lock lock,
+uint64_t heal_facts_of(const struct heal_config *config, enum heal_lock lock,
 		       const struct heal_listener *listener)
 {
 	const struct heal_evidence *evidence = &listener->evidence;

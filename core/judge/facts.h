@@ -3,6 +3,8 @@
 #ifndef SSHD_HEAL_JUDGE_FACTS_H
 #define SSHD_HEAL_JUDGE_FACTS_H
 
+#include <stdint.h>
+
 #include "host/config.h"
 #include "report.h"
 
@@ -36,12 +38,18 @@ enum heal_fact {
 	HEAL_FACT_LOG_STUCK = 1u << 26,
 	HEAL_FACT_NOT_READY = 1u << 27,
 	HEAL_FACT_RETRY = 1u << 28,          /* of what was put off: not worth a restart */
-	HEAL_FACT_UNSEEN = 1u << 29,         /* what clients meet could not be found out */
-	HEAL_FACT_FULL = 1u << 30,           /* as many as MaxStartups allows have not logged in */
+	HEAL_FACT_UNFORESEEN = 1u << 29,     /* that its unit would start again is not certain */
+	HEAL_FACT_MASKED = 1u << 30,
+	HEAL_FACT_ABSENT = 1u << 31,         /* nothing runs for a unit that is enabled */
+	HEAL_FACT_FAILED = 1ull << 32,       /* it has failed, as against being stopped */
+	HEAL_FACT_ENDED = 1ull << 33,        /* an action of ours has ended it */
+	HEAL_FACT_RESCUED = 1ull << 34,      /* likewise, and our rescue serves in its place */
+	HEAL_FACT_UNSEEN = 1ull << 35,       /* what clients meet could not be found out */
+	HEAL_FACT_FULL = 1ull << 36,         /* as many as MaxStartups allows have not logged in */
 };
 
 /* The facts that follow from what is configured, from the lock, and from what was seen. Pure. */
-unsigned heal_facts_of(const struct heal_config *config, enum heal_lock lock,
+uint64_t heal_facts_of(const struct heal_config *config, enum heal_lock lock,
 		       const struct heal_listener *listener);
 
 #endif

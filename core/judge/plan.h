@@ -4,6 +4,7 @@
 #define SSHD_HEAL_JUDGE_PLAN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "report.h"
 
@@ -14,12 +15,12 @@ struct heal_decision {
 };
 
 /* The plan for one listener: the first row of the table that its facts match. */
-struct heal_decision heal_plan_of(unsigned facts);
+struct heal_decision heal_plan_of(uint64_t facts);
 
 /*
  * What an administrator may be told to do by hand instead of what is not done: RELOAD,
- * RESTART or HUP, and NONE unless the only reason is that we are not to do it.
+ * RESTART, START or HUP, and NONE unless the only reason is that we are not to do it.
  */
-enum heal_plan heal_advice_of(unsigned facts);
+enum heal_plan heal_advice_of(uint64_t facts);
 
 #endif

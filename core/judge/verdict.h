@@ -3,8 +3,10 @@
 #ifndef SSHD_HEAL_JUDGE_VERDICT_H
 #define SSHD_HEAL_JUDGE_VERDICT_H
 
+#include <stdint.h>
+
 #include "report.h"
 
-enum heal_verdict heal_verdict_of(unsigned facts);
+enum heal_verdict heal_verdict_of(uint64_t facts);
 
 #endif

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "look/addresses.h"
@@ -27,6 +28,7 @@
 
 /* include/net/tcp_states.h: TCP_LISTEN is 10. */
 #define ADDRESSES_LISTEN 0x0a
+#define ADDRESSES_CGROUP_MAX (16u << 10)
 
 /*
  * One address in /proc/net/tcp's hexadecimal: 32-bit words in host byte order
@@ -56,7 +58,7 @@ static int addresses_parse_address(const char *text, char *ret, size_t size)
 
 int addresses_parse_line(const char *line, struct heal_socket *ret)
 {
-	struct heal_socket found;
+	struct heal_socket found = {0};
 	char local[48];
 	unsigned state;
 	int r;
@@ -184,6 +186,7 @@ int addresses_list(struct heal_context *ctx, const struct heal_process *process,
 struct addresses_search {
 	struct heal_process *process;
 	struct addresses_inodes inodes;
+	uint64_t cgroup; /* of the process; 0: not known */
 };
 
 static void addresses_search_done(struct addresses_search *search)
@@ -212,6 +215,49 @@ bool addresses_has(const struct heal_process *process, const char *address)
 	return false;
 }
 
+/*
+ * The control group of a process, as the kernel numbers it: the inode of its directory,
+ * in the unified hierarchy. 0 where it has none of its own.
+ */
+static uint64_t addresses_cgroup(struct heal_context *ctx, int process_fd)
+{
+	static const char *const mounts[] = {"sys/fs/cgroup/unified", "sys/fs/cgroup"};
+	_cleanup_free_ char *text = NULL;
+	const char *path;
+	struct stat st;
+	size_t len;
+
+	if (heal_read_at(process_fd, "cgroup", ADDRESSES_CGROUP_MAX, &text, &len) < 0)
+		return 0;
+	path = strncmp(text, "0::/", 4) == 0 ? text : strstr(text, "\n0::/");
+	if (!path)
+		return 0;
+	path = strchr(path, '/') + 1;
+	for (size_t i = 0; *path && *path != '\n' && i < ARRAY_SIZE(mounts); i++) {
+		_cleanup_free_ char *name = NULL;
+
+		if (asprintf(&name, "%s/%.*s", mounts[i], (int)strcspn(path, "\n"), path) < 0)
+			name = NULL;
+		else if (fstatat(ctx->root_fd, name, &st, 0) == 0)
+			return st.st_ino;
+	}
+	return 0;
+}
+
+/*
+ * systemd makes its sockets in a control group of its own, and what is handed such a one
+ * has it for good, whatever becomes of the socket unit. On 32 bits an inode is half a number.
+ */
+static void addresses_note_maker(const struct addresses_search *search, const struct heal_socket *found)
+{
+	if (!search->cgroup || !found->cgroup)
+		return;
+	if ((uint32_t)search->cgroup != (uint32_t)found->cgroup)
+		search->process->sockets = HEAL_SOCKETS_INHERITED;
+	else if (search->process->sockets == HEAL_SOCKETS_UNKNOWN)
+		search->process->sockets = HEAL_SOCKETS_OWN;
+}
+
 /* Adds a socket's address to the listener when it is one of the process's own. */
 static int addresses_add_own(void *user, const struct heal_socket *found)
 {
@@ -224,6 +270,7 @@ static int addresses_add_own(void *user, const struct heal_socket *found)
 		i++;
 	if (i == search->inodes.count)
 		return 0;
+	addresses_note_maker(search, found);
 	/* Listed already, before the list had to be begun anew from another source. */
 	if (addresses_has(process, found->address))
 		return 0;
@@ -245,6 +292,9 @@ int heal_listener_addresses(struct heal_context *ctx, struct heal_process *proce
 	for (size_t i = 0; i < process->n_addresses; i++)
 		free(process->addresses[i]);
 	process->n_addresses = 0;
+	process->sockets = HEAL_SOCKETS_UNKNOWN;
+	if (ctx->is_live)
+		search.cgroup = addresses_cgroup(ctx, process->dirfd);
 	r = addresses_inodes_load(process->dirfd, &search.inodes);
 	if (r == 0)
 		r = addresses_list(ctx, process, addresses_add_own, &search);

@@ -12,8 +12,11 @@
 
 #include "look/left.h"
 
+#include "base/array.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/text.h"
+#include "base/words.h"
 #include "host/context.h"
 #include "host/state.h"
 #include "report.h"
@@ -51,6 +54,83 @@ static bool left_is_left(const struct heal_listener *listener)
 	return listener->process.foreign == HEAL_OURS &&
 	       (listener->evidence.n_stale || listener->result.outcome == HEAL_OUTCOME_FAILED) &&
 	       listener->result.outcome != HEAL_OUTCOME_HEALED;
+}
+
+int left_parse_ended(const char *line, struct heal_listener *ret)
+{
+	_cleanup_(heal_words_done) struct heal_words words = {0};
+	_cleanup_(heal_listener_done) struct heal_listener listener = {
+		.process.dirfd = -1, .unit = {.is_service = true, .absence = HEAL_ABSENCE_ENDED}};
+	size_t end = strcspn(line, "\n");
+	char newline;
+
+	for (size_t at = 0; at <= end; at += strcspn(line + at, "\t\n") + 1)
+		if (heal_words_add(&words, line + at, strcspn(line + at, "\t\n")) < 0)
+			return -ENOMEM;
+	if (line[end] != '\n' || words.count < 4 || strcmp(words.items[0], "ended") != 0 ||
+	    sscanf(words.items[1], "%" SCNu64 "%c", &listener.unit.ended_us, &newline) != 1 ||
+	    !*words.items[2] || *words.items[3] != '/')
+		return -EBADMSG;
+	listener.unit.id = heal_take(words.items[2]);
+	listener.process.exe = heal_take(words.items[3]);
+	listener.process.addresses = calloc(words.count, sizeof(*listener.process.addresses));
+	if (!listener.process.addresses)
+		return -ENOMEM;
+	for (size_t i = 4; i < words.count; i++)
+		listener.process.addresses[listener.process.n_addresses++] = heal_take(words.items[i]);
+	*ret = listener;
+	listener = (struct heal_listener){.process.dirfd = -1};
+	return 0;
+}
+
+/* The line of a unit that an action of ours may end, or has ended by now. */
+static void left_ended_line(FILE *out, const struct heal_listener *listener)
+{
+	(void)fprintf(out, "ended\t%" PRId64 "\t%s\t%s", heal_now_ms() * 1000, listener->unit.id,
+		      listener->process.exe);
+	for (size_t i = 0; i < listener->process.n_addresses; i++)
+		(void)fprintf(out, "\t%s", listener->process.addresses[i]);
+	(void)fputc('\n', out);
+}
+
+int heal_left_begin(struct heal_context *ctx, const struct heal_listener *listener)
+{
+	_cleanup_free_ char *before = NULL;
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return -ENOMEM;
+	if (heal_state_read(ctx, left_file, LEFT_MAX, &before, &len) < 0 || !*before)
+		(void)fputs("0\n", out);
+	else
+		(void)fputs(before, out);
+	left_ended_line(out, listener);
+	return fclose(out) == 0 ? heal_state_write(ctx, left_file, 0600, text, len) : -ENOMEM;
+}
+
+int heal_left_ended(struct heal_context *ctx, struct heal_listeners *ret)
+{
+	_cleanup_free_ char *left = NULL;
+	size_t len = 0;
+	int r = heal_state_read(ctx, left_file, LEFT_MAX, &left, &len);
+
+	for (char *line = left; r == 0 && line; line = strchr(line, '\n')) {
+		struct heal_listener listener;
+
+		line += *line == '\n';
+		if (strncmp(line, "ended\t", 6) != 0)
+			continue;
+		r = left_parse_ended(line, &listener);
+		if (r == 0 && heal_grow(&ret->items, ret->count, sizeof(*ret->items)) < 0) {
+			heal_listener_done(&listener);
+			r = -ENOMEM;
+		}
+		if (r == 0)
+			ret->items[ret->count++] = listener;
+	}
+	return r == -ENOENT ? 0 : r;
 }
 
 /* The line of a process with which an action has failed. */
@@ -107,7 +187,8 @@ static bool left_is_same(const char *what, const char *now)
 {
 	size_t len = strlen(now);
 
-	return strncmp(what, now, len) == 0 && (!what[len] || strncmp(what + len, "failed\t", 7) == 0);
+	return strncmp(what, now, len) == 0 && (!what[len] || strncmp(what + len, "failed\t", 7) == 0 ||
+						strncmp(what + len, "ended\t", 6) == 0);
 }
 
 int heal_left_compare(struct heal_context *ctx, const struct heal_listeners *listeners,
@@ -149,8 +230,14 @@ static int64_t left_since(struct heal_context *ctx, const struct heal_listeners 
 	return since_s ? since_s : 1;
 }
 
+static bool left_is_ended(const struct heal_listener *listener)
+{
+	return listener->unit.absence == HEAL_ABSENCE_ENDED ||
+	       listener->unit.absence == HEAL_ABSENCE_RESCUED;
+}
+
 static int left_store(struct heal_context *ctx, const struct heal_listeners *listeners,
-		      const char *now)
+		      const struct heal_listeners *ended, const char *now)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -167,19 +254,25 @@ static int left_store(struct heal_context *ctx, const struct heal_listeners *lis
 		if (listeners->items[i].result.outcome == HEAL_OUTCOME_FAILED)
 			(void)fputs(line, out);
 	}
+	for (size_t i = 0; i < ended->count; i++)
+		if (left_is_ended(&ended->items[i]))
+			left_ended_line(out, &ended->items[i]);
 	r = fclose(out) == 0 ? heal_state_write(ctx, left_file, 0600, text, len) : -ENOMEM;
 	free(text);
 	return r;
 }
 
-int heal_left_write(struct heal_context *ctx, const struct heal_listeners *listeners)
+int heal_left_write(struct heal_context *ctx, const struct heal_listeners *listeners,
+		    const struct heal_listeners *ended)
 {
 	_cleanup_free_ char *now = NULL;
 	int r = heal_left_describe(ctx, listeners, &now);
+	bool is_any = heal_listeners_have(listeners, HEAL_OUTCOME_FAILED);
 
+	for (size_t i = 0; i < ended->count; i++)
+		is_any |= left_is_ended(&ended->items[i]);
 	if (r < 0)
 		return r;
-	return *now || heal_listeners_have(listeners, HEAL_OUTCOME_FAILED)
-		       ? left_store(ctx, listeners, now)
-		       : heal_state_remove(ctx, left_file);
+	return *now || is_any ? left_store(ctx, listeners, ended, now)
+			      : heal_state_remove(ctx, left_file);
 }

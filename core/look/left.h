@@ -25,6 +25,20 @@ enum heal_look {
  */
 int left_parse(const char *buf, int64_t *ret_since_s, const char **ret_what);
 
+/*
+ * Parses a line of it that tells of a unit that an action of ours has ended: its name, its
+ * program, where it listened. Errors: -EBADMSG, -ENOMEM.
+ */
+int left_parse_ended(const char *line, struct heal_listener *ret);
+
+/*
+ * Notes before an action that it may end the unit, so that it is known for what it is even
+ * if we are ended with it. The run's last word, heal_left_write(), takes it back.
+ */
+int heal_left_begin(struct heal_context *ctx, const struct heal_listener *listener);
+/* Adds the units that actions of ours have ended. Errors: those of the file; -EBADMSG. */
+int heal_left_ended(struct heal_context *ctx, struct heal_listeners *ret);
+
 /* What is left stale, as a text that stays the same as long as nothing changes. Errors: -ENOMEM. */
 int heal_left_describe(struct heal_context *ctx, const struct heal_listeners *listeners, char **ret);
 
@@ -34,7 +48,11 @@ bool heal_left_has_failed(struct heal_context *ctx, const struct heal_process *p
 /* Compares the stale listeners with those that were left. Errors: -ENOMEM. */
 int heal_left_compare(struct heal_context *ctx, const struct heal_listeners *listeners,
 		      enum heal_look *ret);
-/* Notes what this run leaves, and whether all of it is put off. Errors: those of the file. */
-int heal_left_write(struct heal_context *ctx, const struct heal_listeners *listeners);
+/*
+ * Notes what this run leaves, and whether all of it is put off; ended has, among others,
+ * the units that actions of ours have ended. Errors: those of the file.
+ */
+int heal_left_write(struct heal_context *ctx, const struct heal_listeners *listeners,
+		    const struct heal_listeners *ended);
 
 #endif

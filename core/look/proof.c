@@ -304,7 +304,10 @@ static int proof_write(struct heal_context *ctx, FILE *out, const struct heal_li
 	return r;
 }
 
-/* Whether there is anything to write: a listener that is well, and not as it was proven. */
+/*
+ * Whether there is anything to write: a listener that is well, and not as it was proven; or
+ * that there is none any more, and need not be.
+ */
 static bool proof_is_news(struct heal_context *ctx, const struct heal_listeners *listeners,
 			  const struct heal_last_proof *before)
 {
@@ -316,7 +319,7 @@ static bool proof_is_news(struct heal_context *ctx, const struct heal_listeners 
 		     !heal_proof_holds(ctx, before, &listener->process)))
 			return true;
 	}
-	return false;
+	return listeners->count == 0 && listeners->unreadable == 0 && before->count > 0;
 }
 
 int heal_proof_take(struct heal_context *ctx, const struct heal_listeners *listeners,

@@ -73,5 +73,6 @@ void heal_unit_again(struct heal_context *ctx, struct heal_listener *listener)
 		listener->unit.manager = HEAL_MANAGER_UNKNOWN;
 	else
 		listener->evidence.at_stake = unit_stake(ctx, &listener->process, &now);
+	listener->unit.has_job = now.has_job;
 	free(now.id);
 }

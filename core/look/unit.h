@@ -15,7 +15,7 @@
 int heal_unit_find(struct heal_context *ctx, struct heal_listener *listener,
 		   struct heal_error *error);
 
-/* Looks again for what a restart of its unit, which was found, would end now. */
+/* Looks again for what a restart of its unit, which was found, would end now, and for its job. */
 void heal_unit_again(struct heal_context *ctx, struct heal_listener *listener);
 
 #endif

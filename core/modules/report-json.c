@@ -158,6 +158,7 @@ static struct json_object *json_listener(struct json *json, const struct heal_li
 		[HEAL_PLAN_RESTART] = "restart", [HEAL_PLAN_WARN] = "warn",
 		/* SIGHUP is how sshd reloads, be it sent by systemd or by us. */
 		[HEAL_PLAN_HUP] = "reload",
+		[HEAL_PLAN_START] = "start",
 	};
 	static const char *const outcomes[] = {
 		[HEAL_OUTCOME_NOT_NEEDED] = "not-needed", [HEAL_OUTCOME_DRY_RUN] = "dry-run",
@@ -166,7 +167,8 @@ static struct json_object *json_listener(struct json *json, const struct heal_li
 	};
 	struct json_object *object = json_made(json, json_object_new_object());
 
-	json_add(json, object, "pid", json_count(json, listener->process.pid));
+	/* A unit that nothing runs for has none. */
+	json_add(json, object, "pid", json_count(json, listener->process.pid ? listener->process.pid : -1));
 	json_add_text(json, object, "unit", listener->unit.id);
 	json_add_text(json, object, "exe", listener->process.exe);
 	json_add(json, object, "addresses", json_addresses(json, listener));

@@ -25,6 +25,7 @@
 const struct systemd_setup systemd_setup = {
 	.private_address = "unix:path=/run/systemd/private",
 	.bus_address = "unix:path=/run/dbus/system_bus_socket",
+	.analyze = "/usr/bin/systemd-analyze",
 	.call_ms = 2000,
 	.retry_ms = 4000,
 	.pause_ms = 20,

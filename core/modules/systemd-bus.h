@@ -26,6 +26,7 @@
 struct systemd_setup {
 	const char *private_address;
 	const char *bus_address;
+	const char *analyze; /* systemd-analyze(1) */
 	int call_ms;  /* no answer within this is none */
 	int retry_ms; /* for so long a question is asked again, and a connection tried */
 	int pause_ms; /* between two attempts to connect */
@@ -119,10 +120,24 @@ enum systemd_verb {
 	SYSTEMD_RELOAD,
 	SYSTEMD_TRY_RESTART,
 	SYSTEMD_START,
+	SYSTEMD_TAKE_OVER,
 };
+
+/* Whether a unit, by its object, has a job that waits or runs. */
+int systemd_has_job(struct systemd *systemd, const char *unit_path, bool *ret, struct heal_error *error);
 
 /* Does it to a unit and waits until deadline_ms, with the results of service_ops' reload(). */
 int systemd_run_job(struct systemd *systemd, enum systemd_verb verb, const char *unit,
 		    int64_t deadline_ms, struct heal_error *error);
+/* Likewise a request of our own making that starts a unit; it is taken over, and may be NULL. */
+int systemd_run_request(struct systemd *systemd, const char *unit, DBusMessage *request,
+			int64_t deadline_ms, struct heal_error *error);
+
+/* --- systemd-rescue.c ------------------------------------------------------ */
+
+struct heal_rescue;
+
+/* StartTransientUnit for HEAL_RESCUE_UNIT; NULL when out of memory. */
+DBusMessage *systemd_rescue_request(const struct heal_rescue *rescue);
 
 #endif

@@ -18,6 +18,7 @@
 struct job {
 	const char *unit;
 	const struct job_kind *kind;
+	DBusMessage *request; /* sent as a copy, for a message can be sent but once */
 	char what[192];     /* "reloading ssh.service" */
 	char *unit_path;    /* the unit's object */
 	char *path;         /* the job's object; NULL: systemd has not told it */
@@ -29,16 +30,21 @@ static const struct job_kind {
 	const char *method;
 	const char *doing;
 	const char *result; /* the service's property that tells how it went */
+	const char *mode;   /* "fail" never pushes somebody else's queued job aside */
 } job_kinds[] = {
-	[SYSTEMD_RELOAD] = {"ReloadUnit", "reloading", "ReloadResult"},
-	[SYSTEMD_TRY_RESTART] = {"TryRestartUnit", "restarting", "Result"},
-	[SYSTEMD_START] = {"StartUnit", "starting", "Result"},
+	[SYSTEMD_RELOAD] = {"ReloadUnit", "reloading", "ReloadResult", "fail"},
+	[SYSTEMD_TRY_RESTART] = {"TryRestartUnit", "restarting", "Result", "fail"},
+	[SYSTEMD_START] = {"StartUnit", "starting", "Result", "fail"},
+	/* With "fail" nothing is stopped that only conflicts (252, 257). */
+	[SYSTEMD_TAKE_OVER] = {"StartUnit", "starting", "Result", "replace"},
 };
 
 static void job_done(struct job *job)
 {
 	free(job->unit_path);
 	free(job->path);
+	if (job->request)
+		dbus_message_unref(job->request);
 }
 
 static int job_is_unknown(const struct job *job, const struct heal_error *why,
@@ -57,17 +63,15 @@ static int job_last_change(struct systemd *systemd, const struct job *job, uint6
 				 "StateChangeTimestampMonotonic", "t", ret, error);
 }
 
-/* The unit's present job; "/" when it has none. */
-static int job_of_unit(struct systemd *systemd, const struct job *job, char **ret,
-		       struct heal_error *error)
+/* The present job of a unit, by its object; "/" when it has none. */
+static int job_of(struct systemd *systemd, const char *unit_path, char **ret, struct heal_error *error)
 {
 	_cleanup_message_ DBusMessage *reply = NULL;
 	DBusMessageIter value;
 	DBusMessageIter field;
 	const char *path;
 	char *copy;
-	int r = systemd_get(systemd, job->unit_path, SYSTEMD_UNIT, "Job", "(uo)", &reply, &value,
-			    error);
+	int r = systemd_get(systemd, unit_path, SYSTEMD_UNIT, "Job", "(uo)", &reply, &value, error);
 
 	if (r < 0)
 		return r;
@@ -76,9 +80,19 @@ static int job_of_unit(struct systemd *systemd, const struct job *job, char **re
 	dbus_message_iter_get_basic(&field, &path);
 	copy = strdup(path);
 	if (!copy)
-		return heal_error_set(error, ENOMEM, "%s: out of memory", job->what);
+		return heal_error_set(error, ENOMEM, "asking systemd for a job: out of memory");
 	*ret = copy;
 	return 0;
+}
+
+int systemd_has_job(struct systemd *systemd, const char *unit_path, bool *ret, struct heal_error *error)
+{
+	_cleanup_free_ char *job = NULL;
+	int r = job_of(systemd, unit_path, &job, error);
+
+	if (r == 0)
+		*ret = strcmp(job, "/") != 0;
+	return r;
 }
 
 /* How a job ended whose result nobody heard: as its unit tells. */
@@ -158,7 +172,7 @@ static int job_await(struct systemd *systemd, const struct job *job, struct heal
 		if (heal_left_ms(job->deadline_ms, 1) == 0)
 			return heal_error_set(error, ETIMEDOUT, "%s: systemd's job is not over yet",
 					      job->what);
-		r = job_of_unit(systemd, job, &present, &why);
+		r = job_of(systemd, job->unit_path, &present, &why);
 		if (r < 0)
 			return job_is_unknown(job, &why, error);
 		is_over = strcmp(present, job->path) != 0;
@@ -169,9 +183,6 @@ static int job_await(struct systemd *systemd, const struct job *job, struct heal
 static int job_send(struct systemd *systemd, struct job *job, struct heal_error *error)
 {
 	_cleanup_message_ DBusMessage *reply = NULL;
-	DBusMessage *request = systemd_request(SYSTEMD_PATH, SYSTEMD_MANAGER, job->kind->method);
-	/* Never pushes somebody else's queued job aside. */
-	const char *mode = "fail";
 	const char *path = NULL;
 	struct heal_error why = {0};
 	int64_t deadline_ms = job->deadline_ms;
@@ -180,9 +191,7 @@ static int job_send(struct systemd *systemd, struct job *job, struct heal_error 
 	/* A PID 1 that is busy answers later; a bus that is silent is to be left. */
 	if (!systemd->is_private)
 		deadline_ms = heal_now_ms() + heal_left_ms(deadline_ms, systemd->setup->call_ms);
-	request = systemd_append(request, DBUS_TYPE_STRING, &job->unit, DBUS_TYPE_STRING, &mode,
-				 DBUS_TYPE_INVALID);
-	r = systemd_call(systemd, request, deadline_ms, job->what, &reply, &why);
+	r = systemd_call(systemd, dbus_message_copy(job->request), deadline_ms, job->what, &reply, &why);
 	if (r == 0 && systemd_reply_path(reply, job->what, &path, &why) == 0 && path)
 		job->path = strdup(path);
 	/* Out of memory it may have been sent. */
@@ -202,7 +211,7 @@ static int job_trace(struct systemd *systemd, struct job *job, struct heal_error
 	_cleanup_free_ char *present = NULL;
 	struct heal_error why = {0};
 	uint64_t changed = 0;
-	int r = job_of_unit(systemd, job, &present, &why);
+	int r = job_of(systemd, job->unit_path, &present, &why);
 
 	if (r == 0)
 		r = job_last_change(systemd, job, &changed, &why);
@@ -235,17 +244,20 @@ static int job_request(struct systemd *systemd, struct job *job, struct heal_err
 	}
 }
 
-int systemd_run_job(struct systemd *systemd, enum systemd_verb verb, const char *unit,
-		    int64_t deadline_ms, struct heal_error *error)
+static int job_run(struct systemd *systemd, enum systemd_verb verb, const char *unit,
+		   DBusMessage *request, int64_t deadline_ms, struct heal_error *error)
 {
 	_cleanup_(job_done) struct job job = {
 		.unit = unit,
 		.kind = &job_kinds[verb],
+		.request = request,
 		.deadline_ms = deadline_ms,
 	};
 	int r;
 
 	(void)snprintf(job.what, sizeof(job.what), "%s %s", job.kind->doing, unit);
+	if (!request)
+		return heal_error_set(error, ENOMEM, "%s: out of memory", job.what);
 	systemd_forget_signals(systemd);
 	/* One that is not loaded can be started all the same. */
 	r = systemd_unit_path(systemd, "LoadUnit", unit, &job.unit_path, error);
@@ -259,4 +271,21 @@ int systemd_run_job(struct systemd *systemd, enum systemd_verb verb, const char 
 	if (r < 0)
 		return r;
 	return job.path ? job_await(systemd, &job, error) : job_settle(systemd, &job, error);
+}
+
+int systemd_run_job(struct systemd *systemd, enum systemd_verb verb, const char *unit,
+		    int64_t deadline_ms, struct heal_error *error)
+{
+	DBusMessage *request =
+		systemd_request(SYSTEMD_PATH, SYSTEMD_MANAGER, job_kinds[verb].method);
+
+	request = systemd_append(request, DBUS_TYPE_STRING, &unit, DBUS_TYPE_STRING,
+				 &job_kinds[verb].mode, DBUS_TYPE_INVALID);
+	return job_run(systemd, verb, unit, request, deadline_ms, error);
+}
+
+int systemd_run_request(struct systemd *systemd, const char *unit, DBusMessage *request,
+			int64_t deadline_ms, struct heal_error *error)
+{
+	return job_run(systemd, SYSTEMD_START, unit, request, deadline_ms, error);
 }

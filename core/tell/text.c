@@ -55,9 +55,16 @@ static void text_subject(FILE *out, const struct heal_listener *listener)
 		text_safe(out, listener->unit.id);
 	else
 		text_safe(out, listener->process.exe);
-	(void)fprintf(out, " (pid %d", (int)listener->process.pid);
+	if (listener->process.pid)
+		(void)fprintf(out, " (pid %d", (int)listener->process.pid);
+	else
+		(void)fputs(" (down", out);
 	for (size_t i = 0; i < listener->process.n_addresses; i++)
-		(void)fprintf(out, "%s%s", i ? " " : ", listens on ", listener->process.addresses[i]);
+		(void)fprintf(out, "%s%s",
+			      i			      ? " "
+			      : listener->process.pid ? ", listens on "
+						      : ", listened on ",
+			      listener->process.addresses[i]);
 	if (listener->process.sessions > 0)
 		(void)fprintf(out, ", %d session%s", listener->process.sessions,
 			      listener->process.sessions == 1 ? "" : "s");
@@ -92,11 +99,13 @@ static void text_outcome(FILE *out, const struct heal_listener *listener)
 		[HEAL_PLAN_RELOAD] = "reloaded",
 		[HEAL_PLAN_RESTART] = "restarted",
 		[HEAL_PLAN_HUP] = "sent SIGHUP",
+		[HEAL_PLAN_START] = "started",
 	};
 	static const char *const would[] = {
 		[HEAL_PLAN_RELOAD] = "would be reloaded",
 		[HEAL_PLAN_RESTART] = "would be restarted",
 		[HEAL_PLAN_HUP] = "would get SIGHUP",
+		[HEAL_PLAN_START] = "would be started",
 	};
 
 	if (listener->process.foreign != HEAL_OURS)
@@ -173,6 +182,31 @@ static void text_stale(FILE *out, const struct heal_listener *listener)
 	(void)fputc('\n', out);
 }
 
+/* Whether it is about a unit that nothing runs for, or nothing ran for. */
+static bool text_is_absent(const struct heal_listener *listener)
+{
+	return !listener->evidence.n_stale && (listener->unit.absence != HEAL_ABSENCE_NONE ||
+					       listener->result.plan == HEAL_PLAN_START);
+}
+
+static void text_absent(FILE *out, const struct heal_listener *listener)
+{
+	static const char *const states[] = {
+		[HEAL_ABSENCE_NONE] = "runs again",
+		[HEAL_ABSENCE_STOPPED] = "is enabled and stopped, and nothing listens",
+		[HEAL_ABSENCE_FAILED] = "CRITICAL: it is enabled and has failed, and nothing listens",
+		[HEAL_ABSENCE_ENDED] = "CRITICAL: an action of sshd-heal has ended it, and nothing listens",
+		[HEAL_ABSENCE_RESCUED] = "does not run, and " HEAL_RESCUE_UNIT " serves in its place",
+	};
+
+	text_subject(out, listener);
+	(void)fprintf(out, ": %s\n", states[listener->unit.absence]);
+	text_tried(out, listener);
+	(void)fputs("  ", out);
+	text_outcome(out, listener);
+	(void)fputc('\n', out);
+}
+
 /* What is wrong with one that runs the files on disk. */
 static const char *text_trouble_of(const struct heal_listener *listener)
 {
@@ -213,6 +247,10 @@ static void text_listener(FILE *out, const struct heal_listener *listener)
 {
 	enum heal_verdict verdict = listener->result.verdict;
 
+	if (text_is_absent(listener)) {
+		text_absent(out, listener);
+		return;
+	}
 	if (listener->evidence.n_stale) {
 		text_stale(out, listener);
 		return;
@@ -232,7 +270,7 @@ bool heal_listener_is_news(const struct heal_listener *listener)
 {
 	enum heal_verdict verdict = listener->result.verdict;
 
-	return listener->evidence.n_stale || verdict == HEAL_VERDICT_REFUSING ||
+	return listener->evidence.n_stale || verdict == HEAL_VERDICT_REFUSING || text_is_absent(listener) ||
 	       (verdict == HEAL_VERDICT_AT_RISK && listener->process.foreign == HEAL_OURS) ||
 	       listener->result.outcome == HEAL_OUTCOME_HEALED;
 }
@@ -307,7 +345,9 @@ static bool text_is_repeated(const struct heal_listener *listener, size_t index)
 int heal_report_log(FILE *out, const struct heal_listener *listener)
 {
 	text_subject(out, listener);
-	if (listener->evidence.n_stale)
+	if (text_is_absent(listener))
+		(void)fputs(" was down", out);
+	else if (listener->evidence.n_stale)
 		(void)fputs(" ran deleted files of ", out);
 	else
 		(void)fprintf(out, ": %s", text_trouble_of(listener));
@@ -332,7 +372,7 @@ int heal_report_log(FILE *out, const struct heal_listener *listener)
 	case HEAL_OUTCOME_FAILED:
 		return LOG_CRIT;
 	case HEAL_OUTCOME_WARNED:
-		return listener->result.verdict == HEAL_VERDICT_REFUSING ? LOG_CRIT : LOG_WARNING;
+		return listener->result.verdict >= HEAL_VERDICT_DOWN ? LOG_CRIT : LOG_WARNING;
 	default:
 		return LOG_NOTICE;
 	}

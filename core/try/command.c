@@ -345,3 +345,9 @@ int heal_start_find(struct heal_context *ctx, struct heal_listener *listener,
 	r = command_unit_argv(ctx, listener, &argv, ret, error);
 	return r < 0 ? r : command_options(ctx, &argv, listener->unit.id, true, ret, error);
 }
+
+int heal_start_arguments(struct heal_context *ctx, const struct heal_listener *listener,
+			 struct heal_words *argv, struct heal_start *start, struct heal_error *error)
+{
+	return command_unit_argv(ctx, listener, argv, start, error);
+}

@@ -40,6 +40,9 @@ void heal_starts_done(struct heal_starts *starts);
 /* Likewise for the unit alone, whose listener has ended, and its mount namespace with it. */
 int heal_start_find(struct heal_context *ctx, struct heal_listener *listener,
 		    struct heal_start *ret, struct heal_error *error);
+/* The arguments that the unit starts sshd with, expanded, and where; NULL for /. */
+int heal_start_arguments(struct heal_context *ctx, const struct heal_listener *listener,
+			 struct heal_words *argv, struct heal_start *start, struct heal_error *error);
 void heal_start_done(struct heal_start *start);
 
 /*

@@ -332,7 +332,7 @@ static void trial_check(struct heal_context *ctx, struct heal_listener *listener
 	int r = trial_check_files(ctx, process, trial, effective, trial_config_file(&start->options),
 				  &what);
 
-	if (r == 0 && !listener->unit.is_socket_activated)
+	if (r == 0 && !heal_listener_is_socket_activated(listener))
 		r = trial_check_addresses(process, trial, would->count ? would : &effective->addresses,
 					  &what);
 	if (r < 0) {
@@ -372,7 +372,7 @@ static void trial_starts_with(struct heal_context *ctx, struct heal_listener *li
 
 	if (!trial->is_hup_fatal)
 		trial_with(ctx, listener, &starts->hup,
-			   rehearses && !listener->unit.is_socket_activated ? TRIAL_BY_REHEARSAL_WITH_HUP
+			   rehearses && !heal_listener_is_socket_activated(listener) ? TRIAL_BY_REHEARSAL_WITH_HUP
 									    : manner,
 			   &would);
 	if (trial->is_hup_fatal ||
@@ -461,4 +461,8 @@ void heal_trial_again(struct heal_context *ctx, struct heal_listener *listener)
 	else
 		trial_with(ctx, listener, &start, trial_can_rehearse(ctx) ? TRIAL_BY_REHEARSAL : TRIAL_BY_PAIR,
 			   &would);
+	/* With the unit down its RuntimeDirectory is gone, which a start makes anew. */
+	if (listener->evidence.trial.result == HEAL_TRIAL_FAILED &&
+	    strstr(listener->evidence.trial.detail, "Missing privilege separation directory"))
+		trial_skip(&listener->evidence.trial, "");
 }

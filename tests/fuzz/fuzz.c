@@ -70,6 +70,7 @@ static void fuzz_socket(const char *text, size_t len)
 static void fuzz_state(const char *text, size_t len)
 {
 	struct heal_last_proof proof = {0};
+	struct heal_listener ended;
 	const char *rest;
 	int64_t number;
 	int status;
@@ -81,6 +82,8 @@ static void fuzz_state(const char *text, size_t len)
 					abort();
 	heal_proof_done(&proof);
 	(void)request_parse(text, len);
+	if (left_parse_ended(text, &ended) == 0)
+		heal_listener_done(&ended);
 	if ((left_parse(text, &number, &rest) == 0 && (rest <= text || rest > text + len)) ||
 	    (answer_parse(text, &number, &status, &rest) == 0 && (rest <= text || rest > text + len)))
 		abort();

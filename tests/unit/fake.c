@@ -69,10 +69,43 @@ static int fake_main_pid(void *handle, const char *unit, pid_t *ret, struct heal
 	const struct fake_service *fake = handle;
 	int r = fake_result(fake, "main_pid", error);
 
-	assert_string_equal(unit, fake->unit.id);
+	assert_true(test_same(unit, fake->unit.id) || test_same(unit, HEAL_RESCUE_UNIT));
 	if (r == 0)
-		*ret = fake->main_pid;
+		*ret = test_same(unit, HEAL_RESCUE_UNIT) ? fake->rescue_pid : fake->main_pid;
 	return r;
+}
+
+/* Asked of every plan to restart: not recorded. */
+static int fake_foresee(void *handle, const char *unit, struct heal_error *error)
+{
+	const struct fake_service *fake = handle;
+
+	assert_string_equal(unit, fake->unit.id);
+	return fake_result(fake, "foresee", error);
+}
+
+/* The unit's own state, and whether the rescue runs; nothing is known of any other. */
+static int fake_state_of(void *handle, const char *unit, struct heal_unit_state *ret,
+			 struct heal_error *error)
+{
+	const struct fake_service *fake = handle;
+	int r = fake_result(fake, "state_of", error);
+
+	*ret = (struct heal_unit_state){.is_at_rest = true};
+	if (test_same(unit, HEAL_RESCUE_UNIT))
+		ret->is_at_rest = fake->rescue_pid == 0;
+	else if (test_same(unit, fake->unit.id))
+		*ret = fake->state;
+	return r;
+}
+
+static int fake_is_confined(void *handle, const char *unit, bool *ret, struct heal_error *error)
+{
+	const struct fake_service *fake = handle;
+
+	assert_string_equal(unit, fake->unit.id);
+	*ret = fake->is_confined;
+	return fake_result(fake, "is_confined", error);
 }
 
 static int fake_job(struct fake_service *fake, const char *call, const char *unit,
@@ -108,6 +141,26 @@ static int fake_start(void *handle, const char *unit, int64_t deadline_ms,
 	struct fake_service *fake = handle;
 
 	return fake_job(fake, "start", unit, deadline_ms, fake->on_start, error);
+}
+
+static int fake_take_over(void *handle, const char *unit, int64_t deadline_ms,
+			  struct heal_error *error)
+{
+	struct fake_service *fake = handle;
+
+	fake->rescue_pid = 0;
+	return fake_job(fake, "take over", unit, deadline_ms, fake->on_start, error);
+}
+
+static int fake_start_rescue(void *handle, const struct heal_rescue *rescue, int64_t deadline_ms,
+			     struct heal_error *error)
+{
+	struct fake_service *fake = handle;
+
+	assert_string_equal(rescue->unit, fake->unit.id);
+	for (size_t i = 0; i < rescue->argv->count; i++)
+		fake_record(fake, i ? "with" : "rescue", rescue->argv->items[i]);
+	return fake_job(fake, "in", rescue->directory, deadline_ms, fake->on_rescue, error);
 }
 
 static int fake_reset_failed(void *handle, const char *unit, struct heal_error *error)
@@ -147,9 +200,14 @@ static const struct service_ops fake_service_ops = {
 	.unit_of = fake_unit_of,
 	.main_pid = fake_main_pid,
 	.exec_start = fake_exec_start,
+	.foresee = fake_foresee,
+	.state_of = fake_state_of,
+	.is_confined = fake_is_confined,
 	.reload = fake_reload,
 	.try_restart = fake_try_restart,
 	.start = fake_start,
+	.take_over = fake_take_over,
+	.start_rescue = fake_start_rescue,
 	.reset_failed = fake_reset_failed,
 	.close = fake_close,
 };

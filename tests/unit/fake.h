@@ -17,12 +17,16 @@ struct fake_service {
 	void (*on_reload)(struct fake_service *fake);
 	void (*on_restart)(struct fake_service *fake);
 	void (*on_start)(struct fake_service *fake);
+	void (*on_rescue)(struct fake_service *fake);
+	pid_t rescue_pid;              /* 0: it does not run */
+	struct heal_unit_state state;  /* of the unit */
+	bool is_confined;
 	const char *exec_path;         /* the program of ExecStart= */
 	const char *exec_start;        /* and its words */
 	const char *environment;       /* NULL: none */
 	const char *environment_files; /* NULL: none */
 	const char *directory;         /* WorkingDirectory=; NULL: none */
-	char calls[256]; /* "is_stopping; unit_of 34; reload ssh.service; " */
+	char calls[512]; /* "is_stopping; unit_of 34; reload ssh.service; " */
 };
 
 /* A unit as Debian's ssh.service is, with that main process. */

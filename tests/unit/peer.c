@@ -323,12 +323,15 @@ void peer_init(struct peer *peer)
 		.kill_mode = "process",
 		.system_state = "running",
 		.directory = "",
+		.load_state = "loaded",
+		.file_state = "enabled",
 		.main_pid = 34,
 		.can_reload = true,
 		.job_result = "done",
 		.has_private = true,
 		.has_bus = true,
-		.setup = {.call_ms = 2000, .retry_ms = 4000, .pause_ms = 2, .poll_ms = 10},
+		.setup = {.call_ms = 2000, .retry_ms = 4000, .pause_ms = 2, .poll_ms = 10,
+			  .analyze = "/bin/true"},
 	};
 }
 

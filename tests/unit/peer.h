@@ -49,10 +49,15 @@ struct peer {
 	const char *triggered_by; /* NULL: nothing */
 	const char *environment;  /* NULL: nothing */
 	const char *directory;
+	const char *load_state;
+	const char *file_state;
+	const char *start_pre; /* the program of ExecStartPre=; NULL: none */
+	const char *confined_by; /* a property that is set; NULL: none */
 	uint32_t main_pid;
 	uint64_t closed_us; /* when every other unit was active last */
 	bool can_reload;
 	bool refuses_stop;
+	bool is_changed; /* NeedDaemonReload */
 	bool has_no_command;
 
 	/* A job that was asked for: is over at once, or once the unit's Job was asked for so often. */

@@ -12,6 +12,7 @@
 #define DOWN                                                                                 \
 	"CRITICAL: sshd is DOWN, nothing listens any more; type: systemctl start ssh.service"
 #define CAN_RELOAD (HEAL_FACT_STALE | HEAL_FACT_CAN_RELOAD)
+#define RESTARTS (HEAL_FACT_STALE | HEAL_FACT_SOCKET_ACTIVATED)
 
 static void act(struct scene *scene, unsigned facts)
 {
@@ -51,7 +52,7 @@ HEAL_TEST(plan_show_tells_without_acting)
 	} rows[] = {
 		{0, HEAL_PLAN_NONE, HEAL_OUTCOME_NOT_NEEDED, ""},
 		{HEAL_FACT_FOREIGN | HEAL_FACT_STALE, HEAL_PLAN_NONE, HEAL_OUTCOME_NOT_NEEDED, ""},
-		{HEAL_FACT_STALE, HEAL_PLAN_RESTART, HEAL_OUTCOME_DRY_RUN, ""},
+		{RESTARTS, HEAL_PLAN_RESTART, HEAL_OUTCOME_DRY_RUN, ""},
 		{CAN_RELOAD, HEAL_PLAN_RELOAD, HEAL_OUTCOME_DRY_RUN, ""},
 		{HEAL_FACT_STALE | HEAL_FACT_UNMANAGED | HEAL_FACT_HUP_ALLOWED, HEAL_PLAN_HUP,
 		 HEAL_OUTCOME_DRY_RUN, ""},
@@ -79,7 +80,7 @@ HEAL_TEST(warning_says_what_to_type)
 	} rows[] = {
 		{"reloads", {.main_pid = PID, .is_service = true, .can_reload = true},
 		 "systemctl reload ssh.service"},
-		{"restarts", {.main_pid = PID, .is_service = true}, "systemctl restart ssh.service"},
+		{"takes a SIGHUP", {.main_pid = PID, .is_service = true}, "kill -HUP 34"},
 		/* SIGHUP would end it. */
 		{"socket", {.main_pid = PID, .is_service = true, .can_reload = true,
 			    .is_socket_activated = true},
@@ -150,6 +151,7 @@ struct act_row {
 	const char *detail;
 	const char *calls;
 	pid_t pid;
+	size_t n_notes;
 };
 
 static void assert_act(const struct act_row *row)
@@ -161,7 +163,9 @@ static void assert_act(const struct act_row *row)
 	fake_service_fails(&scene.fake, row->failing, row->code);
 	scene.fake.on_reload = row->on_reload;
 	scene.fake.on_restart = row->on_restart;
-	act(&scene, row->facts);
+	scene_see(&scene, row->facts);
+	heal_act(scene.ctx, &scene.listener, &scene.notes);
+	assert_row(scene.notes.count == row->n_notes, "%s: %zu notes", row->what, scene.notes.count);
 	assert_row(test_same(scene.fake.calls, row->calls), "%s: %s", row->what, scene.fake.calls);
 	assert_row(result->plan == row->plan, "%s: plan %d", row->what, (int)result->plan);
 	assert_row(result->outcome == row->outcome, "%s: %d", row->what, (int)result->outcome);
@@ -176,9 +180,13 @@ static void assert_act(const struct act_row *row)
 HEAL_TEST(act_ends_as_the_process_and_systemd_tell)
 {
 	static const struct act_row rows[] = {
-		{"restarts at once where there is no reload", 2000, HEAL_FACT_STALE,
+		{"restarts at once where there is no reload", 2000, RESTARTS,
 		 .on_restart = scene_gets_new_process, .plan = HEAL_PLAN_RESTART,
 		 .outcome = HEAL_OUTCOME_HEALED, .detail = "", .calls = RESTART, .pid = NEW_PID},
+		{"restarts nothing of which that is not foreseen", 500, RESTARTS, "foresee", ECANCELED,
+		 .plan = HEAL_PLAN_WARN, .outcome = HEAL_OUTCOME_WARNED,
+		 .reason = "whether its unit would start again cannot be foreseen", .detail = "",
+		 .calls = "", .pid = PID, .n_notes = 1},
 		{"never reloads a socket-activated listener", 2000,
 		 CAN_RELOAD | HEAL_FACT_SOCKET_ACTIVATED, .on_restart = scene_gets_new_process,
 		 .plan = HEAL_PLAN_RESTART, .outcome = HEAL_OUTCOME_HEALED, .detail = "",
@@ -186,7 +194,7 @@ HEAL_TEST(act_ends_as_the_process_and_systemd_tell)
 		{"tries no restart after a reload that failed", 2000, CAN_RELOAD, "reload", ECANCELED,
 		 .plan = HEAL_PLAN_RELOAD, .outcome = HEAL_OUTCOME_FAILED,
 		 .detail = "reload did not work", .calls = RELOAD, .pid = PID},
-		{"fails when the restart fails", 2000, HEAL_FACT_STALE, "restart", ECANCELED,
+		{"fails when the restart fails", 2000, RESTARTS, "restart", ECANCELED,
 		 .plan = HEAL_PLAN_RESTART, .outcome = HEAL_OUTCOME_FAILED,
 		 .detail = "restart did not work", .calls = RESTART, .pid = PID},
 		{"fails when it still is stale after the restart", 60, CAN_RELOAD,
@@ -194,19 +202,19 @@ HEAL_TEST(act_ends_as_the_process_and_systemd_tell)
 		 .outcome = HEAL_OUTCOME_FAILED, .detail = "sshd still runs deleted files",
 		 .calls = RELOAD RESTART, .pid = PID},
 		{"fails when nothing listens any more: it has ended", 60, CAN_RELOAD,
-		 .on_reload = fake_ends, .plan = HEAL_PLAN_RESTART, .outcome = HEAL_OUTCOME_FAILED,
+		 .on_reload = fake_ends, .plan = HEAL_PLAN_START, .outcome = HEAL_OUTCOME_FAILED,
 		 .detail = DOWN, .calls = RELOAD, .pid = PID},
 		{"fails when nothing listens any more: its sockets are closed", 60, CAN_RELOAD,
-		 .on_reload = closes_its_sockets, .plan = HEAL_PLAN_RESTART,
+		 .on_reload = closes_its_sockets, .plan = HEAL_PLAN_START,
 		 .outcome = HEAL_OUTCOME_FAILED, .detail = DOWN, .calls = RELOAD, .pid = PID},
-		{"fails when the unit has no process after the restart", 60, HEAL_FACT_STALE,
-		 .on_restart = fake_ends, .plan = HEAL_PLAN_RESTART, .outcome = HEAL_OUTCOME_FAILED,
+		{"fails when the unit has no process after the restart", 60, RESTARTS,
+		 .on_restart = fake_ends, .plan = HEAL_PLAN_START, .outcome = HEAL_OUTCOME_FAILED,
 		 .detail = DOWN, .calls = RESTART, .pid = PID},
-		{"restarts nothing whose start limit cannot be reset", 500, HEAL_FACT_STALE,
+		{"restarts nothing whose start limit cannot be reset", 500, RESTARTS,
 		 "reset_failed", EACCES, .plan = HEAL_PLAN_WARN, .outcome = HEAL_OUTCOME_WARNED,
 		 .reason = "its unit's start limit is spent, a restart would leave it stopped",
 		 .detail = "", .calls = ASK, .pid = PID},
-		{"restarts nothing that systemd does not tell of any more", 500, HEAL_FACT_STALE,
+		{"restarts nothing that systemd does not tell of any more", 500, RESTARTS,
 		 "unit_of", ETIMEDOUT, .plan = HEAL_PLAN_WARN, .outcome = HEAL_OUTCOME_WARNED,
 		 .reason = "systemd cannot be asked", .detail = "", .calls = ASK, .pid = PID},
 		{"does not start again what somebody else has stopped", 500, CAN_RELOAD, "reload",
@@ -228,7 +236,7 @@ HEAL_TEST(act_looks_again_for_sessions_right_before_a_restart)
 	scene.fake.unit.kills_cgroup = true;
 	tree_add(scene.fake.tree,
 		 &(struct tree_process){.pid = 200, .ppid = PID, .title = "sshd: root@pts/0|"});
-	act(&scene, HEAL_FACT_STALE);
+	act(&scene, RESTARTS);
 	assert_string_equal(scene.fake.calls, ASK);
 	assert_int_equal(scene.listener.result.outcome, HEAL_OUTCOME_WARNED);
 	assert_string_equal(scene.listener.result.reason, "a restart would end open sessions");
@@ -315,6 +323,24 @@ HEAL_TEST(act_warns_where_no_restart_may_follow_the_reload)
 	assert_string_equal(scene.listener.result.reason, "a restart would end open sessions");
 }
 
+HEAL_TEST(act_sends_no_sighup_while_systemd_is_at_work_on_the_unit)
+{
+	/* Seen at first, and only right before it is sent. */
+	for (size_t i = 0; i < 2; i++) {
+		_cleanup_scene_ struct scene scene;
+
+		scene_init(&scene, 500);
+		scene.fake.unit.has_job = true;
+		scene.listener.unit.has_job = i == 0;
+		act(&scene, HEAL_FACT_STALE);
+		assert_outcome(&scene, HEAL_PLAN_WARN, HEAL_OUTCOME_WARNED, "",
+			       i == 0 ? "" : "unit_of 34; ");
+		assert_string_equal(scene.listener.result.reason,
+				    "sshd does not take a SIGHUP now, which would end it");
+		tree_remove_all();
+	}
+}
+
 /* SIGHUP to an sshd that has no handler yet ends it, 16 of 16 times. */
 HEAL_TEST(act_sends_no_sighup_to_an_sshd_that_would_die_of_it)
 {
@@ -353,9 +379,9 @@ HEAL_TEST(act_keeps_its_hands_off)
 		CAN_RELOAD | HEAL_FACT_SHUTTING_DOWN,
 		CAN_RELOAD | HEAL_FACT_NO_MANAGER,
 		CAN_RELOAD | HEAL_FACT_UNMANAGED,
-		HEAL_FACT_STALE | HEAL_FACT_KILLS_SESSIONS,
-		HEAL_FACT_STALE | HEAL_FACT_START_LIMIT,
-		HEAL_FACT_STALE | HEAL_FACT_REFUSES_STOP,
+		RESTARTS | HEAL_FACT_KILLS_SESSIONS,
+		RESTARTS | HEAL_FACT_START_LIMIT,
+		RESTARTS | HEAL_FACT_REFUSES_STOP,
 		HEAL_FACT_STALE | HEAL_FACT_PORT_TAKEN,
 	};
 

@@ -30,7 +30,40 @@ static void leave(struct scene *scene, enum heal_outcome outcome, bool is_passin
 
 	scene->listener.result.outcome = outcome;
 	scene->listener.result.is_passing = is_passing;
-	assert_int_equal(heal_left_write(scene->ctx, &listeners), 0);
+	assert_int_equal(heal_left_write(scene->ctx, &listeners, &listeners), 0);
+}
+
+HEAL_TEST(left_names_what_an_action_has_ended)
+{
+	static const struct {
+		const char *line;
+		int r;
+		size_t n_addresses;
+	} rows[] = {
+		{"ended\t7000\tssh.service\t/usr/sbin/sshd\t0.0.0.0:22\t[::]:22\nmore", 0, 2},
+		{"ended\t7000\tssh.service\t/usr/sbin/sshd\n", 0, 0},
+		{"ended\t7000\tssh.service\t/usr/sbin/sshd", -EBADMSG, 0},
+		{"ended\t7000\tssh.service\tsshd\n", -EBADMSG, 0},
+		{"ended\t7000\tssh.service\n/usr/sbin/sshd\n", -EBADMSG, 0},
+		{"ended\t7000\t\t/usr/sbin/sshd\n", -EBADMSG, 0},
+		{"ended\t7 000\tssh.service\t/usr/sbin/sshd\n", -EBADMSG, 0},
+		{"failed\t7000\tssh.service\t/usr/sbin/sshd\n", -EBADMSG, 0},
+		{"", -EBADMSG, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_listener_ struct heal_listener listener = {.process.dirfd = -1};
+		int r = left_parse_ended(rows[i].line, &listener);
+
+		assert_row(r == rows[i].r, "row %zu: %d", i, r);
+		if (r < 0)
+			continue;
+		assert_string_equal(listener.unit.id, "ssh.service");
+		assert_string_equal(listener.process.exe, "/usr/sbin/sshd");
+		assert_int_equal(listener.unit.ended_us, 7000);
+		assert_int_equal(listener.process.n_addresses, rows[i].n_addresses);
+		assert_true(heal_listener_has_unit(&listener));
+	}
 }
 
 HEAL_TEST(left_is_a_number_and_the_rest)
@@ -138,7 +171,6 @@ HEAL_TEST(retry_of_what_was_put_off_does_without_a_restart)
 		unsigned facts;
 		enum heal_plan plan;
 	} rows[] = {
-		{HEAL_FACT_STALE, HEAL_PLAN_WARN},
 		{HEAL_FACT_STALE | HEAL_FACT_SOCKET_ACTIVATED, HEAL_PLAN_WARN},
 		{HEAL_FACT_STALE | HEAL_FACT_CAN_RELOAD, HEAL_PLAN_RELOAD},
 	};

@@ -12,7 +12,7 @@ static void reload(struct scene *scene)
 
 static void restart(struct scene *scene)
 {
-	scene_see(scene, HEAL_FACT_STALE);
+	scene_see(scene, HEAL_FACT_STALE | HEAL_FACT_SOCKET_ACTIVATED);
 	heal_act(scene->ctx, &scene->listener, &scene->notes);
 }
 
@@ -88,7 +88,9 @@ HEAL_TEST(lost_answer_to_what_took_sshd_down_is_followed_by_a_start)
 		restart(&scene);
 		assert_string_equal(scene.fake.calls,
 				    "reset_failed ssh.service; unit_of 34; restart ssh.service; "
-				    "reset_failed ssh.service; start ssh.service; ");
+				    "reset_failed ssh.service; start ssh.service; "
+				    "reset_failed sshd-heal-rescue.service; rescue /usr/sbin/sshd; "
+				    "with -D; in; ");
 		assert_int_equal(scene.listener.result.outcome, HEAL_OUTCOME_FAILED);
 		tree_remove_all();
 	}

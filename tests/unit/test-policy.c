@@ -44,7 +44,7 @@ struct policy_row {
 static const struct policy_row rows[] = {
 	{HEAL_FACT_CAN_RELOAD, "reload of ssh.service", "systemctl reload ssh.service"},
 	{HEAL_FACT_SOCKET_ACTIVATED, "restart of ssh.service", "systemctl restart ssh.service"},
-	{0, "restart of ssh.service", "systemctl restart ssh.service"},
+	{0, "reload of ssh.service", "kill -HUP 34"},
 	{HEAL_FACT_UNMANAGED | HEAL_FACT_HUP_ALLOWED, "reload of ssh", "kill -HUP 34"},
 };
 

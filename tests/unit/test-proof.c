@@ -211,10 +211,10 @@ HEAL_TEST(look_finds_what_differs_from_the_proof_and_from_what_was_left)
 	assert_int_equal(heal_listener_stale(scene.ctx, &scene.listener.process,
 					     &scene.listener.evidence), 0);
 	scene.listener.result.outcome = HEAL_OUTCOME_WARNED;
-	assert_int_equal(heal_left_write(scene.ctx, &listeners), 0);
+	assert_int_equal(heal_left_write(scene.ctx, &listeners, &listeners), 0);
 	assert_int_equal(heal_look(scene.ctx), HEAL_LOOK_LEFT);
 	scene.listener.result.is_passing = true;
-	assert_int_equal(heal_left_write(scene.ctx, &listeners), 0);
+	assert_int_equal(heal_left_write(scene.ctx, &listeners, &listeners), 0);
 	assert_int_equal(heal_look(scene.ctx), HEAL_LOOK_PUT_OFF);
 	/* Another file in its place may be one that is better. */
 	moves_another_there(scene.fake.tree);

@@ -111,7 +111,7 @@ HEAL_TEST(report_after_a_restart_still_names_the_unit)
 	size_t len = 0;
 	FILE *out;
 
-	fake.unit.can_reload = false;
+	fake.unit.is_socket_activated = true;
 	tree_add(tree, &(struct tree_process){.pid = PID, .maps = TREE_MAPS_STALE});
 	tree_load(ctx, PID, &listener);
 	fake_service_use(ctx, &fake);

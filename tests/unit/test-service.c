@@ -205,7 +205,7 @@ HEAL_TEST(service_tells_how_a_unit_is_started)
 
 HEAL_TEST(service_tells_a_start_only_when_all_of_it_is_known)
 {
-	static const char *const calls[] = {"GetUnit", "ExecStart", "Environment",
+	static const char *const calls[] = {"LoadUnit", "ExecStart", "Environment",
 					    "EnvironmentFiles", "WorkingDirectory"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(calls) + 1; i++) {
@@ -289,4 +289,147 @@ HEAL_TEST(service_clears_a_start_limit)
 			 -EACCES);
 	assert_string_equal(peer.error.message,
 			    "clearing the start limit of ssh.service: so it is");
+}
+
+HEAL_TEST(service_foresees_a_start_only_where_nothing_can_come_between)
+{
+	static const struct {
+		const char *what;
+		bool is_changed;
+		const char *start_pre;
+		const char *analyze;
+		const char *failing;
+		int r;
+		const char *words;
+	} rows[] = {
+		{"nothing runs before", false, NULL, "/bin/true", NULL, 0, ""},
+		{"sshd -t runs before", false, "/usr/sbin/sshd", "/bin/true", NULL, 0, ""},
+		{"something else does", false, "/bin/false", "/bin/true", NULL, -ECANCELED,
+		 "ssh.service has an ExecStartPre= other than sshd -t, which may fail"},
+		{"its file was changed", true, NULL, "/bin/true", NULL, -ECANCELED,
+		 "ssh.service was changed since systemd has read it"},
+		{"a condition does not hold", false, NULL, "/bin/false", NULL, -ECANCELED,
+		 "the conditions of ssh.service may not hold: /bin/false condition "
+		 "--unit=ssh.service ended with status 1"},
+		{"nobody can tell", false, NULL, "/no/systemd-analyze", NULL, -ENOENT,
+		 "asking /no/systemd-analyze about ssh.service: No such file or directory"},
+		{"no answer", false, NULL, "/bin/true", "LoadUnit", -EACCES,
+		 "asking systemd for ssh.service: so it is"},
+		{"no answer", false, NULL, "/bin/true", "ExecCondition", -EACCES,
+		 "asking systemd for ExecCondition of ssh.service: so it is"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct peer_fault faults[] = {
+			{rows[i].failing ? rows[i].failing : "", PEER_ERROR, DBUS_ERROR_ACCESS_DENIED},
+			{0}};
+		_cleanup_peer_ struct peer peer;
+		int r;
+
+		peer_init(&peer);
+		peer.is_changed = rows[i].is_changed;
+		peer.start_pre = rows[i].start_pre;
+		peer.setup.analyze = rows[i].analyze;
+		peer.faults = faults;
+		assert_int_equal(peer_connect(&peer), 0);
+		r = heal_service_ops.foresee(peer.systemd, "ssh.service", &peer.error);
+		assert_row(r == rows[i].r, "%s: %d", rows[i].what, r);
+		assert_row(test_same(peer.error.message, rows[i].words), "%s: %s", rows[i].what,
+			   peer.error.message);
+	}
+}
+
+HEAL_TEST(service_tells_how_a_unit_stands)
+{
+	static const struct {
+		const char *active;
+		const char *file;
+		const char *load;
+		struct heal_unit_state state;
+	} rows[] = {
+		{"active", "enabled", "loaded", {.is_enabled = true}},
+		{"activating", "disabled", "loaded", {0}},
+		{"inactive", "enabled-runtime", "loaded", {.is_enabled = true, .is_at_rest = true}},
+		{"failed", "static", "loaded", {.is_at_rest = true, .has_failed = true}},
+		{"inactive", "masked", "masked", {.is_at_rest = true, .is_masked = true}},
+		{"inactive", "", "not-found", {.is_at_rest = true}},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct heal_unit_state seen = {0};
+		struct heal_unit_state expected = rows[i].state;
+		_cleanup_peer_ struct peer peer;
+
+		peer_init(&peer);
+		peer.active_state = rows[i].active;
+		peer.file_state = rows[i].file;
+		peer.load_state = rows[i].load;
+		expected.active_us = PEER_START_US;
+		assert_int_equal(peer_connect(&peer), 0);
+		assert_int_equal(heal_service_ops.state_of(peer.systemd, "ssh.service", &seen,
+							   &peer.error),
+				 0);
+		assert_row(seen.is_enabled == expected.is_enabled &&
+				   seen.is_masked == expected.is_masked &&
+				   seen.is_at_rest == expected.is_at_rest &&
+				   seen.has_failed == expected.has_failed &&
+				   seen.active_us == expected.active_us,
+			   "row %zu", i);
+	}
+}
+
+HEAL_TEST(service_tells_what_shuts_a_unit_in)
+{
+	static const struct {
+		const char *property;
+		bool is_confined;
+	} rows[] = {
+		{NULL, false},
+		{"PrivateTmp", true},
+		{"SocketBindAllow", true},
+		{"IPAddressDeny", true},
+		{"RootDirectory", true},
+		{"RootDirectoryStartOnly", false},
+		{"RemainAfterExit", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		bool is_confined = !rows[i].is_confined;
+		_cleanup_peer_ struct peer peer;
+
+		peer_init(&peer);
+		peer.confined_by = rows[i].property;
+		assert_int_equal(peer_connect(&peer), 0);
+		assert_int_equal(heal_service_ops.is_confined(peer.systemd, "ssh.service",
+							      &is_confined, &peer.error),
+				 0);
+		assert_row(is_confined == rows[i].is_confined, "%s", rows[i].property);
+	}
+}
+
+HEAL_TEST(service_starts_a_unit_of_our_own)
+{
+	static const char *const calls[] = {
+		"private Ping LoadUnit StateChangeTimestampMonotonic StartTransientUnit ",
+		"private Ping LoadUnit StateChangeTimestampMonotonic StartUnit ",
+	};
+	_cleanup_(heal_words_done) struct heal_words argv = {0};
+	const struct heal_rescue rescue = {.unit = "second.service", .argv = &argv, .directory = "/tmp"};
+
+	assert_int_equal(words_split("/usr/sbin/sshd -f /etc/ssh/second -D", &argv), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+		int64_t deadline_ms = heal_now_ms() + 1500;
+		_cleanup_peer_ struct peer peer;
+		int r;
+
+		peer_init(&peer);
+		peer.sub_unit_state = "inactive";
+		assert_int_equal(peer_connect(&peer), 0);
+		r = i == 0 ? heal_service_ops.start_rescue(peer.systemd, &rescue, deadline_ms, &peer.error)
+			   : heal_service_ops.take_over(peer.systemd, "ssh.service", deadline_ms,
+							&peer.error);
+		assert_row(r == 0, "row %zu: %s", i, peer.error.message);
+		peer_end(&peer);
+		assert_string_equal(peer.calls, calls[i]);
+	}
 }

@@ -9,6 +9,8 @@
 #define DOUBTS                                                                             \
 	(HEAL_FACT_TRIAL_FAILED | HEAL_FACT_UNTRIED | HEAL_FACT_KEY_CHANGED | HEAL_FACT_MOVES | \
 	 HEAL_FACT_UNSEEN)
+/* After a reload in vain. */
+#define NO_HUP HEAL_FACT_RELOADED
 
 static const char *const plan_names[] = {
 	[HEAL_PLAN_NONE] = "none",
@@ -16,13 +18,59 @@ static const char *const plan_names[] = {
 	[HEAL_PLAN_RESTART] = "restart",
 	[HEAL_PLAN_WARN] = "warn",
 	[HEAL_PLAN_HUP] = "hup",
+	[HEAL_PLAN_START] = "start",
 };
 
 struct plan_case {
-	unsigned facts;
+	uint64_t facts;
 	enum heal_plan plan;
 	const char *reason;
 };
+
+/* Of a unit that nothing runs for: in the order of the table, and what is advised. */
+HEAL_TEST(plan_and_advice_of_what_is_down)
+{
+	static const uint64_t absent = HEAL_FACT_ABSENT;
+	static const struct {
+		uint64_t facts;
+		enum heal_plan plan;
+		enum heal_plan advice;
+		enum heal_verdict verdict;
+	} rows[] = {
+		{0, HEAL_PLAN_WARN, HEAL_PLAN_START, HEAL_VERDICT_AT_RISK},
+		{HEAL_FACT_FAILED, HEAL_PLAN_WARN, HEAL_PLAN_START, HEAL_VERDICT_DOWN},
+		{HEAL_FACT_FAILED | HEAL_FACT_TRIAL_FAILED, HEAL_PLAN_WARN, HEAL_PLAN_NONE,
+		 HEAL_VERDICT_DOWN},
+		{HEAL_FACT_ENDED, HEAL_PLAN_START, HEAL_PLAN_START, HEAL_VERDICT_DOWN},
+		{HEAL_FACT_ENDED | HEAL_FACT_UNTRIED, HEAL_PLAN_START, HEAL_PLAN_START,
+		 HEAL_VERDICT_DOWN},
+		{HEAL_FACT_ENDED | HEAL_FACT_MODE_WARN, HEAL_PLAN_WARN, HEAL_PLAN_START,
+		 HEAL_VERDICT_DOWN},
+		{HEAL_FACT_ENDED | HEAL_FACT_TRIAL_FAILED, HEAL_PLAN_WARN, HEAL_PLAN_NONE,
+		 HEAL_VERDICT_DOWN},
+		{HEAL_FACT_ENDED | HEAL_FACT_MASKED, HEAL_PLAN_WARN, HEAL_PLAN_NONE,
+		 HEAL_VERDICT_DOWN},
+		{HEAL_FACT_ENDED | HEAL_FACT_FORBIDDEN, HEAL_PLAN_WARN, HEAL_PLAN_START,
+		 HEAL_VERDICT_DOWN},
+		{HEAL_FACT_RESCUED, HEAL_PLAN_START, HEAL_PLAN_START, HEAL_VERDICT_AT_RISK},
+		{HEAL_FACT_RESCUED | HEAL_FACT_UNTRIED, HEAL_PLAN_WARN, HEAL_PLAN_NONE,
+		 HEAL_VERDICT_AT_RISK},
+		{HEAL_FACT_RESCUED | HEAL_FACT_UNFORESEEN, HEAL_PLAN_WARN, HEAL_PLAN_NONE,
+		 HEAL_VERDICT_AT_RISK},
+		{HEAL_FACT_RESCUED | HEAL_FACT_BUSY, HEAL_PLAN_WARN, HEAL_PLAN_START,
+		 HEAL_VERDICT_AT_RISK},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint64_t facts = absent | rows[i].facts;
+
+		assert_row(heal_plan_of(facts).plan == rows[i].plan, "row %zu: %s", i,
+			   plan_names[heal_plan_of(facts).plan]);
+		assert_row(heal_advice_of(facts) == rows[i].advice, "row %zu: advice %s", i,
+			   plan_names[heal_advice_of(facts)]);
+		assert_row(heal_verdict_of(facts) == rows[i].verdict, "row %zu", i);
+	}
+}
 
 /* One case for each row of the table, in its order. */
 static const struct plan_case cases[] = {
@@ -38,6 +86,7 @@ static const struct plan_case cases[] = {
 	 "with the configuration on disk sshd would not listen where it does now"},
 	{STALE | HEAL_FACT_MODE_WARN, HEAL_PLAN_WARN, "configured to warn only"},
 	{STALE | HEAL_FACT_FORBIDDEN, HEAL_PLAN_WARN, "policy-rc.d forbids service actions"},
+	{STALE | HEAL_FACT_MASKED, HEAL_PLAN_WARN, "its unit is masked"},
 	{STALE | HEAL_FACT_SHUTTING_DOWN, HEAL_PLAN_WARN, "the system is shutting down"},
 	{STALE | HEAL_FACT_NO_MANAGER, HEAL_PLAN_WARN, "systemd cannot be asked"},
 	{STALE | HEAL_FACT_NO_TIME, HEAL_PLAN_WARN,
@@ -48,21 +97,24 @@ static const struct plan_case cases[] = {
 	{STALE | HEAL_FACT_SOCKET_ACTIVATED, HEAL_PLAN_RESTART,
 	 "socket-activated, no client is refused meanwhile"},
 	{STALE | HEAL_FACT_CAN_RELOAD, HEAL_PLAN_RELOAD, "its unit can reload"},
-	{STALE | HEAL_FACT_KILLS_SESSIONS, HEAL_PLAN_WARN, "a restart would end open sessions"},
-	{STALE | HEAL_FACT_START_LIMIT, HEAL_PLAN_WARN,
+	{STALE, HEAL_PLAN_HUP, "it binds its own sockets, and its unit cannot reload"},
+	{STALE | NO_HUP | HEAL_FACT_KILLS_SESSIONS, HEAL_PLAN_WARN, "a restart would end open sessions"},
+	{STALE | NO_HUP | HEAL_FACT_START_LIMIT, HEAL_PLAN_WARN,
 	 "its unit's start limit is spent, a restart would leave it stopped"},
-	{STALE | HEAL_FACT_REFUSES_STOP, HEAL_PLAN_WARN,
+	{STALE | NO_HUP | HEAL_FACT_REFUSES_STOP, HEAL_PLAN_WARN,
 	 "its unit refuses to be restarted by hand"},
+	{STALE | NO_HUP | HEAL_FACT_UNFORESEEN, HEAL_PLAN_WARN,
+	 "whether its unit would start again cannot be foreseen"},
 	{STALE | HEAL_FACT_PORT_TAKEN, HEAL_PLAN_WARN, "another process holds its port"},
-	{STALE, HEAL_PLAN_RESTART, "only a restart takes up the new files"},
+	{STALE | NO_HUP, HEAL_PLAN_RESTART, "only a restart takes up the new files"},
 };
 
-static void assert_plan(unsigned facts, enum heal_plan plan, const char *reason)
+static void assert_plan(uint64_t facts, enum heal_plan plan, const char *reason)
 {
 	struct heal_decision decision = heal_plan_of(facts);
 
 	assert_row(decision.plan == plan && test_same(decision.reason, reason),
-		   "facts %#x: %s, %s; and not %s, %s", facts, plan_names[decision.plan],
+		   "facts %#llx: %s, %s; and not %s, %s", (unsigned long long)facts, plan_names[decision.plan],
 		   decision.reason, plan_names[plan], reason);
 }
 
@@ -84,11 +136,13 @@ HEAL_TEST(plan_of_an_earlier_row_wins)
 				continue;
 			if (cases[i].facts == (STALE | HEAL_FACT_SOCKET_ACTIVATED) &&
 			    later & (HEAL_FACT_KILLS_SESSIONS | HEAL_FACT_START_LIMIT |
-				     HEAL_FACT_REFUSES_STOP))
+				     HEAL_FACT_REFUSES_STOP | HEAL_FACT_UNFORESEEN))
 				continue;
 			if (cases[i].plan != HEAL_PLAN_WARN &&
 			    cases[i].facts != (STALE | HEAL_FACT_SOCKET_ACTIVATED) &&
-			    later & HEAL_FACT_PORT_TAKEN && !(both & HEAL_FACT_FOREIGN))
+			    later & (HEAL_FACT_PORT_TAKEN | NO_HUP) && !(both & HEAL_FACT_FOREIGN))
+				continue;
+			if (cases[i].facts == STALE && later & HEAL_FACT_SOCKET_ACTIVATED)
 				continue;
 			/* The other way round: HUP_ALLOWED is the earlier row's only. */
 			if (cases[i].facts == (STALE | HEAL_FACT_UNMANAGED) &&
@@ -124,7 +178,7 @@ HEAL_TEST(plan_of_one_that_refuses_clients_is_that_of_a_stale_one)
 	assert_plan(HEAL_FACT_REFUSING | HEAL_FACT_CAN_RELOAD, HEAL_PLAN_RELOAD, "its unit can reload");
 	assert_plan(HEAL_FACT_REFUSING | HEAL_FACT_TRIAL_FAILED, HEAL_PLAN_WARN,
 		    "the files on disk would not let a client in");
-	assert_plan(HEAL_FACT_REFUSING, HEAL_PLAN_RESTART,
+	assert_plan(HEAL_FACT_REFUSING | HEAL_FACT_RELOADED, HEAL_PLAN_RESTART,
 		    "clients are refused, and would not be after a restart");
 }
 
@@ -195,8 +249,8 @@ static enum heal_plan plan_expected(unsigned facts)
 			       : HEAL_PLAN_WARN;
 	if (facts & HEAL_FACT_SOCKET_ACTIVATED)
 		return facts & no_restart ? HEAL_PLAN_WARN : HEAL_PLAN_RESTART;
-	if (facts & HEAL_FACT_CAN_RELOAD && !is_reloaded && !(facts & HEAL_FACT_PORT_TAKEN))
-		return HEAL_PLAN_RELOAD;
+	if (!is_reloaded && !(facts & HEAL_FACT_PORT_TAKEN))
+		return facts & HEAL_FACT_CAN_RELOAD ? HEAL_PLAN_RELOAD : HEAL_PLAN_HUP;
 	return facts & (no_restart | HEAL_FACT_PORT_TAKEN) ? HEAL_PLAN_WARN : HEAL_PLAN_RESTART;
 }
 
@@ -223,9 +277,13 @@ static bool plan_is_safe(unsigned facts, enum heal_plan plan)
 	case HEAL_PLAN_RESTART:
 		return facts & ILL && !(facts & (never_act | never_restart));
 	case HEAL_PLAN_HUP:
-		return facts & ILL && facts & HEAL_FACT_UNMANAGED &&
-		       facts & HEAL_FACT_HUP_ALLOWED &&
-		       !(facts & (never_act | HEAL_FACT_PORT_TAKEN));
+		return facts & ILL && !(facts & (never_act | HEAL_FACT_PORT_TAKEN)) &&
+		       (facts & HEAL_FACT_UNMANAGED
+				? facts & HEAL_FACT_HUP_ALLOWED
+				: !(facts & (HEAL_FACT_SOCKET_ACTIVATED | HEAL_FACT_CAN_RELOAD |
+					     HEAL_FACT_RELOADED)));
+	case HEAL_PLAN_START:
+		return facts & HEAL_FACT_ABSENT && !(facts & never_act & ~HEAL_FACT_UNTRIED);
 	}
 	return false;
 }

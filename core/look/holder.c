@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Who else holds a listener's port: looked for only once sshd could not have it. */
+#include <ctype.h>
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "look/holder.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "host/context.h"
+#include "host/inet-diag.h"
+#include "host/proc.h"
+#include "look/addresses.h"
+#include "report.h"
+
+/* Anybody may have started thousands of processes with thousands of descriptors. */
+#define HOLDER_MS 500
+
+struct holder {
+	const struct heal_process *process;
+	struct heal_socket found;
+};
+
+static int holder_is_it(void *user, const struct heal_socket *found)
+{
+	struct holder *holder = user;
+
+	for (size_t i = 0; i < holder->process->n_addresses; i++) {
+		if (!addresses_conflict(found->address, holder->process->addresses[i]))
+			continue;
+		holder->found = *found;
+		return 1;
+	}
+	return 0;
+}
+
+/* Whether a process has a socket open. Its descriptors are links: no memory of it is read. */
+static bool holder_has(int dirfd, uint64_t inode, int64_t deadline_ms)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	struct dirent *entry;
+	char wanted[64];
+
+	(void)snprintf(wanted, sizeof(wanted), "socket:[%" PRIu64 "]", inode);
+	if (heal_opendir_at(dirfd, "fd", &dir) < 0)
+		return false;
+	while ((entry = readdir(dir)) && heal_left_ms(deadline_ms, 1)) {
+		_cleanup_free_ char *link = NULL;
+
+		if (heal_readlinkf_at(dirfd, &link, "fd/%s", entry->d_name) == 0 && strcmp(link, wanted) == 0)
+			return true;
+	}
+	return false;
+}
+
+void heal_holder_find(struct heal_context *ctx, const struct heal_process *process, char *ret,
+		      size_t size)
+{
+	int64_t deadline_ms = heal_now_ms() + heal_left_ms(ctx->deadline_ms, HOLDER_MS);
+	struct holder holder = {.process = process};
+	_cleanup_close_ int fd = diag_open();
+	_cleanup_closedir_ DIR *dir = NULL;
+	struct dirent *entry;
+
+	*ret = '\0';
+	if (!ctx->is_live || fd < 0 ||
+	    (diag_list(fd, AF_INET, holder_is_it, &holder) <= 0 &&
+	     diag_list(fd, AF_INET6, holder_is_it, &holder) <= 0) ||
+	    heal_open_proc(ctx, &dir) < 0)
+		return;
+	heal_append(ret, size, "%s is held by user %" PRIu32, holder.found.address, holder.found.uid);
+	while ((entry = readdir(dir)) && heal_left_ms(deadline_ms, 1)) {
+		_cleanup_close_ int dirfd = -1;
+		_cleanup_free_ char *exe = NULL;
+		char safe[96];
+
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		dirfd = heal_open_process(ctx, entry->d_name);
+		if (dirfd < 0 || !holder_has(dirfd, holder.found.inode, deadline_ms))
+			continue;
+		heal_safe(safe, sizeof(safe), heal_readlink_at(dirfd, "exe", &exe) == 0 ? exe : "?");
+		heal_append(ret, size, ", process %s (%s)", entry->d_name, safe);
+		return;
+	}
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Who else holds a listener's port. */
+#ifndef SSHD_HEAL_LOOK_HOLDER_H
+#define SSHD_HEAL_LOOK_HOLDER_H
+
+#include <stddef.h>
+
+#include "host/context.h"
+#include "report.h"
+
+/*
+ * Names who listens where a process that has ended did, or does not any more: "0.0.0.0:2222
+ * is held by process 812 of user 1000 (/usr/bin/nc)". Empty where nobody is found in the
+ * little time that is given to it.
+ */
+void heal_holder_find(struct heal_context *ctx, const struct heal_process *process, char *ret,
+		      size_t size);
+
+#endif
