@@ -196,13 +196,13 @@ class Host:
 
     # --- as a client ---------------------------------------------------------
 
-    def ssh_argv(self, *command, port=22, user="root"):
+    def ssh_argv(self, *command, port=22, user="root", timeout=5):
         key = self.lower / "root/.ssh/id_ed25519"
         return self.argv(
             "ssh", "-F", "none", "-i", key, "-p", port, "-o", "BatchMode=yes",
             "-o", "StrictHostKeyChecking=accept-new",
             "-o", f"UserKnownHostsFile={self.run_dir}/known_hosts",
-            "-o", "ConnectTimeout=5", "-o", "LogLevel=ERROR", f"{user}@127.0.0.1", *command,
+            "-o", f"ConnectTimeout={timeout}", "-o", "LogLevel=ERROR", f"{user}@127.0.0.1", *command,
             only_net=True)
 
     def ssh(self, command, check=True, **kwargs):

@@ -8,18 +8,16 @@ The table is printed.
 
 import contextlib
 import dataclasses
-import itertools
 import json
 import random
 import subprocess
-import sys
-import time
 
 import pytest
 
 import roots
 from host import Host
 
+NET = "net: "
 LIBRARY = "f=$(readlink -f /usr/lib/*/libcrypto.so.3)"
 RENEW = f"{LIBRARY} && cp -a $f $f.new && mv $f.new $f"
 CONFIG = "/etc/ssh/sshd_config"
@@ -32,7 +30,8 @@ class Row:
     """A situation, and what must come out."""
 
     name: str
-    #: Shell that brings it about, and that ends it.
+    #: Shell that brings it about, and that ends it; NET in front: in the host's network,
+    #: with the tools of this machine.
     do: str
     undo: str
     #: Whether a real client at loopback gets in while it lasts.
@@ -74,6 +73,13 @@ UNUNIT = f"rm /run/systemd/system/ssh.service.d/field.conf; {RESTART}"
 LOG_GONE = ("mkdir /var/log/x; " + unit("ExecStart=\nExecStart=/usr/sbin/sshd -D -E /var/log/x/log") +
             "; rm -r /var/log/x")
 
+TAKEN = ("printf '[Socket]\\nListenStream=2222\\n' >/run/systemd/system/taker.socket; printf"
+         " '[Service]\\nExecStart=/bin/true\\n' >/run/systemd/system/taker.service;"
+         " systemctl daemon-reload; systemctl start taker.socket; ")
+FILTER = ("nft 'add table {0} field; add chain {0} field in {{ type filter hook input priority 0; }};"
+          " add rule {0} field in tcp dport 22 {1}'")
+UNFILTER = "nft delete table {0} field"
+
 #: What 0.1.0 refused for ever, though it is harmless.
 HARMLESS = [
     Row("as it is shipped", "true", "true", True, "healthy", "healed",
@@ -99,6 +105,14 @@ HARMLESS = [
         ("TCP wrappers turn away those of this host",)),
     Row("hosts.deny for somebody else", "echo 'sshd: 203.0.113.' >/etc/hosts.deny",
         "rm /etc/hosts.deny", True, "healthy", "healed"),
+    Row("a port of two that another has", TAKEN + configured("Port 22\nPort 2222"),
+        f"systemctl stop taker.socket; {UNCONFIGURED}", True, "healthy", "healed"),
+    Row("IPv4's loopback filtered", NET + FILTER.format("ip", "reject with tcp reset"),
+        NET + UNFILTER.format("ip"), False, "healthy", "healed"),
+    Row("loopback filtered, reject", NET + FILTER.format("inet", "reject with tcp reset"),
+        NET + UNFILTER.format("inet"), False, "unknown", "healed", ("a packet filter?",)),
+    Row("loopback filtered, drop", NET + FILTER.format("inet", "drop"),
+        NET + UNFILTER.format("inet"), False, "unknown", "healed", ("a packet filter?",)),
     Row("mounts of its own", unit("PrivateTmp=yes\nProtectSystem=strict\nProtectHome=read-only\n"
                                   "ProtectKernelTunables=yes\nReadWritePaths=/run /var/log"),
         UNUNIT, True, "healthy", "healed"),
@@ -146,7 +160,15 @@ class Field:
         self.rows = []
 
     def is_in(self):
-        return self.host.ssh("echo in", check=False).stdout == "in\n"
+        # libwrap keeps whom it refuses waiting.
+        return self.host.ssh("echo in", check=False, timeout=1).stdout == "in\n"
+
+    def sh(self, script, check=True):
+        if script.startswith(NET):
+            subprocess.run(self.host.argv("sh", "-ec", script.removeprefix(NET), only_net=True),
+                           check=check)
+        else:
+            self.host.sh(script, check=check)
 
     def renew(self):
         """Leaves sshd stale, unnoticed."""
@@ -197,13 +219,17 @@ def field(request, staged):
 @contextlib.contextmanager
 def situation(field, *rows):
     field.still()
-    for row in rows:
-        field.host.sh(row.do)
+    # What needs a restart comes before what would not survive it.
+    rows = sorted(rows, key=lambda row: (row in TROUBLES, RESTART not in row.do))
     try:
+        for row in rows:
+            field.sh(row.do)
         yield
     finally:
         for row in reversed(rows):
-            field.host.sh(row.undo)
+            field.sh(row.undo, check=len(rows) == 1)
+        if len(rows) > 1:
+            field.sh(RESTART)
 
 
 def word(is_in):
@@ -237,3 +263,59 @@ def test_a_row(field, row):
                            stale["outcome"] if stale else "", stale["plan"] if stale else "",
                            word(after), "lives"))
     assert session.lasts()
+
+
+def kind(row):
+    """What a row changes: two of a kind would undo each other."""
+    marks = {"/root/sshd_config": "configuration", "field.conf": "unit", "/root/keys": "keys",
+             NET: "network", "hosts.deny": "wrappers", "/root/name": "library"}
+    return next((name for mark, name in marks.items() if mark in row.do), row.name)
+
+
+def test_rows_in_combination_leave_no_client_worse_off(field):
+    """30 of two or three at once: what is said holds of them, too."""
+    seed = 20261127
+    generator = random.Random(f"{seed} {field.suite}")
+    rows = [row for row in [*HARMLESS, *TROUBLES] if field.suite in row.suites and row.is_whole and "drop" not in row.name]
+    print("seed", seed)
+    for number in range(30):
+        chosen = rows[:1] * 2
+        while len({kind(row) for row in chosen}) < len(chosen):
+            chosen = generator.sample(rows, generator.choice((2, 3)))
+        names = " + ".join(row.name for row in chosen)
+        print(number, names)
+        with situation(field, *chosen):
+            before = field.is_in()
+            is_hidden = any(kind(row) in ("network", "wrappers") for row in chosen)
+            field.renew()
+            check, _ = field.listener("check")
+            healed, done = field.listener("heal")
+            assert (healed["plan"], healed["reason"]) == (check["plan"], check["reason"]), names
+            assert field.is_in() >= before, f"{names}: {done.stdout}"
+            after, done = field.listener("check")
+            if after["verdict"] in ("healthy", "at-risk") and not is_hidden:
+                assert field.is_in(), f"{names}: {done.stdout}"
+            if after["verdict"] == "healthy":
+                assert field.host.deleted(field.host.listener()) == [], names
+            if not field.is_in() and not is_hidden:
+                assert after["verdict"] == "refusing", f"{names}: {done.stdout}"
+
+
+@pytest.mark.parametrize("penalties", ["", "PerSourcePenalties noauth:60 min:30"])
+def test_our_clients_are_held_against_nobody_else(field, penalties):
+    """Those at 127.0.0.1 may be everybody behind a proxy."""
+    if field.suite != "trixie":
+        pytest.skip("9.2 has no penalties")
+    row = Row("penalties", configured(penalties) if penalties else "true",
+              UNCONFIGURED if penalties else "true", True, "healthy", "healed")
+    with situation(field, row):
+        for _ in range(20):
+            field.host.sh("rm -f /run/sshd-heal/proven; sshd-heal hook apt")
+        for _ in range(20):
+            assert field.listener("check")[0]["verdict"] == "healthy"
+        assert field.is_in()
+        for address in ("127.0.0.1", "::1"):
+            banner = subprocess.run(
+                field.host.argv("ssh-keyscan", "-t", "ed25519", address, only_net=True),
+                capture_output=True, text=True, check=False)
+            assert "ssh-ed25519" in banner.stdout, banner.stderr
