@@ -13,12 +13,13 @@
 #include "base/words.h"
 #include "report.h"
 
-/* A unit's ExecStart=, Environment= and EnvironmentFile=, as systemd gives them. */
+/* How a unit starts its service, as systemd gives it. */
 struct heal_exec {
 	char *path; /* of the program, which argv[0] need not be */
 	struct heal_words command;
 	struct heal_words environment;
 	struct heal_words files; /* "-" in front: may be missing */
+	struct heal_words runtime; /* RuntimeDirectory=, below /run */
 	char *directory; /* WorkingDirectory=; "" for none, "!" in front: may be missing */
 };
 

@@ -287,6 +287,7 @@ static int systemd_exec_start(void *handle, const char *unit, struct heal_exec *
 	_cleanup_message_ DBusMessage *command = NULL;
 	_cleanup_message_ DBusMessage *environment = NULL;
 	_cleanup_message_ DBusMessage *files = NULL;
+	_cleanup_message_ DBusMessage *runtime = NULL;
 	DBusMessageIter value;
 	DBusMessageIter words;
 	int r = systemd_unit_path(handle, "LoadUnit", unit, &path, error);
@@ -312,6 +313,13 @@ static int systemd_exec_start(void *handle, const char *unit, struct heal_exec *
 	if (r < 0)
 		return r;
 	if (systemd_add_files(&value, &ret->files) < 0)
+		return heal_error_set(error, ENOMEM, "asking systemd about %s: out of memory", unit);
+	r = systemd_get(handle, path, SYSTEMD_SERVICE, "RuntimeDirectory", "as", &runtime, &value,
+			error);
+	if (r < 0)
+		return r;
+	dbus_message_iter_recurse(&value, &words);
+	if (systemd_add_words(&words, &ret->runtime) < 0)
 		return heal_error_set(error, ENOMEM, "asking systemd about %s: out of memory", unit);
 	return systemd_get_string(handle, path, SYSTEMD_SERVICE, "WorkingDirectory",
 				  &ret->directory, error);

@@ -61,6 +61,7 @@ static void command_exec_done(struct heal_exec *exec)
 	heal_words_done(&exec->command);
 	heal_words_done(&exec->environment);
 	heal_words_done(&exec->files);
+	heal_words_done(&exec->runtime);
 	free(exec->directory);
 }
 
@@ -137,6 +138,8 @@ static int command_unit_argv(struct heal_context *ctx, const struct heal_listene
 		r = arguments_expand(&exec.command, &exec.environment, argv);
 	if (r == 0)
 		r = heal_words_copy(&exec.environment, &start->environment);
+	if (r == 0)
+		r = heal_words_copy(&exec.runtime, &start->runtime);
 	if (r < 0)
 		return heal_error_set(error, -r, "understanding how %s starts sshd: %s", unit,
 				      strerror(-r));
@@ -236,6 +239,7 @@ void heal_start_done(struct heal_start *start)
 {
 	heal_words_done(&start->options);
 	heal_words_done(&start->environment);
+	heal_words_done(&start->runtime);
 	free(start->cwd);
 	free(start->log);
 	heal_closep(&start->mount_fd);
@@ -350,4 +354,22 @@ int heal_start_arguments(struct heal_context *ctx, const struct heal_listener *l
 			 struct heal_words *argv, struct heal_start *start, struct heal_error *error)
 {
 	return command_unit_argv(ctx, listener, argv, start, error);
+}
+
+const char *heal_start_runtime(const struct heal_start *start, const char *words)
+{
+	static const char missing[] = "Missing privilege separation directory: /run/";
+	const char *path = strstr(words, missing);
+
+	if (!path)
+		return NULL;
+	path += strlen(missing);
+	for (size_t i = 0; i < start->runtime.count; i++) {
+		const char *name = start->runtime.items[i];
+
+		if (*name && strlen(name) == strcspn(path, "; \t\r\n") &&
+		    strncmp(path, name, strlen(name)) == 0 && !strchr(name, '/'))
+			return name;
+	}
+	return NULL;
 }

@@ -107,10 +107,11 @@ void heal_effective_words(char *raw, char *ret, size_t size)
 
 /* One sshd -T. Returns 1 when it did not tell, with its words. */
 static int effective_ask(struct heal_context *ctx, const struct heal_start *start,
-			 const struct heal_words *argv, struct heal_output *ret)
+			 const struct heal_words *argv, const char *runtime, struct heal_output *ret)
 {
 	_cleanup_(heal_words_done) struct heal_words environment = {0};
-	const struct place place = {.mount_fd = start->mount_fd, .socket_fd = -1, .label = ""};
+	const struct place place = {
+		.mount_fd = start->mount_fd, .socket_fd = -1, .runtime = runtime, .label = ""};
 	struct heal_command command = {.argv = argv->items, .fds = {-1, -1, -1}};
 	int r = place_set(&place, start, &environment, &command);
 
@@ -128,6 +129,7 @@ int heal_effective_load(struct heal_context *ctx, const struct heal_start *start
 	static const char client[] = "user=root,host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22,rdomain=";
 	static const char *const flags[][4] = {{"-T", NULL}, {"-T", "-C", client, NULL}};
 	_cleanup_(heal_output_done) struct heal_output output = {0};
+	const char *runtime;
 	char words[256];
 	int r = 1;
 
@@ -139,7 +141,12 @@ int heal_effective_load(struct heal_context *ctx, const struct heal_start *start
 		heal_output_done(&output);
 		r = arguments_build(start->path, flags[i], &start->options, &argv);
 		if (r == 0)
-			r = effective_ask(ctx, start, &argv, &output);
+			r = effective_ask(ctx, start, &argv, NULL, &output);
+		runtime = r == 1 ? heal_start_runtime(start, output.words) : NULL;
+		if (runtime) {
+			heal_output_done(&output);
+			r = effective_ask(ctx, start, &argv, runtime, &output);
+		}
 		/* Only then the second would tell more than the first. */
 		if (r == 1 && i == 0 && !strstr(output.words, "connection test"))
 			break;

@@ -202,7 +202,11 @@ int heal_rehearse(struct heal_context *ctx, const struct heal_start *start,
 		.deadline_ms = heal_now_ms() + heal_left_ms(ctx->deadline_ms, of->timeout_ms),
 	};
 	struct place place = {
-		.mount_fd = start->mount_fd, .hides_wrappers = of->hides_wrappers, .label = start->label};
+		.mount_fd = start->mount_fd,
+		.hides_wrappers = of->hides_wrappers,
+		.runtime = of->runtime,
+		.label = start->label,
+	};
 	_cleanup_close_ int here = -1;
 	_cleanup_close_ int there = -1;
 	_cleanup_close_ int words = -1;

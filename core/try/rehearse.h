@@ -16,6 +16,7 @@ struct heal_rehearsal_of {
 	const struct heal_process *process; /* where it listens now: a client goes to the same place */
 	bool hups;           /* and gets in after a SIGHUP, too */
 	bool hides_wrappers; /* without hosts.allow and hosts.deny */
+	const char *runtime; /* with this directory in /run; NULL: as it is */
 	int timeout_ms;
 };
 

@@ -214,6 +214,23 @@ static int trial_check_log(const struct heal_context *ctx, const char *path)
 	return faccessat(ctx->root_fd, directory[0] ? directory + 1 : ".", W_OK, 0) < 0 ? -errno : 0;
 }
 
+/*
+ * The same with what the start makes first. A SIGHUP makes nothing, and neither does that
+ * which sshd would do with a client now.
+ */
+static int trial_with_runtime(struct heal_context *ctx, struct heal_listener *listener,
+			      const struct heal_start *start, const char *name,
+			      struct heal_rehearsal *ret)
+{
+	const struct heal_rehearsal_of of = {
+		.process = &listener->process, .runtime = name, .timeout_ms = TRIAL_MS};
+
+	heal_rehearsal_done(ret);
+	*ret = (struct heal_rehearsal){0};
+	listener->evidence.trial.is_hup_fatal = true;
+	return heal_rehearse(ctx, start, &of, ret);
+}
+
 /* How it is tried. */
 enum trial_manner {
 	TRIAL_BY_PAIR,
@@ -226,11 +243,15 @@ static void trial_with(struct heal_context *ctx, struct heal_listener *listener,
 {
 	_cleanup_(heal_rehearsal_done) struct heal_rehearsal rehearsal = {0};
 	struct heal_trial *trial = &listener->evidence.trial;
+	const char *runtime;
 	struct heal_error error;
 	int r = manner == TRIAL_BY_PAIR
 			? -EOPNOTSUPP
 			: trial_rehearse(ctx, listener, start, manner == TRIAL_BY_REHEARSAL_WITH_HUP, &rehearsal);
 
+	runtime = r == 0 ? heal_start_runtime(start, rehearsal.words) : NULL;
+	if (runtime)
+		r = trial_with_runtime(ctx, listener, start, runtime, &rehearsal);
 	trial->kind = r == -EOPNOTSUPP ? HEAL_TRIAL_PAIR : HEAL_TRIAL_REHEARSAL;
 	if (r == -EOPNOTSUPP)
 		r = heal_pair_try(ctx, start, &rehearsal.hello, rehearsal.words, sizeof(rehearsal.words));
@@ -238,6 +259,9 @@ static void trial_with(struct heal_context *ctx, struct heal_listener *listener,
 		trial_skip(trial, error.message);
 	else
 		trial_judge(ctx, &listener->process, trial, r, &rehearsal.hello, rehearsal.words);
+	if (runtime && trial->result == HEAL_TRIAL_OK)
+		heal_append(trial->detail, sizeof(trial->detail), "/run/%s is missing, which a start makes anew",
+			    runtime);
 	r = start->log && start->mount_fd < 0 ? trial_check_log(ctx, start->log) : 0;
 	if (r < 0 && trial->result == HEAL_TRIAL_OK) {
 		trial->result = HEAL_TRIAL_FAILED;
@@ -376,7 +400,8 @@ static void trial_starts_with(struct heal_context *ctx, struct heal_listener *li
 									    : manner,
 			   &would);
 	if (trial->is_hup_fatal ||
-	    (trial->result == HEAL_TRIAL_OK && has_unit && !trial_are_same(&starts->hup, &starts->restart)))
+	    (trial->result == HEAL_TRIAL_OK && has_unit && !trial_are_same(&starts->hup, &starts->restart)) ||
+	    (trial->result == HEAL_TRIAL_FAILED && heal_start_runtime(&starts->restart, trial->detail)))
 		trial_with(ctx, listener, &starts->restart, manner, &would);
 	trial_compare_keys(&listener->evidence.live, trial);
 	if (trial->result != HEAL_TRIAL_OK)
