@@ -153,10 +153,11 @@ $(B)/install/sshd-heal: $(B)/obj/cli/main-install.o $(LIBRARY)
 
 # Only package-apt has C++ in it, and so is linked by the C++ compiler.
 $(B)/modules/package-apt.so: $(B)/obj/modules/apt_shim.o
-$(B)/modules/service-systemd.so: $(B)/obj/modules/systemd-bus.o $(B)/obj/modules/systemd-job.o $(B)/obj/modules/systemd-rescue.o
+$(B)/modules/service-systemd.so: $(B)/obj/modules/systemd-bus.o $(addprefix $(B)/obj/modules/,systemd-job.o systemd-rescue.o systemd-socket.o)
 LIBRARY_systemd-bus := dbus-1
 LIBRARY_systemd-job := dbus-1
 LIBRARY_systemd-rescue := dbus-1
+LIBRARY_systemd-socket := dbus-1
 $(B)/modules/package-rpm.so: $(B)/obj/modules/rpm-name.o $(B)/obj/modules/rpm-query.o $(B)/obj/modules/rpm-reply.o
 LIBRARY_rpm-query := rpm
 $(B)/modules/package-apt.so: LINK = $(CXX)

@@ -123,6 +123,7 @@ enum heal_absence {
 	HEAL_ABSENCE_FAILED,
 	HEAL_ABSENCE_ENDED,   /* by an action of ours */
 	HEAL_ABSENCE_RESCUED, /* likewise, and sshd-heal-rescue.service serves in its place */
+	HEAL_ABSENCE_WAITING, /* for a client: systemd listens in its place */
 };
 
 /* What systemd says of a listener's unit: look/unit, look/absent. */
@@ -138,6 +139,7 @@ struct heal_unit {
 	bool is_masked;
 	bool has_job;      /* one of systemd's is waiting or under way */
 	enum heal_absence absence;
+	bool is_per_client; /* an instance is started for each, sshd -i */
 	uint64_t ended_us; /* when an action of ours had ended it, CLOCK_MONOTONIC */
 };
 

@@ -278,8 +278,14 @@ static void way_try_absent(struct heal_context *ctx, struct heal_listener *liste
 {
 	struct heal_error error;
 
-	if (ctx->lock != HEAL_LOCK_BUSY && heal_context_client(ctx, &error) == 0)
-		heal_trial_again(ctx, listener);
+	if (ctx->lock == HEAL_LOCK_BUSY || heal_context_client(ctx, &error) < 0)
+		return;
+	heal_trial_again(ctx, listener);
+	if (listener->unit.absence != HEAL_ABSENCE_WAITING)
+		return;
+	heal_live_at(ctx, &listener->process, heal_live_address(&listener->process, 0),
+		     &listener->evidence.live);
+	heal_live_excuse(&listener->evidence.trial, &listener->evidence.live);
 }
 
 static void way_judge(struct heal_context *ctx, struct heal_report *report,

@@ -32,6 +32,13 @@ struct heal_unit_state {
 	uint64_t active_us; /* when it became active last, on CLOCK_MONOTONIC; 0: never */
 };
 
+/* A socket unit that listens. */
+struct heal_socket_unit {
+	bool accepts;  /* an instance of its service is started for each client */
+	char *service; /* "ssh.service", "ssh@sshd-heal.service" */
+	struct heal_words addresses; /* "[::]:22" */
+};
+
 /* A service that is to serve in the place of others, until one of them is started. */
 struct heal_rescue {
 	const char *unit; /* in whose place, beside ssh.service, sshd.service and ssh.socket */
@@ -76,6 +83,9 @@ struct service_ops {
 	int (*foresee)(void *handle, const char *unit, struct heal_error *error);
 	int (*state_of)(void *handle, const char *unit, struct heal_unit_state *ret,
 			struct heal_error *error);
+	/* 1 for a socket unit that is listening, and its owner frees what it gives; 0 for any other. */
+	int (*socket_of)(void *handle, const char *unit, struct heal_socket_unit *ret,
+			 struct heal_error *error);
 	/* Whether the unit is shut in by address filters or namespaces of its own. */
 	int (*is_confined)(void *handle, const char *unit, bool *ret, struct heal_error *error);
 	/*

@@ -80,6 +80,7 @@ static const struct plan_row plan_ill_rows[] = {
 	/* A restart would begin to count anew, and leave those that are there where they are. */
 	{HEAL_FACT_FULL, HEAL_FACT_STALE, HEAL_PLAN_WARN,
 	 "MaxStartups is used up by connections that have not logged in"},
+	{HEAL_FACT_WAITING, 0, HEAL_PLAN_WARN, "systemd starts sshd anew for a client, and that is refused"},
 	{HEAL_FACT_MODE_WARN, 0, HEAL_PLAN_WARN, "configured to warn only"},
 	{HEAL_FACT_UNLOCKED, 0, HEAL_PLAN_WARN,
 	 "nothing is done that another sshd-heal could not be kept from"},

@@ -571,6 +571,7 @@ const struct service_ops heal_service_ops = {
 	.foresee = systemd_foresee,
 	.state_of = systemd_state_of,
 	.is_confined = systemd_is_confined,
+	.socket_of = systemd_socket_of,
 	.reload = systemd_reload,
 	.try_restart = systemd_try_restart,
 	.start = systemd_start,

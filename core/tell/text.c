@@ -185,8 +185,8 @@ static void text_stale(FILE *out, const struct heal_listener *listener)
 /* Whether it is about a unit that nothing runs for, or nothing ran for. */
 static bool text_is_absent(const struct heal_listener *listener)
 {
-	return !listener->evidence.n_stale && (listener->unit.absence != HEAL_ABSENCE_NONE ||
-					       listener->result.plan == HEAL_PLAN_START);
+	return !listener->evidence.n_stale && listener->unit.absence != HEAL_ABSENCE_WAITING &&
+	       (listener->unit.absence != HEAL_ABSENCE_NONE || listener->result.plan == HEAL_PLAN_START);
 }
 
 static void text_absent(FILE *out, const struct heal_listener *listener)
@@ -220,9 +220,16 @@ static const char *text_trouble_of(const struct heal_listener *listener)
 							       : troubles[listener->result.verdict];
 }
 
+/* What it runs; nothing yet, where systemd listens for it. */
+static const char *text_runs(const struct heal_listener *listener)
+{
+	return listener->unit.absence == HEAL_ABSENCE_WAITING ? "is started for a client"
+							      : "runs the files on disk";
+}
+
 static void text_trouble(FILE *out, const struct heal_listener *listener)
 {
-	(void)fprintf(out, ": runs the files on disk; %s\n", text_trouble_of(listener));
+	(void)fprintf(out, ": %s; %s\n", text_runs(listener), text_trouble_of(listener));
 	text_tried(out, listener);
 	if (listener->result.outcome == HEAL_OUTCOME_NOT_NEEDED)
 		return;
@@ -259,7 +266,7 @@ static void text_listener(FILE *out, const struct heal_listener *listener)
 	if (listener->process.foreign != HEAL_OURS)
 		(void)fprintf(out, ": left alone, %s\n", text_foreign(listener->process.foreign));
 	else if (verdict == HEAL_VERDICT_HEALTHY)
-		(void)fprintf(out, ": healthy, runs the files on disk%s\n", text_seen(listener));
+		(void)fprintf(out, ": healthy, %s%s\n", text_runs(listener), text_seen(listener));
 	else if (verdict == HEAL_VERDICT_UNKNOWN && listener->evidence.trial.result == HEAL_TRIAL_NONE)
 		(void)fputs(": could not be examined\n", out);
 	else

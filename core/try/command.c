@@ -347,6 +347,10 @@ int heal_start_find(struct heal_context *ctx, struct heal_listener *listener,
 
 	ret->path = listener->process.exe;
 	r = command_unit_argv(ctx, listener, &argv, ret, error);
+	/* The one of each client, which a trial has anyhow. */
+	for (size_t i = 0; listener->unit.is_per_client && i < argv.count; i++)
+		if (strcmp(argv.items[i], "-i") == 0)
+			argv.items[i][1] = 'D';
 	return r < 0 ? r : command_options(ctx, &argv, listener->unit.id, true, ret, error);
 }
 

@@ -214,23 +214,6 @@ static int trial_check_log(const struct heal_context *ctx, const char *path)
 	return faccessat(ctx->root_fd, directory[0] ? directory + 1 : ".", W_OK, 0) < 0 ? -errno : 0;
 }
 
-/*
- * The same with what the start makes first. A SIGHUP makes nothing, and neither does that
- * which sshd would do with a client now.
- */
-static int trial_with_runtime(struct heal_context *ctx, struct heal_listener *listener,
-			      const struct heal_start *start, const char *name,
-			      struct heal_rehearsal *ret)
-{
-	const struct heal_rehearsal_of of = {
-		.process = &listener->process, .runtime = name, .timeout_ms = TRIAL_MS};
-
-	heal_rehearsal_done(ret);
-	*ret = (struct heal_rehearsal){0};
-	listener->evidence.trial.is_hup_fatal = true;
-	return heal_rehearse(ctx, start, &of, ret);
-}
-
 /* How it is tried. */
 enum trial_manner {
 	TRIAL_BY_PAIR,
@@ -238,28 +221,43 @@ enum trial_manner {
 	TRIAL_BY_REHEARSAL_WITH_HUP,
 };
 
+/* One trial, with a directory that the start makes first (NULL: none), in a /run that has nothing else. */
+static int trial_once(struct heal_context *ctx, struct heal_listener *listener,
+		      const struct heal_start *start, enum trial_manner manner, const char *runtime,
+		      struct heal_rehearsal *ret)
+{
+	const struct heal_rehearsal_of of = {
+		.process = &listener->process, .runtime = runtime, .timeout_ms = TRIAL_MS};
+	int r = -EOPNOTSUPP;
+
+	heal_rehearsal_done(ret);
+	*ret = (struct heal_rehearsal){0};
+	if (manner != TRIAL_BY_PAIR)
+		r = runtime ? heal_rehearse(ctx, start, &of, ret)
+			    : trial_rehearse(ctx, listener, start, manner == TRIAL_BY_REHEARSAL_WITH_HUP, ret);
+	listener->evidence.trial.kind = r == -EOPNOTSUPP ? HEAL_TRIAL_PAIR : HEAL_TRIAL_REHEARSAL;
+	return r == -EOPNOTSUPP ? heal_pair_try(ctx, start, runtime, &ret->hello, ret->words, sizeof(ret->words))
+				: r;
+}
+
 static void trial_with(struct heal_context *ctx, struct heal_listener *listener,
 		       const struct heal_start *start, enum trial_manner manner, struct heal_words *would)
 {
 	_cleanup_(heal_rehearsal_done) struct heal_rehearsal rehearsal = {0};
 	struct heal_trial *trial = &listener->evidence.trial;
-	const char *runtime;
 	struct heal_error error;
-	int r = manner == TRIAL_BY_PAIR
-			? -EOPNOTSUPP
-			: trial_rehearse(ctx, listener, start, manner == TRIAL_BY_REHEARSAL_WITH_HUP, &rehearsal);
+	int r = trial_once(ctx, listener, start, manner, NULL, &rehearsal);
+	const char *runtime = r == 0 ? heal_start_runtime(start, rehearsal.words) : NULL;
 
-	runtime = r == 0 ? heal_start_runtime(start, rehearsal.words) : NULL;
+	/* A SIGHUP makes nothing. */
+	trial->is_hup_fatal |= runtime != NULL;
 	if (runtime)
-		r = trial_with_runtime(ctx, listener, start, runtime, &rehearsal);
-	trial->kind = r == -EOPNOTSUPP ? HEAL_TRIAL_PAIR : HEAL_TRIAL_REHEARSAL;
-	if (r == -EOPNOTSUPP)
-		r = heal_pair_try(ctx, start, &rehearsal.hello, rehearsal.words, sizeof(rehearsal.words));
+		r = trial_once(ctx, listener, start, manner, runtime, &rehearsal);
 	if (trial_is_void(start, r, &rehearsal.hello, &error))
 		trial_skip(trial, error.message);
 	else
 		trial_judge(ctx, &listener->process, trial, r, &rehearsal.hello, rehearsal.words);
-	if (runtime && trial->result == HEAL_TRIAL_OK)
+	if (runtime && trial->result == HEAL_TRIAL_OK && listener->unit.absence == HEAL_ABSENCE_NONE)
 		heal_append(trial->detail, sizeof(trial->detail), "/run/%s is missing, which a start makes anew",
 			    runtime);
 	r = start->log && start->mount_fd < 0 ? trial_check_log(ctx, start->log) : 0;
@@ -484,10 +482,8 @@ void heal_trial_again(struct heal_context *ctx, struct heal_listener *listener)
 	if (heal_start_find(ctx, listener, &start, &error) < 0)
 		trial_skip(&listener->evidence.trial, error.message);
 	else
-		trial_with(ctx, listener, &start, trial_can_rehearse(ctx) ? TRIAL_BY_REHEARSAL : TRIAL_BY_PAIR,
+		trial_with(ctx, listener, &start,
+			   trial_can_rehearse(ctx) && !listener->unit.is_per_client ? TRIAL_BY_REHEARSAL
+									    : TRIAL_BY_PAIR,
 			   &would);
-	/* With the unit down its RuntimeDirectory is gone, which a start makes anew. */
-	if (listener->evidence.trial.result == HEAL_TRIAL_FAILED &&
-	    strstr(listener->evidence.trial.detail, "Missing privilege separation directory"))
-		trial_skip(&listener->evidence.trial, "");
 }

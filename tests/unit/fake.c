@@ -99,6 +99,19 @@ static int fake_state_of(void *handle, const char *unit, struct heal_unit_state 
 	return r;
 }
 
+static int fake_socket_of(void *handle, const char *unit, struct heal_socket_unit *ret,
+			  struct heal_error *error)
+{
+	const struct fake_service *fake = handle;
+	int r = fake_result(fake, "socket_of", error);
+
+	if (r < 0 || !fake->socket || strcmp(unit, "ssh.socket") != 0)
+		return r;
+	ret->accepts = fake->accepts;
+	ret->service = strdup(fake->unit.id);
+	return heal_words_add(&ret->addresses, fake->socket, strlen(fake->socket)) < 0 ? -ENOMEM : 1;
+}
+
 static int fake_is_confined(void *handle, const char *unit, bool *ret, struct heal_error *error)
 {
 	const struct fake_service *fake = handle;
@@ -184,6 +197,8 @@ static int fake_exec_start(void *handle, const char *unit, struct heal_exec *ret
 		r = words_split(fake->environment, &ret->environment);
 	if (r == 0 && fake->environment_files)
 		r = words_split(fake->environment_files, &ret->files);
+	if (r == 0 && fake->runtime)
+		r = words_split(fake->runtime, &ret->runtime);
 	if (r == 0)
 		ret->directory = strdup(fake->directory ? fake->directory : "");
 	return r;
@@ -203,6 +218,7 @@ static const struct service_ops fake_service_ops = {
 	.foresee = fake_foresee,
 	.state_of = fake_state_of,
 	.is_confined = fake_is_confined,
+	.socket_of = fake_socket_of,
 	.reload = fake_reload,
 	.try_restart = fake_try_restart,
 	.start = fake_start,

@@ -350,7 +350,9 @@ static const struct way *way_down;
 
 static void goes_down_without_its_directory(struct fake_service *fake)
 {
-	way_sshd(way_down, "echo 'Missing privilege separation directory: /run/sshd' >&2; exit 255",
+	way_sshd(way_down,
+		 "test -d /run/no-such-sshd && echo SSH-2.0-disk ||"
+		 " echo 'Missing privilege separation directory: /run/no-such-sshd' >&2",
 		 "exit 255");
 	fake_ends(fake);
 }
@@ -363,6 +365,7 @@ HEAL_TEST(trial_that_lacks_the_runtime_directory_does_not_hinder_the_start)
 
 	way_init(&way);
 	way_down = &way;
+	way.service.runtime = "other no-such-sshd";
 	fake_service_fails(&way.service, "reload", ECANCELED);
 	way.service.on_reload = goes_down_without_its_directory;
 	listener = way_run(&way, HEAL_HEAL);
