@@ -70,6 +70,8 @@ static int fake_main_pid(void *handle, const char *unit, pid_t *ret, struct heal
 	int r = fake_result(fake, "main_pid", error);
 
 	assert_true(test_same(unit, fake->unit.id) || test_same(unit, HEAL_RESCUE_UNIT));
+	if (r == 0 && test_same(unit, HEAL_RESCUE_UNIT) && !fake->rescue_pid)
+		return heal_error_set(error, ENOENT, "it is not loaded");
 	if (r == 0)
 		*ret = test_same(unit, HEAL_RESCUE_UNIT) ? fake->rescue_pid : fake->main_pid;
 	return r;
