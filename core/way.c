@@ -278,10 +278,14 @@ static void way_try_absent(struct heal_context *ctx, struct heal_listener *liste
 {
 	struct heal_error error;
 
-	if (ctx->lock == HEAL_LOCK_BUSY || heal_context_client(ctx, &error) < 0)
+	/* What a socket unit would start, only its own start tells. */
+	if (ctx->lock == HEAL_LOCK_BUSY || heal_context_client(ctx, &error) < 0 ||
+	    strstr(listener->unit.id, ".socket"))
 		return;
 	heal_trial_again(ctx, listener);
-	if (listener->unit.absence != HEAL_ABSENCE_WAITING)
+	/* A client that has it fail counts against the socket unit's own limit. */
+	if (listener->unit.absence != HEAL_ABSENCE_WAITING ||
+	    listener->evidence.trial.result != HEAL_TRIAL_OK)
 		return;
 	heal_live_at(ctx, &listener->process, heal_live_address(&listener->process, 0),
 		     &listener->evidence.live);

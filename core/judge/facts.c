@@ -118,7 +118,9 @@ uint64_t heal_facts_of(const struct heal_config *config, enum heal_lock lock,
 	const struct facts_row rows[] = {
 		{HEAL_FACT_FOREIGN, !is_ours},
 		{HEAL_FACT_STALE, evidence->n_stale > 0},
-		{HEAL_FACT_REFUSING, facts_is_refusing(evidence->live.fate)},
+		{HEAL_FACT_REFUSING,
+		 facts_is_refusing(evidence->live.fate) || (listener->unit.absence == HEAL_ABSENCE_WAITING &&
+							    evidence->trial.result == HEAL_TRIAL_FAILED)},
 		{HEAL_FACT_FULL, evidence->live.fate == HEAL_FATE_FULL},
 		{HEAL_FACT_UNSEEN, facts_is_unseen(&evidence->live, &evidence->trial)},
 		{HEAL_FACT_RELOADED, listener->result.in_vain != HEAL_PLAN_NONE},

@@ -80,8 +80,9 @@ static int absent_add_waiting(struct heal_context *ctx, struct heal_listeners *l
 		return r;
 	absent.unit.is_per_client = found.accepts;
 	absent.unit.id = heal_take(found.service);
-	absent.process.addresses = heal_take(found.addresses.items);
+	absent.process.addresses = found.addresses.items;
 	absent.process.n_addresses = found.addresses.count;
+	found.addresses = (struct heal_words){0};
 	absent.process.exe = strdup(ctx->config.sshd_paths[0]);
 	return absent.process.exe ? absent_add(listeners, &absent) : -ENOMEM;
 }

@@ -49,22 +49,30 @@ static void text_time(FILE *out, int64_t seconds)
 		(void)fprintf(out, ", installed %s", text);
 }
 
+/* How it stands with the process, in front of its addresses. */
+static const char *text_state(const struct heal_listener *listener)
+{
+	if (listener->unit.absence == HEAL_ABSENCE_WAITING)
+		return "systemd listens on ";
+	return listener->process.pid ? ", listens on " : "down, listened on ";
+}
+
 static void text_subject(FILE *out, const struct heal_listener *listener)
 {
+	const struct heal_process *process = &listener->process;
+
+
 	if (listener->unit.id && heal_listener_has_unit(listener))
 		text_safe(out, listener->unit.id);
 	else
 		text_safe(out, listener->process.exe);
-	if (listener->process.pid)
-		(void)fprintf(out, " (pid %d", (int)listener->process.pid);
-	else
-		(void)fputs(" (down", out);
-	for (size_t i = 0; i < listener->process.n_addresses; i++)
-		(void)fprintf(out, "%s%s",
-			      i			      ? " "
-			      : listener->process.pid ? ", listens on "
-						      : ", listened on ",
-			      listener->process.addresses[i]);
+	(void)fputs(" (", out);
+	if (process->pid)
+		(void)fprintf(out, "pid %d", (int)process->pid);
+	else if (process->n_addresses == 0)
+		(void)fputs("down", out);
+	for (size_t i = 0; i < process->n_addresses; i++)
+		(void)fprintf(out, "%s%s", i ? " " : text_state(listener), process->addresses[i]);
 	if (listener->process.sessions > 0)
 		(void)fprintf(out, ", %d session%s", listener->process.sessions,
 			      listener->process.sessions == 1 ? "" : "s");

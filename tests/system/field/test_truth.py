@@ -325,3 +325,36 @@ def test_our_clients_are_held_against_nobody_else(field, penalties):
                 field.host.argv("ssh-keyscan", "-t", "ed25519", address, only_net=True),
                 capture_output=True, text=True, check=False)
             assert "ssh-ed25519" in banner.stdout, banner.stderr
+
+
+#: ssh.socket that starts an sshd for all clients, or one for each.
+SOCKETS = {
+    "no": "true",
+    "yes": ("mkdir -p /run/systemd/system/ssh.socket.d; printf '[Socket]\\nAccept=yes\\n'"
+            " >/run/systemd/system/ssh.socket.d/field.conf; printf '[Service]\\nExecStart=-/usr/sbin/sshd"
+            " -i\\nStandardInput=socket\\nRuntimeDirectory=sshd\\nRuntimeDirectoryPreserve=yes\\n'"
+            " >/run/systemd/system/ssh@.service; systemctl daemon-reload"),
+}
+
+
+@pytest.mark.parametrize("accepts", SOCKETS)
+def test_a_socket_with_nobody_behind_it_is_tried_as_its_next_sshd(field, accepts):
+    field.still()
+    try:
+        field.sh(f"systemctl stop ssh.service; {SOCKETS[accepts]}; systemctl start ssh.socket")
+        waiting, done = field.listener("check")
+        assert (waiting["verdict"], waiting["pid"]) == ("healthy", None), done.stdout
+        assert waiting["addresses"] == ["[::]:22"] and waiting["trial"]["result"] == "ok"
+        assert field.is_in()
+        # What a client would have it start: nobody is sent, who might be the last that it lets try.
+        field.sh(f"systemctl stop ssh.service; {configured('UseNonsense yes', restart=False)}")
+        broken, done = field.listener("check")
+        assert (broken["verdict"], broken["plan"]) == ("refusing", "warn"), done.stdout
+        assert broken["live"]["fate"] == "untried" and "UseNonsense" in broken["trial"]["detail"]
+        assert field.host.run("systemctl", "is-active", "ssh.socket").stdout == "active\n"
+        assert not field.is_in()
+        assert field.report("heal")[1].returncode == 2
+    finally:
+        field.sh("systemctl stop ssh.socket ssh.service; rm -rf /run/systemd/system/ssh.socket.d"
+                 f" /run/systemd/system/ssh@.service; {UNCONFIGURED}")
+    field.still()
