@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is behind a module: one table of functions each, found by name. */
+/*
+ * What is behind a module: one table of functions each, found by name. A table begins with
+ * the build that it is of: in the middle of our own upgrade a program may meet a module of
+ * another one, whose table and structs need not be what it knows.
+ */
 #ifndef SSHD_HEAL_HOST_MODULE_H
 #define SSHD_HEAL_HOST_MODULE_H
 
@@ -56,6 +60,7 @@ struct heal_package {
 
 /* The package database. All paths are absolute and inside the context's root. */
 struct package_ops {
+	const char *build;
 	/* root_fd stays the caller's. Errors: what the database gives, with a message. */
 	int (*open)(int root_fd, void **ret, struct heal_error *error);
 	/*
@@ -69,6 +74,7 @@ struct package_ops {
 
 /* The service manager. Deadlines are CLOCK_MONOTONIC milliseconds. */
 struct service_ops {
+	const char *build;
 	int (*open)(int64_t deadline_ms, void **ret, struct heal_error *error);
 	/* Whether the machine is going down. */
 	int (*is_stopping)(void *handle, bool *ret, struct heal_error *error);
@@ -114,6 +120,7 @@ struct service_ops {
 
 /* An ssh client. */
 struct client_ops {
+	const char *build;
 	/*
 	 * Goes through the key exchange on a connected socket, which stays the
 	 * caller's. Sets fate to OK or FAILED, key and detail.
@@ -123,6 +130,7 @@ struct client_ops {
 
 /* A reader of sshd-heal.conf and its drop-ins. */
 struct config_ops {
+	const char *build;
 	/*
 	 * Calls set for each key, in any order; path and line are where it stands.
 	 * Returns 0, what set gave, or -errno with a message naming file and line.
@@ -135,8 +143,12 @@ struct config_ops {
 
 /* A format of the report that needs a library. */
 struct report_ops {
+	const char *build;
 	int (*write)(FILE *out, const struct heal_report *report);
 };
+
+/* The build of whoever has it: the version, and a digest of all sources. */
+extern const char heal_build[];
 
 /* The symbols that a module exports. */
 #define HEAL_CLIENT_OPS_SYMBOL "heal_client_ops"

@@ -143,4 +143,4 @@ static void client_meet(int fd, int timeout_ms, struct heal_hello *hello)
 }
 
 _export_ extern const struct client_ops heal_client_ops;
-const struct client_ops heal_client_ops = {.meet = client_meet};
+const struct client_ops heal_client_ops = {.build = heal_build, .meet = client_meet};

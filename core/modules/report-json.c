@@ -267,4 +267,4 @@ static int json_write(FILE *out, const struct heal_report *report)
 }
 
 _export_ extern const struct report_ops heal_report_ops;
-const struct report_ops heal_report_ops = {.write = json_write};
+const struct report_ops heal_report_ops = {.build = heal_build, .write = json_write};

@@ -563,6 +563,7 @@ static void systemd_end(void *handle)
 
 _export_ extern const struct service_ops heal_service_ops;
 const struct service_ops heal_service_ops = {
+	.build = heal_build,
 	.open = systemd_open,
 	.is_stopping = systemd_is_stopping,
 	.unit_of = systemd_unit_of,
