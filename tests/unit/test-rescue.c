@@ -28,6 +28,20 @@ static void fails(struct fake_service *fake)
 	fake_service_fails(fake, "start", ECANCELED);
 }
 
+static bool left_has(const struct way *way, const char *word)
+{
+	_cleanup_free_ char *left = tree_read(way->tree, LEFT);
+
+	return left && strstr(left, word);
+}
+
+/* We might be ended right now: it is noted already. */
+static void ends(struct fake_service *fake)
+{
+	assert_true(left_has(way_rescued, "\tssh.service\t"));
+	fake_ends(fake);
+}
+
 /* A stale sshd that dies of its reload, on a host that systemd runs. */
 static void down_init(struct way *way)
 {
@@ -36,7 +50,7 @@ static void down_init(struct way *way)
 	tree_file(way->tree, SYSTEMD, "");
 	way->service.exec_start = "/usr/sbin/sshd";
 	way->service.state = (struct heal_unit_state){.is_enabled = true, .is_at_rest = true};
-	way->service.on_reload = fake_ends;
+	way->service.on_reload = ends;
 	way->service.on_start = fails;
 	way->service.on_rescue = serves;
 	way->ctx->settle_ms = 0;
@@ -55,13 +69,6 @@ static const struct heal_listener *last(const struct way *way)
 {
 	assert_true(way->report.listeners.count > 0);
 	return &way->report.listeners.items[way->report.listeners.count - 1];
-}
-
-static bool left_has(const struct way *way, const char *word)
-{
-	_cleanup_free_ char *left = tree_read(way->tree, LEFT);
-
-	return left && strstr(left, word);
 }
 
 HEAL_TEST(rescue_serves_until_the_unit_starts_again)
