@@ -217,14 +217,17 @@ HEAL_TEST(nothing_is_started_that_others_have_ended)
 		struct heal_unit_state state;
 		bool was_ours; /* and has been active since */
 		int status;
+		bool has_other; /* root's, from a place of its own */
 	} rows[] = {
-		{"failed", {.is_enabled = true, .is_at_rest = true, .has_failed = true}, false, 2},
-		{"stopped", {.is_enabled = true, .is_at_rest = true}, false, 1},
-		{"disabled", {.is_at_rest = true, .has_failed = true}, false, 0},
-		{"masked", {.is_enabled = true, .is_at_rest = true, .is_masked = true}, false, 0},
-		{"about to start", {.is_enabled = true}, false, 0},
+		{"another serves", {.is_enabled = true, .is_at_rest = true, .has_failed = true}, false, 0,
+		 true},
+		{"failed", {.is_enabled = true, .is_at_rest = true, .has_failed = true}, false, 2, false},
+		{"stopped", {.is_enabled = true, .is_at_rest = true}, false, 1, false},
+		{"disabled", {.is_at_rest = true, .has_failed = true}, false, 0, false},
+		{"masked", {.is_enabled = true, .is_at_rest = true, .is_masked = true}, false, 0, false},
+		{"about to start", {.is_enabled = true}, false, 0, false},
 		{"started by others, and stopped",
-		 {.is_enabled = true, .is_at_rest = true, .active_us = 1001}, true, 1},
+		 {.is_enabled = true, .is_at_rest = true, .active_us = 1001}, true, 1, false},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -236,10 +239,13 @@ HEAL_TEST(nothing_is_started_that_others_have_ended)
 		tree_end(way.tree, PID);
 		(void)snprintf(line, sizeof(line), "0\nended\t1000\tssh.service\t%s\t%s\n", way.exe,
 			       way.address);
+		if (rows[i].has_other)
+			tree_add(way.tree, &(struct tree_process){.pid = 50, .exe = "/opt/sbin/sshd"});
 		if (rows[i].was_ours)
 			tree_file(way.tree, LEFT, line);
 		run(&way, HEAL_HEAL);
-		assert_row(way.report.listeners.count == (rows[i].status != 0), "%s: %zu", rows[i].what,
+		assert_row(way.report.listeners.count == (rows[i].status != 0 ? 1u : 0u) + (rows[i].has_other ? 1u : 0u),
+			   "%s: %zu", rows[i].what,
 			   way.report.listeners.count);
 		assert_row(heal_report_status(&way.report) == rows[i].status, "%s: %d", rows[i].what,
 			   heal_report_status(&way.report));
