@@ -117,10 +117,12 @@ static int absent_find_enabled(struct heal_context *ctx, struct heal_listeners *
 	return absent.unit.id && absent.process.exe ? absent_add(listeners, &absent) : -ENOMEM;
 }
 
+/* Whether root runs an sshd on this host, from wherever, as far as that can be seen. */
 static bool absent_has_own(const struct heal_listeners *listeners)
 {
 	for (size_t i = 0; i < listeners->count; i++)
-		if (listeners->items[i].process.foreign == HEAL_OURS)
+		if (listeners->items[i].process.foreign == HEAL_OURS ||
+		    listeners->items[i].process.foreign == HEAL_FOREIGN_PATH)
 			return true;
 	return listeners->unreadable > 0;
 }

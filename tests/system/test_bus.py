@@ -22,12 +22,13 @@ LIMIT = 5
 #: Where it happens, and the lines of the unit that make it so.
 PLACES = {
     "before, reload": [],
-    "before, restart": [ONLY_A_RESTART],
     # policy-rc.d is asked after the look: the connection is open already.
     "between, reload": [],
-    "between, restart": [ONLY_A_RESTART],
     "during, reload": ["ExecReload=", f"ExecReload={FAULT}", "ExecReload=/bin/kill -HUP $MAINPID"],
     "behind, reload": [f"ExecReload={FAULT}"],
+    # From here on sshd itself is one that no SIGHUP helps.
+    "before, restart": [ONLY_A_RESTART],
+    "between, restart": [ONLY_A_RESTART],
     "during, restart": [ONLY_A_RESTART, f"ExecStop={FAULT}"],
     "behind, restart": [ONLY_A_RESTART, f"ExecStartPost={FAULT}"],
 }
@@ -221,3 +222,6 @@ def test_a_restart_without_end_leaves_time_for_the_truth(host):
     words = heal(host, 9.5)
     assert words.startswith("NOT healed: CRITICAL: sshd is DOWN, restarting ssh.service: "
                             "systemd's job is not over yet")
+    # Nor is the host's end to wait for it.
+    drop_in(host)
+    host.run("pkill", "-x", "sleep")
