@@ -49,6 +49,7 @@
 #include "look/owner.h"
 #include "look/proof.h"
 #include "look/session.h"
+#include "look/sshd-config.h"
 #include "look/title.h"
 #include "look/unit.h"
 #include "report.h"
