@@ -47,6 +47,7 @@
 #include "look/listener.h"
 #include "look/maps.h"
 #include "look/owner.h"
+#include "look/pam.h"
 #include "look/proof.h"
 #include "look/session.h"
 #include "look/sshd-config.h"
