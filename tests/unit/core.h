@@ -66,6 +66,7 @@
 #include "try/effective.h"
 #include "try/live.h"
 #include "try/pair.h"
+#include "try/pending.h"
 #include "try/place.h"
 #include "try/rehearse.h"
 #include "try/trial.h"
