@@ -21,6 +21,40 @@ struct heal_stale_file {
 	int64_t install_time; /* of the owner, seconds since 1970; 0: unknown */
 };
 
+/* Why a file counts for what a client meets. */
+enum heal_counted_kind {
+	HEAL_COUNTED_MAPPED,    /* sshd runs it */
+	HEAL_COUNTED_CONFIG,    /* its configuration, Includes too */
+	HEAL_COUNTED_DIRECTORY, /* where an Include looks for more */
+	HEAL_COUNTED_KEY,       /* a host key */
+	HEAL_COUNTED_PAM,       /* a file or module of its stack */
+};
+
+struct heal_counted {
+	enum heal_counted_kind kind;
+	char *path;     /* absolute */
+	char *package;  /* of a mapped file, as is the next; NULL: unknown */
+	char *version;
+	/*
+	 * What sshd has read, as one printable word or two; NULL: it was not there, "?": not
+	 * known. Of a configuration file a hash and the length, of a host key its type and
+	 * fingerprint. Of PAM's files it says who is refused without them.
+	 */
+	char *mark;
+	char *now;      /* likewise what is there now; not kept */
+	uint64_t device; /* as are the next, of stat(2); all 0: it is not there */
+	uint64_t inode;
+	int64_t size;
+	int64_t ctime_ns; /* since 1970 */
+};
+
+/* Whether what is on disk for sshd to read is what it has read. */
+struct heal_pending {
+	bool is_config; /* its configuration is not, or may not be, or nobody knows */
+	bool is_key;    /* a host key is not */
+	char detail[512]; /* which file, printable; "" where there is nothing to say */
+};
+
 enum heal_foreign {
 	HEAL_OURS,
 	HEAL_FOREIGN_USER,      /* not owned by root */
@@ -156,6 +190,7 @@ struct heal_process {
 	pid_t ppid;
 	int dirfd;           /* /proc/PID; with start_time it names the process for good. -1: foreign */
 	uint64_t start_time; /* clock ticks after boot, proc(5) field 22 */
+	uint64_t program;    /* tells it from what it was before its last execve(2); 0: not told */
 	char *exe;           /* without " (deleted)" */
 	bool exe_deleted;
 	enum heal_foreign foreign;
@@ -192,6 +227,10 @@ struct heal_evidence {
 	enum heal_at_stake at_stake;
 	struct heal_hello live; /* a client at its own address */
 	struct heal_trial trial;
+	struct heal_pending pending;
+	struct heal_counted *counted; /* all but what it has mapped */
+	size_t n_counted;
+	bool is_counted;
 	enum heal_objection objection;
 };
 
@@ -265,6 +304,7 @@ bool heal_listener_is_socket_activated(const struct heal_listener *listener);
 
 void heal_process_done(struct heal_process *process);
 void heal_evidence_clear_stale(struct heal_evidence *evidence);
+void heal_counted_free(struct heal_counted *counted, size_t count);
 void heal_listener_done(struct heal_listener *listener);
 void heal_listeners_done(struct heal_listeners *listeners);
 void heal_report_done(struct heal_report *report);

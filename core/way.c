@@ -30,6 +30,7 @@
 #include "look/unit.h"
 #include "report.h"
 #include "try/live.h"
+#include "try/pending.h"
 #include "try/trial.h"
 
 #define WAY_RESERVE_MS 20000
@@ -292,6 +293,13 @@ static void way_try_absent(struct heal_context *ctx, struct heal_listener *liste
 	heal_live_excuse(&listener->evidence.trial, &listener->evidence.live);
 }
 
+/* What it has read, and what waits to be: of a recorded tree nobody knows when it was so. */
+static void way_count(struct heal_context *ctx, struct heal_listener *listener)
+{
+	if (ctx->is_live && listener->process.foreign == HEAL_OURS)
+		heal_pending_find(ctx, listener);
+}
+
 static void way_judge(struct heal_context *ctx, struct heal_report *report,
 		      struct heal_listener *listener)
 {
@@ -316,6 +324,7 @@ static void way_of_one(struct heal_context *ctx, enum heal_verb verb, struct hea
 	} else if (listener->process.foreign == HEAL_OURS) {
 		way_find_unit(ctx, report, listener);
 		way_try(ctx, listener);
+		way_count(ctx, listener);
 	}
 	way_judge(ctx, report, listener);
 	if (verb == HEAL_CHECK || verb == HEAL_DRY_RUN || !ctx->is_live)

@@ -126,6 +126,11 @@ struct client_ops {
 	 * caller's. Sets fate to OK or FAILED, key and detail.
 	 */
 	void (*meet)(int fd, int timeout_ms, struct heal_hello *hello);
+	/*
+	 * Names the key of a file's text, private without a passphrase or public: type and
+	 * fingerprint, as in a hello. -EBADMSG: the library knows no such key.
+	 */
+	int (*name_key)(const char *text, char *ret, size_t size);
 };
 
 /* A reader of sshd-heal.conf and its drop-ins. */

@@ -139,7 +139,11 @@ static void text_outcome(FILE *out, const struct heal_listener *listener)
 	case HEAL_OUTCOME_WARNED:
 		(void)fprintf(out, "left alone: %s", listener->result.reason);
 		if (*listener->result.detail)
-			(void)fprintf(out, "; to heal it by hand: %s", listener->result.detail);
+			(void)fprintf(out, "; to %s: %s",
+				      listener->evidence.pending.is_config || listener->evidence.pending.is_key
+					      ? "apply that, and heal it"
+					      : "heal it by hand",
+				      listener->result.detail);
 		break;
 	case HEAL_OUTCOME_FAILED:
 		(void)fprintf(out, "%s: %s",
@@ -163,6 +167,8 @@ static void text_tried(FILE *out, const struct heal_listener *listener)
 		(void)fprintf(out, "  a client could not be tried: %s\n", live->detail);
 	if (*listener->evidence.trial.detail)
 		(void)fprintf(out, "  %s\n", listener->evidence.trial.detail);
+	if (*listener->evidence.pending.detail)
+		(void)fprintf(out, "  %s\n", listener->evidence.pending.detail);
 }
 
 static void text_stale(FILE *out, const struct heal_listener *listener)
@@ -279,6 +285,8 @@ static void text_listener(FILE *out, const struct heal_listener *listener)
 		(void)fputs(": could not be examined\n", out);
 	else
 		text_trouble(out, listener);
+	if (verdict == HEAL_VERDICT_HEALTHY && *listener->evidence.pending.detail)
+		(void)fprintf(out, "  %s\n", listener->evidence.pending.detail);
 }
 
 bool heal_listener_is_news(const struct heal_listener *listener)
@@ -382,6 +390,8 @@ int heal_report_log(FILE *out, const struct heal_listener *listener)
 	(void)fputs("; ", out);
 	if (*listener->evidence.trial.detail)
 		(void)fprintf(out, "%s; ", listener->evidence.trial.detail);
+	if (*listener->evidence.pending.detail)
+		(void)fprintf(out, "%s; ", listener->evidence.pending.detail);
 	text_outcome(out, listener);
 	switch (listener->result.outcome) {
 	case HEAL_OUTCOME_FAILED:

@@ -46,7 +46,7 @@ static int trial_owner_before(struct heal_context *ctx, const struct heal_proces
 		heal_proof_load(ctx, &proof) == 0 ? heal_proof_find(&proof, process) : NULL;
 
 	for (size_t i = 0; proven && i < proven->n_files; i++) {
-		const struct heal_proven_file *file = &proven->files[i];
+		const struct heal_counted *file = &proven->files[i];
 
 		if (strcmp(file->path, path) != 0 || !file->package || !file->version)
 			continue;
@@ -313,50 +313,19 @@ static int trial_check_addresses(const struct heal_process *process, struct heal
 	return r < 0 ? r : 0;
 }
 
-/* The configuration file: that of -f, or the usual one. */
-static const char *trial_config_file(const struct heal_words *options)
-{
-	for (size_t i = 0; i + 1 < options->count; i++)
-		if (strcmp(options->items[i], "-f") == 0)
-			return options->items[i + 1];
-	return "/etc/ssh/sshd_config";
-}
-
-/* The keys of the other types than the client's, and the configuration. */
-static int trial_check_files(struct heal_context *ctx, const struct heal_process *process,
-			     struct heal_trial *trial, const struct heal_effective *effective,
-			     const char *config, const char **ret)
-{
-	int r = heal_effective_new_key(ctx, process, effective, ret);
-
-	if (r < 0)
-		return r;
-	if (r > 0 && trial->host_key != HEAL_HOST_KEY_CHANGED) {
-		trial->host_key = HEAL_HOST_KEY_CHANGED;
-		trial_add(trial, "the host key ", *ret, " was replaced after sshd had started");
-	}
-	*ret = config;
-	r = heal_effective_is_new(ctx, process, effective, config);
-	if (r > 0)
-		trial_add(trial, "sshd takes up what was changed in ", config, " since it started");
-	return r < 0 ? r : 0;
-}
-
-/* What a client does not see: of what sshd says of its configuration, and of where it listened. */
-static void trial_check(struct heal_context *ctx, struct heal_listener *listener,
-			const struct heal_start *start, const struct heal_effective *effective,
+/* What a client does not see: where it would listen. */
+static void trial_check(struct heal_listener *listener, const struct heal_effective *effective,
 			const struct heal_words *would)
 {
 	const struct heal_process *process = &listener->process;
 	struct heal_trial *trial = &listener->evidence.trial;
 	const char *what = NULL;
 	struct heal_error error;
-	int r = trial_check_files(ctx, process, trial, effective, trial_config_file(&start->options),
-				  &what);
+	int r = heal_listener_is_socket_activated(listener)
+			? 0
+			: trial_check_addresses(process, trial, would->count ? would : &effective->addresses,
+						&what);
 
-	if (r == 0 && !heal_listener_is_socket_activated(listener))
-		r = trial_check_addresses(process, trial, would->count ? would : &effective->addresses,
-					  &what);
 	if (r < 0) {
 		(void)heal_error_set(&error, -r, "looking at %s: %s", what, strerror(-r));
 		trial_skip(trial, error.message);
@@ -407,7 +376,7 @@ static void trial_starts_with(struct heal_context *ctx, struct heal_listener *li
 	if (told < 0)
 		trial_skip(trial, error.message);
 	else
-		trial_check(ctx, listener, next, &effective, &would);
+		trial_check(listener, &effective, &would);
 }
 
 /* Whether we can be its client. */

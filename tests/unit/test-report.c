@@ -287,6 +287,20 @@ HEAL_TEST(report_has_what_a_trial_found_though_it_passed)
 			     "type this");
 }
 
+HEAL_TEST(report_names_what_waits_to_be_read)
+{
+	struct sample sample;
+
+	sample_init_stale(&sample, HEAL_PLAN_WARN, "why", HEAL_OUTCOME_WARNED, "type this");
+	sample.listener.evidence.pending.is_config = true;
+	(void)strcpy(sample.listener.evidence.pending.detail, "/etc/x was added");
+	assert_text(&sample.report, HEAL_HOOK,
+		    STALE_LINES "  /etc/x was added\n"
+				"  left alone: why; to apply that, and heal it: type this\n");
+	assert_log(&sample, LOG_WARNING,
+		   LOG_START "/etc/x was added; left alone: why; to apply that, and heal it: type this");
+}
+
 HEAL_TEST(report_of_a_listener_that_could_not_be_healed)
 {
 	struct sample sample;

@@ -140,8 +140,8 @@ HEAL_TEST(run_describes_a_stale_listener_in_full)
 
 	scene_init(&scene);
 	tree_file(scene.tree, "run/sshd-heal/proven",
-		  "sshd-heal proven 1\nlistener\t34\t228034\n"
-		  "file\t1\t2\t3\t4\t" TREE_LIBCRYPTO "\tlibssl3\t3.0.17\n");
+		  "sshd-heal proven 2\nlistener\t34\t228034\t28\t0\n"
+		  "mapped\t1\t2\t3\t4\t" TREE_LIBCRYPTO "\tlibssl3\t3.0.17\t-\n");
 	listener = run(&scene, HEAL_CHECK);
 	assert_int_equal(listener->result.verdict, HEAL_VERDICT_STALE);
 	assert_int_equal(listener->process.n_addresses, 2);
