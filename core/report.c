@@ -95,6 +95,7 @@ void heal_listener_done(struct heal_listener *listener)
 {
 	heal_process_done(&listener->process);
 	heal_evidence_clear_stale(&listener->evidence);
+	heal_words_done(&listener->evidence.trial.mapped);
 	heal_counted_free(listener->evidence.counted, listener->evidence.n_counted);
 	free(listener->unit.id);
 	*listener = (struct heal_listener){.process.dirfd = -1};

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/words.h"
 
 /* A file that a listener has mapped and that was deleted or replaced since. */
 struct heal_stale_file {
@@ -140,6 +141,7 @@ struct heal_trial {
 	bool is_port_taken;          /* somebody else listens where it would */
 	bool is_moving;              /* it would not listen where the listener does */
 	bool is_hup_fatal;           /* after SIGHUP it would not find its files */
+	struct heal_words mapped;    /* what those have mapped as code that serve a client */
 	char detail[512];            /* why it failed, was skipped or is no good, printable */
 };
 

@@ -412,6 +412,17 @@ static void way_try_failed(struct heal_context *ctx, struct heal_report *report,
 		listener->result.outcome = HEAL_OUTCOME_FAILED;
 }
 
+/* What was found of one, as long as nothing that counts has changed. */
+static void way_trust(struct heal_report *report, struct heal_listener *listener,
+		      const struct heal_proven *proven)
+{
+	if (!proven)
+		return;
+	listener->result.verdict = proven->verdict;
+	if (proven->verdict > report->verdict)
+		report->verdict = proven->verdict;
+}
+
 /* Goes on with all that were looked at. */
 static void way_of_all(struct heal_context *ctx, enum heal_verb verb, struct heal_report *report)
 {
@@ -429,6 +440,8 @@ static void way_of_all(struct heal_context *ctx, enum heal_verb verb, struct hea
 		else if (verb != HEAL_HOOK || listener->unit.absence != HEAL_ABSENCE_NONE ||
 			 way_is_due(ctx, &proof, listener))
 			way_of_one(ctx, verb, report, listener);
+		else
+			way_trust(report, listener, heal_proof_find(&proof, &listener->process));
 	}
 }
 

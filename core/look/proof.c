@@ -28,7 +28,7 @@
 
 static const char proof_file[] = "proven";
 
-static const char proof_heading[] = "sshd-heal proven 2";
+static const char proof_heading[] = "sshd-heal proven 3";
 
 #define PROOF_MAX (1u << 20)
 #define PROOF_PATH_MAX 1024
@@ -47,15 +47,26 @@ void heal_proof_done(struct heal_last_proof *proof)
 	*proof = (struct heal_last_proof){0};
 }
 
+static int proof_parse_verdict(const char *word, enum heal_verdict *ret)
+{
+	for (enum heal_verdict verdict = HEAL_VERDICT_HEALTHY; verdict <= HEAL_VERDICT_REFUSING; verdict++)
+		if (strcmp(word, heal_verdict_text(verdict)) == 0) {
+			*ret = verdict;
+			return 0;
+		}
+	return -EBADMSG;
+}
+
 static int proof_parse_listener(const char *line, struct heal_last_proof *proof)
 {
 	struct heal_proven proven = {0};
 	int is_counted;
+	int used = 0;
 	long pid;
 
-	if (sscanf(line, "listener\t%ld\t%" SCNu64 "\t%" SCNu64 "\t%1d", &pid, &proven.start_time,
-		   &proven.program, &is_counted) != 4 ||
-	    pid <= 0 || pid > INT_MAX)
+	if (sscanf(line, "listener\t%ld\t%" SCNu64 "\t%" SCNu64 "\t%1d\t%n", &pid, &proven.start_time,
+		   &proven.program, &is_counted, &used) != 4 ||
+	    pid <= 0 || pid > INT_MAX || !used || proof_parse_verdict(line + used, &proven.verdict) < 0)
 		return -EBADMSG;
 	proven.pid = (pid_t)pid;
 	proven.is_counted = is_counted;
@@ -239,18 +250,6 @@ bool heal_proof_holds(struct heal_context *ctx, const struct heal_last_proof *pr
 	return true;
 }
 
-/* The names of the files that a process has mapped as code, each once. */
-static int proof_add_path(void *user, const struct heal_mapping *mapping)
-{
-	struct heal_words *paths = user;
-
-	for (size_t i = 0; i < paths->count; i++)
-		if (strlen(paths->items[i]) == mapping->path_len &&
-		    memcmp(paths->items[i], mapping->path, mapping->path_len) == 0)
-			return 0;
-	return heal_words_add(paths, mapping->path, mapping->path_len);
-}
-
 /* Whether a path can be written as it is. No package has another. */
 static bool proof_is_plain(const char *path)
 {
@@ -275,8 +274,9 @@ static void proof_write_file(FILE *out, const struct heal_counted *file, const c
 
 static void proof_write_listener(FILE *out, const struct heal_proven *proven)
 {
-	(void)fprintf(out, "listener\t%d\t%" PRIu64 "\t%" PRIu64 "\t%d\n", (int)proven->pid,
-		      proven->start_time, proven->program, proven->is_counted);
+	(void)fprintf(out, "listener\t%d\t%" PRIu64 "\t%" PRIu64 "\t%d\t%s\n", (int)proven->pid,
+		      proven->start_time, proven->program, proven->is_counted,
+		      heal_verdict_text(proven->verdict));
 }
 
 /* What a process runs now. A database that does not tell leaves owners unknown. */
@@ -313,13 +313,18 @@ static int proof_write_now(struct heal_context *ctx, FILE *out, const struct hea
 		.start_time = listener->process.start_time,
 		.program = has_read ? proof_program(&listener->process) : listener->process.program,
 		.is_counted = evidence->is_counted,
+		.verdict = has_read ? HEAL_VERDICT_HEALTHY : listener->result.verdict,
 	};
-	int r = heal_maps_each(&listener->process, proof_add_path, &paths);
+	int r = heal_maps_each(&listener->process, maps_add_path, &paths);
 
 	if (r < 0)
 		return r;
 	proof_write_listener(out, &proven);
-	r = proof_write_mapped(ctx, out, &paths);
+	for (size_t i = 0; r == 0 && i < listener->evidence.trial.mapped.count; i++)
+		r = maps_add_name(&paths, listener->evidence.trial.mapped.items[i],
+				  strlen(listener->evidence.trial.mapped.items[i]));
+	if (r == 0)
+		r = proof_write_mapped(ctx, out, &paths);
 	for (size_t i = 0; r == 0 && i < evidence->n_counted; i++) {
 		const struct heal_counted *file = &evidence->counted[i];
 
@@ -373,6 +378,13 @@ static int proof_write(struct heal_context *ctx, FILE *out, const struct heal_li
 	return r;
 }
 
+/* Whether more is known of a listener than was proven, or something else. */
+static bool proof_is_more(const struct heal_listener *listener, const struct heal_proven *proven)
+{
+	return listener->evidence.is_counted > proven->is_counted ||
+	       listener->result.verdict != proven->verdict;
+}
+
 /*
  * Whether there is anything to write: a listener that is well, and not as it was proven; or
  * that there is none any more, and need not be.
@@ -386,7 +398,7 @@ static bool proof_is_news(struct heal_context *ctx, const struct heal_listeners 
 		if (listener->process.foreign == HEAL_OURS && proof_is_well(listener) &&
 		    (listener->result.outcome == HEAL_OUTCOME_HEALED ||
 		     !heal_proof_holds(ctx, before, &listener->process) ||
-		     listener->evidence.is_counted > heal_proof_find(before, &listener->process)->is_counted))
+		     proof_is_more(listener, heal_proof_find(before, &listener->process))))
 			return true;
 	}
 	return listeners->count == 0 && listeners->unreadable == 0 && before->count > 0;

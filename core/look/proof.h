@@ -17,6 +17,7 @@ struct heal_proven {
 	uint64_t start_time; /* clock ticks after boot */
 	uint64_t program;    /* as in struct heal_process */
 	bool is_counted;     /* more than what it had mapped */
+	enum heal_verdict verdict; /* what was found of it */
 	struct heal_counted *files;
 	size_t n_files;
 };

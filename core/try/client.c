@@ -228,6 +228,16 @@ static void client_go(struct heal_context *ctx, int fd, const struct client_addr
 	ret->is_connected = true;
 }
 
+int heal_client_knock(int fd, const char *address, int64_t deadline_ms)
+{
+	struct client_address where;
+	int r = client_parse_target(address, &where);
+
+	if (r == 0)
+		r = client_connect(fd, &where, deadline_ms);
+	return r == 0 ? client_poll(fd, POLLIN, deadline_ms) : r;
+}
+
 void heal_client_on(struct heal_context *ctx, int fd, const char *address, int64_t deadline_ms,
 		    struct heal_hello *ret)
 {

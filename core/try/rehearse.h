@@ -23,6 +23,7 @@ struct heal_rehearsal_of {
 struct heal_rehearsal {
 	struct heal_hello hello;     /* what a client met, the last one that was sent */
 	struct heal_words addresses; /* where sshd listened, "0.0.0.0:22" */
+	struct heal_words mapped;    /* what those had mapped as code that served a client */
 	char words[256];             /* what sshd said */
 };
 

@@ -269,6 +269,9 @@ static void trial_with(struct heal_context *ctx, struct heal_listener *listener,
 	heal_words_done(would);
 	*would = rehearsal.addresses;
 	rehearsal.addresses = (struct heal_words){0};
+	heal_words_done(&trial->mapped);
+	trial->mapped = rehearsal.mapped;
+	rehearsal.mapped = (struct heal_words){0};
 }
 
 static void trial_compare_keys(const struct heal_hello *hello, struct heal_trial *trial)

@@ -280,7 +280,7 @@ HEAL_TEST(look_asks_for_the_actor_where_the_proven_listener_is_gone)
 	down_init(&way);
 	tree_end(way.tree, PID);
 	assert_int_equal(heal_look(way.ctx), HEAL_LOOK_QUIET);
-	(void)snprintf(text, sizeof(text), "sshd-heal proven 2\nlistener\t%d\t228034\t28\t0\n", PID);
+	(void)snprintf(text, sizeof(text), "sshd-heal proven 3\nlistener\t%d\t228034\t28\t0\thealthy\n", PID);
 	tree_file(way.tree, "run/sshd-heal/proven", text);
 	assert_int_equal(heal_look(way.ctx), HEAL_LOOK_UNPROVEN);
 	/* Where none need be there, that is known from then on. */

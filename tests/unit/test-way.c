@@ -110,7 +110,7 @@ static void way_has_read(const struct way *way, const char *mark)
 	char text[256];
 
 	(void)snprintf(text, sizeof(text),
-		       "sshd-heal proven 2\nlistener\t34\t228034\t28\t1\n"
+		       "sshd-heal proven 3\nlistener\t34\t228034\t28\t1\thealthy\n"
 		       "config\t1\t2\t3\t4\t/etc/ssh/sshd_config\t-\t-\t%s\n", mark);
 	tree_file(way->tree, "run/sshd-heal/proven", text);
 	tree_file(way->tree, "etc/ssh/sshd_config", "");

@@ -358,3 +358,19 @@ def test_a_socket_with_nobody_behind_it_is_tried_as_its_next_sshd(field, accepts
         field.sh("systemctl stop ssh.socket ssh.service; rm -rf /run/systemd/system/ssh.socket.d"
                  f" /run/systemd/system/ssh@.service; {UNCONFIGURED}")
     field.still()
+
+
+def test_what_serves_a_client_counts_though_the_listener_has_not_mapped_it(field):
+    """A hook looks at what has changed since the last proof; its word is in the last report, too."""
+    host = field.host
+    field.still()
+    gone = "/usr/lib/openssh/sshd-session" if field.suite == "trixie" else "/usr/lib/*/libwrap.so.0"
+    host.sh(f"f=$(readlink -f {gone}); echo $f >/root/name; mv $f /root/gone")
+    try:
+        for told in (True, False):
+            done = host.run("sshd-heal", "hook", "apt")
+            assert ("CRITICAL: a new client" in done.stderr) or not told, done
+        assert "refuses clients" in host.run("cat", "/run/sshd-heal/report.txt").stdout
+    finally:
+        host.sh("mv /root/gone $(cat /root/name)")
+    field.still()
