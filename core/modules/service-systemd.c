@@ -439,17 +439,18 @@ static bool systemd_is_set(DBusMessageIter *value)
 static bool systemd_is_confinement(const char *name)
 {
 	static const char *const prefixes[] = {"IPAddress", "IPIngressFilter", "IPEgressFilter",
-					       "SocketBind", "Private", "Protect", "Bind",
-					       "ProcSubset", "ReadOnlyPaths", "ReadWritePaths",
-					       "InaccessiblePaths", "ExecPaths", "NoExecPaths",
-					       "TemporaryFileSystem", "MountImages", "Extension",
-					       "DynamicUser", "NetworkNamespacePath", "IPCNamespacePath"};
-	bool is_one = strcmp(name, "RootDirectory") == 0 || strcmp(name, "RootImage") == 0;
+					       "SocketBind", "Private", "Protect"};
+	/* By its whole name: Extension and Root have policies, which always are set (257). */
+	static const char *const names[] = {
+		"BindPaths", "BindReadOnlyPaths", "DynamicUser", "ExecPaths", "ExtensionDirectories",
+		"ExtensionImages", "IPCNamespacePath", "InaccessiblePaths", "MountImages",
+		"NetworkNamespacePath", "NoExecPaths", "ProcSubset", "ReadOnlyPaths",
+		"ReadWritePaths", "RootDirectory", "RootImage", "TemporaryFileSystem", NULL};
+	bool is_one = systemd_is_one_of(name, names);
 
 	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
 		is_one |= strncmp(name, prefixes[i], strlen(prefixes[i])) == 0;
-	/* Units that it is bound to are none. */
-	return is_one && strcmp(name, "BindsTo") != 0;
+	return is_one;
 }
 
 static int systemd_is_confined(void *handle, const char *unit, bool *ret, struct heal_error *error)

@@ -392,6 +392,8 @@ HEAL_TEST(service_tells_what_shuts_a_unit_in)
 		{"IPAddressDeny", true},
 		{"RootDirectory", true},
 		{"RootDirectoryStartOnly", false},
+		{"ExtensionImagePolicy", false},
+		{"ExtensionImages", true},
 		{"RemainAfterExit", false},
 	};
 
