@@ -53,6 +53,7 @@ struct heal_counted {
 struct heal_pending {
 	bool is_config; /* its configuration is not, or may not be, or nobody knows */
 	bool is_key;    /* a host key is not */
+	bool is_lacking; /* what every login needs of PAM is not there */
 	char detail[512]; /* which file, printable; "" where there is nothing to say */
 };
 

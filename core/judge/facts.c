@@ -125,6 +125,7 @@ uint64_t heal_facts_of(const struct heal_config *config, enum heal_lock lock,
 		{HEAL_FACT_UNSEEN, facts_is_unseen(&evidence->live, &evidence->trial)},
 		{HEAL_FACT_RELOADED, listener->result.in_vain != HEAL_PLAN_NONE},
 		{HEAL_FACT_KEY_CHANGED, evidence->pending.is_key},
+		{HEAL_FACT_LACKING, evidence->pending.is_lacking},
 		{HEAL_FACT_CONFIG_PENDING, evidence->pending.is_config},
 	};
 

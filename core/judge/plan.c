@@ -79,6 +79,8 @@ static const struct plan_row plan_ill_rows[] = {
 	 "with the configuration on disk sshd would not listen where it does now"},
 	{HEAL_FACT_CONFIG_PENDING, 0, HEAL_PLAN_WARN,
 	 "its configuration on disk is not known to be the one that it read"},
+	{HEAL_FACT_LACKING, HEAL_FACT_STALE | HEAL_FACT_REFUSING, HEAL_PLAN_WARN,
+	 "no login succeeds for want of a file, and a restart does not bring it back"},
 	/* A restart would begin to count anew, and leave those that are there where they are. */
 	{HEAL_FACT_FULL, HEAL_FACT_STALE, HEAL_PLAN_WARN,
 	 "MaxStartups is used up by connections that have not logged in"},
@@ -131,7 +133,7 @@ static const struct plan_row *plan_table(uint64_t facts)
 		return plan_foreign_rows;
 	if (facts & HEAL_FACT_ABSENT)
 		return plan_absent_rows;
-	return facts & (HEAL_FACT_STALE | HEAL_FACT_REFUSING) ? plan_ill_rows : plan_well_rows;
+	return facts & (HEAL_FACT_STALE | HEAL_FACT_REFUSING | HEAL_FACT_LACKING) ? plan_ill_rows : plan_well_rows;
 }
 
 struct heal_decision heal_plan_of(uint64_t facts)

@@ -43,6 +43,7 @@
 #define PENDING_SLACK_NS (PENDING_NS / 20)
 
 static const char unknown[] = "?";
+static const char needed_by_all[] = "all";
 
 struct pending {
 	struct heal_context *ctx;
@@ -375,7 +376,7 @@ static int pending_count_keys(struct pending *pending)
 static int pending_count_pam(struct pending *pending)
 {
 	static const char *const needs[] = {
-		[HEAL_PAM_SPARE] = NULL, [HEAL_PAM_PASSWORDS] = "passwords", [HEAL_PAM_ALL] = "all"};
+		[HEAL_PAM_SPARE] = NULL, [HEAL_PAM_PASSWORDS] = "passwords", [HEAL_PAM_ALL] = needed_by_all};
 	const struct heal_sshd_config *config = &pending->config;
 	_cleanup_(heal_pam_done) struct heal_pam pam = {0};
 	int r = 0;
@@ -498,6 +499,21 @@ static void pending_judge_keys(struct heal_evidence *evidence)
 	}
 }
 
+/* What PAM does not find: it is looked for at each login, and nobody gets in without it. */
+static void pending_judge_pam(struct heal_evidence *evidence)
+{
+	for (size_t i = 0; i < evidence->n_counted; i++) {
+		const struct heal_counted *file = &evidence->counted[i];
+
+		if (file->kind != HEAL_COUNTED_PAM || file->inode || !file->now ||
+		    strcmp(file->now, needed_by_all) != 0)
+			continue;
+		evidence->pending.is_lacking = true;
+		pending_say(&evidence->pending, "PAM lacks ", file->path, ", without which no login succeeds");
+		return;
+	}
+}
+
 void heal_pending_find(struct heal_context *ctx, struct heal_listener *listener)
 {
 	_cleanup_(pending_done) struct pending pending = {.ctx = ctx, .listener = listener};
@@ -525,4 +541,5 @@ void heal_pending_find(struct heal_context *ctx, struct heal_listener *listener)
 	}
 	pending_judge_config(evidence);
 	pending_judge_keys(evidence);
+	pending_judge_pam(evidence);
 }

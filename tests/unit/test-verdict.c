@@ -329,6 +329,16 @@ HEAL_TEST(verdict_of_all_combinations_of_facts)
 	}
 }
 
+HEAL_TEST(verdict_and_plan_where_no_login_succeeds)
+{
+	assert_int_equal(heal_verdict_of(HEAL_FACT_LACKING), HEAL_VERDICT_REFUSING);
+	assert_plan(HEAL_FACT_LACKING | HEAL_FACT_CAN_RELOAD, HEAL_PLAN_WARN,
+		    "no login succeeds for want of a file, and a restart does not bring it back");
+	/* It does not keep a stale one from its new files. */
+	assert_plan(HEAL_FACT_LACKING | HEAL_FACT_CAN_RELOAD | STALE, HEAL_PLAN_RELOAD,
+		    "its unit can reload");
+}
+
 HEAL_TEST(verdict_is_unknown_where_clients_could_not_be_seen)
 {
 	assert_int_equal(heal_verdict_of(HEAL_FACT_UNSEEN), HEAL_VERDICT_UNKNOWN);

@@ -237,6 +237,9 @@ def test_what_pam_lacks_counts_for_whom_it_refuses(site):
         is_in = site.ssh("true", check=False).returncode == 0
         assert pam_mark(site, name) == mark, script
         assert is_in == (mark != "all"), f"{script}: a client with a key would contradict {mark}"
+        done = site.heal("check")
+        assert ("it refuses clients" in done.stdout) == (mark == "all"), f"{script}: {done.stdout}"
+        assert done.returncode == (2 if mark == "all" else 0), done.stdout
         site.sh("rm -rf /etc/pam.d /usr/lib/pam.d/sshd; cp -a /root/pam.d /etc/;"
                 " for m in /root/pam_*.so; do [ ! -e $m ] ||"
                 " mv $m $(dirname /usr/lib/*/security/pam_env.so)/; done")
