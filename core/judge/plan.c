@@ -77,7 +77,8 @@ static const struct plan_row plan_ill_rows[] = {
 	 "the host key on disk is not the one that clients know"},
 	{HEAL_FACT_MOVES, 0, HEAL_PLAN_WARN,
 	 "with the configuration on disk sshd would not listen where it does now"},
-	{HEAL_FACT_CONFIG_PENDING, 0, HEAL_PLAN_WARN,
+	/* Where clients are turned away, nothing that lets them in again can be for the worse. */
+	{HEAL_FACT_CONFIG_PENDING, HEAL_FACT_REFUSING, HEAL_PLAN_WARN,
 	 "its configuration on disk is not known to be the one that it read"},
 	{HEAL_FACT_LACKING, HEAL_FACT_STALE | HEAL_FACT_REFUSING, HEAL_PLAN_WARN,
 	 "no login succeeds for want of a file, and a restart does not bring it back"},

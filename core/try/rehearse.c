@@ -39,6 +39,7 @@
 #define REHEARSE_PAUSE_MS 1
 #define REHEARSE_WORDS_MAX 4096
 #define REHEARSE_CHILDREN_MAX 4096
+#define REHEARSE_BEFORE_MAX 64
 
 /* One that is going on. */
 struct rehearsal {
@@ -49,7 +50,8 @@ struct rehearsal {
 	size_t n_clients; /* that were sent */
 	pid_t pid;
 	int64_t deadline_ms;
-	uint64_t before; /* the inode of a socket that is to be gone; 0: none */
+	uint64_t before[REHEARSE_BEFORE_MAX]; /* inodes of sockets that are to be gone */
+	size_t n_before;
 	bool is_before_there;
 };
 
@@ -64,7 +66,8 @@ static int rehearse_add(void *user, const struct heal_socket *found)
 {
 	struct rehearsal *self = user;
 
-	self->is_before_there |= self->before && found->inode == self->before;
+	for (size_t i = 0; i < self->n_before; i++)
+		self->is_before_there |= found->inode == self->before[i];
 	return heal_words_add(&self->ret->addresses, found->address, strlen(found->address));
 }
 
@@ -165,19 +168,23 @@ static bool rehearse_is_in(const struct rehearsal *self)
 	return self->ret->hello.fate == HEAL_FATE_OK || self->ret->hello.fate == HEAL_FATE_ANSWERED;
 }
 
-static int rehearse_find_inode(void *user, const struct heal_socket *found)
+static int rehearse_note_inode(void *user, const struct heal_socket *found)
 {
-	*(uint64_t *)user = found->inode;
-	return 1;
+	struct rehearsal *self = user;
+
+	if (self->n_before < REHEARSE_BEFORE_MAX)
+		self->before[self->n_before++] = found->inode;
+	return 0;
 }
 
 /* As a reload has it: the same process becomes the program on disk, and listens anew. */
 static int rehearse_hup(struct rehearsal *self)
 {
-	int r = diag_list(self->network.diag, AF_INET, rehearse_find_inode, &self->before);
+	int r = diag_list(self->network.diag, AF_INET, rehearse_note_inode, self);
 
+	/* It closes one after the other: who comes to the last of them is cut off. */
 	if (r == 0)
-		r = diag_list(self->network.diag, AF_INET6, rehearse_find_inode, &self->before);
+		r = diag_list(self->network.diag, AF_INET6, rehearse_note_inode, self);
 	if (r < 0)
 		return r;
 	if (kill(self->pid, SIGHUP) < 0)

@@ -3,8 +3,10 @@
 
 import concurrent.futures
 import contextlib
+import fcntl
 import functools
 import os
+import pathlib
 import shutil
 
 import pytest
@@ -28,6 +30,37 @@ def _cannot(reason):
     if os.environ.get("CI") == "true":
         pytest.fail(f"a container must boot in CI: {reason}", pytrace=False)
     pytest.skip(f"no container can boot here: {reason}")
+
+
+def once(name, make):
+    """The directory that make() gives, made once in a run by whichever process comes first."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    stamp = roots.BUILD / "once" / name
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    with open(f"{stamp}.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = stamp.read_text(encoding="utf-8").splitlines() if stamp.exists() else []
+        if made[:1] != [run]:
+            made = [run, str(make())]
+            stamp.write_text("\n".join(made), encoding="utf-8")
+    return pathlib.Path(made[1])
+
+
+def keep_table(name, text):
+    """A table that is printed when all tests are through, whichever process has made it."""
+    table = roots.BUILD / "tables" / name
+    table.parent.mkdir(parents=True, exist_ok=True)
+    table.write_text(text + "\n", encoding="utf-8")
+
+
+def pytest_sessionstart(session):
+    if not os.environ.get("PYTEST_XDIST_WORKER"):
+        shutil.rmtree(roots.BUILD / "tables", ignore_errors=True)
+
+
+def pytest_terminal_summary(terminalreporter):
+    for table in sorted((roots.BUILD / "tables").glob("*")):
+        terminalreporter.write(f"\n{table.name}\n{table.read_text(encoding='utf-8')}")
 
 
 def _make_roots():
@@ -55,19 +88,19 @@ def containers(request):
     if reason:
         _cannot(reason)
     try:
-        with Host(roots.old_debian("bookworm")):
+        with Host(once("bookworm-old", lambda: roots.old_debian("bookworm"))):
             pass
     except HostError as error:
         _cannot(str(error))
     # Some tests alone make what they need.
     if not request.config.option.keyword:
-        _make_roots()
+        once("roots", lambda: _make_roots() or roots.BUILD)
 
 
 @pytest.fixture(scope="session")
 def staged(containers):
     """sshd-heal for a suite, built once."""
-    return functools.cache(roots.stage)
+    return functools.cache(lambda suite: once(suite, lambda: roots.stage(suite)))
 
 
 @pytest.fixture
@@ -94,7 +127,7 @@ def upgradable(staged):
 @pytest.fixture(scope="session")
 def rpm_staged(containers):
     """sshd-heal's rpms for a suite, built once."""
-    return functools.cache(rpm_roots.stage)
+    return functools.cache(lambda suite: once(f"{suite}-rpm", lambda: rpm_roots.stage(suite)))
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import pytest
 
 import deb_roots
 import roots
+from conftest import once
 from host import Host
 
 SUITES = ["bookworm", "trixie"]
@@ -24,7 +25,8 @@ MODULES = ["client-libssh.so", "config-econf.so", "package-apt.so", "report-json
 def deb_staged(containers):
     """sshd-heal's package for a suite, built once, a suite beside the other."""
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        return dict(zip(SUITES, pool.map(deb_roots.stage, SUITES))).__getitem__
+        return dict(zip(SUITES, pool.map(
+            lambda suite: once(f"{suite}-deb", lambda: deb_roots.stage(suite)), SUITES))).__getitem__
 
 
 @pytest.fixture

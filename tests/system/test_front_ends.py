@@ -8,7 +8,7 @@ import pytest
 
 import deb_roots
 import roots
-from conftest import booted_rpm_host
+from conftest import booted_rpm_host, keep_table
 from host import Host
 from test_actor import TROUBLES, UNDO, UNIT, failed, said
 from test_deb import INSTALL, age, by_aptitude, by_python_apt, deb_staged  # noqa: F401
@@ -36,12 +36,11 @@ class Table:
 
 
 @pytest.fixture(scope="module")
-def table(request):
-    """Printed at the end, whatever pytest does with what tests print."""
+def table():
+    """Printed when all tests are through."""
     made = Table()
     yield made
-    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        print(f"\n{made}")
+    keep_table("front ends", str(made))
 
 
 def heals(host):

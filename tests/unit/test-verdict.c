@@ -184,10 +184,10 @@ HEAL_TEST(plan_of_one_that_refuses_clients_is_that_of_a_stale_one)
 		    "clients are refused, and would not be after a restart");
 }
 
-HEAL_TEST(plan_does_not_apply_what_waits_where_clients_are_turned_away)
+HEAL_TEST(plan_takes_up_what_waits_where_clients_are_turned_away)
 {
 	assert_plan(STALE | HEAL_FACT_CAN_RELOAD | HEAL_FACT_REFUSING | HEAL_FACT_CONFIG_PENDING,
-		    HEAL_PLAN_WARN, "its configuration on disk is not known to be the one that it read");
+		    HEAL_PLAN_RELOAD, "its unit can reload");
 }
 
 HEAL_TEST(plan_after_a_reload_in_vain)

@@ -139,15 +139,19 @@ HEAL_TEST(way_ends_at_a_configuration_that_sshd_has_not_read)
 	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_HEALED);
 }
 
-HEAL_TEST(way_does_not_apply_what_waits_where_clients_are_turned_away)
+HEAL_TEST(way_of_a_listener_that_turns_clients_away_takes_up_what_waits)
 {
 	TEST_NEEDS_PIDFDS();
 	_cleanup_way_ struct way way;
+	const struct heal_listener *listener;
 
 	way_init(&way);
 	way.greeting = "";
+	way.service.on_reload = way_serves_again;
 	way_has_read(&way, "0123456789abcdef/9");
-	assert_string_not_equal(way_run_warned(&way)->evidence.pending.detail, "");
+	listener = way_run(&way, HEAL_HEAL);
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_HEALED);
+	assert_string_not_equal(listener->evidence.pending.detail, "");
 }
 
 HEAL_TEST(way_does_not_end_at_a_port_that_sshd_never_had)

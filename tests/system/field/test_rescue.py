@@ -90,7 +90,7 @@ def test_a_unit_that_cannot_reload_gets_the_sighup_itself(twelve):
     with row(twelve, "[Service]\nExecReload=\nExecStartPre=/bin/false\n") as pid:
         assert "would get SIGHUP: it binds its own sockets" in twelve.heal("check").stdout
         done = twelve.heals()
-        assert "healed: sent SIGHUP, no deleted file left, a new client gets in" in done.stdout
+        assert "healed: sent SIGHUP, no deleted file left, a new client gets up to the login" in done.stdout
         assert twelve.listener() == pid
         assert active(twelve, "ssh.service") == "active"
 

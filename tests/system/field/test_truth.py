@@ -15,6 +15,7 @@ import subprocess
 import pytest
 
 import roots
+from conftest import keep_table
 from host import Host
 
 NET = "net: "
@@ -41,12 +42,12 @@ class Row:
     outcome: str
     #: What the report of the fresh one says.
     words: tuple = ()
-    #: Whether a heal lets clients in again, stale or not.
-    is_cured: bool = False
     #: Only for these suites.
     suites: tuple = ("bookworm", "trixie")
     #: Whether systemctl and cp work while it lasts, so that it can become stale as well.
     is_whole: bool = True
+    #: Whether a heal lets clients in again, stale or not.
+    is_cured: bool = False
 
 
 def configured(lines, restart=True):
@@ -211,13 +212,10 @@ def field(request, staged):
     with Host(roots.old_debian(request.param), staged(request.param)) as booted:
         made = Field(booted, request.param)
         yield made
-        heading = [HEADING, *made.rows]
-        widths = [max(len(row[i]) for row in heading) for i in range(len(HEADING))]
-        with request.config.pluginmanager.getplugin(
-                "capturemanager").global_and_fixture_disabled():
-            print(f"\n{request.param}")
-            for row in heading:
-                print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)))
+        rows = [HEADING, *made.rows]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(HEADING))]
+        keep_table(f"field, {request.param}", "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths)) for row in rows))
 
 
 @contextlib.contextmanager
