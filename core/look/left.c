@@ -19,6 +19,7 @@
 #include "base/words.h"
 #include "host/context.h"
 #include "host/state.h"
+#include "look/proof.h"
 #include "report.h"
 
 static const char left_file[] = "left";
@@ -150,35 +151,48 @@ bool heal_left_has_failed(struct heal_context *ctx, const struct heal_process *p
 	return heal_state_read(ctx, left_file, LEFT_MAX, &left, &len) == 0 && strstr(left, line);
 }
 
-/* A line per stale file: who runs it, and what is in its place now. */
-static void left_write_listener(struct heal_context *ctx, FILE *out,
+/* A line: whose file it is, and what is in its place now. */
+static void left_write_file(struct heal_context *ctx, FILE *out, const struct heal_process *process,
+			    const char *path)
+{
+	struct stat st = {0};
+	char safe[1024];
+
+	heal_safe(safe, sizeof(safe), path);
+	if (fstatat(ctx->root_fd, path[1] ? path + 1 : ".", &st, 0) < 0)
+		st = (struct stat){0};
+	(void)fprintf(out, "%d\t%" PRIu64 "\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRId64 ".%09ld\n",
+		      (int)process->pid, process->start_time, safe, (uint64_t)st.st_dev,
+		      (uint64_t)st.st_ino, (int64_t)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+}
+
+/* What is stale, and what it may have been left for: configuration, host keys. */
+static void left_write_listener(struct heal_context *ctx, FILE *out, const struct heal_last_proof *proof,
 				const struct heal_listener *listener)
 {
-	for (size_t i = 0; i < listener->evidence.n_stale; i++) {
-		const char *path = listener->evidence.stale[i].path;
-		struct stat st = {0};
-		char safe[1024];
+	const struct heal_process *process = &listener->process;
+	const struct heal_proven *proven =
+		listener->evidence.n_stale ? heal_proof_find(proof, process) : NULL;
 
-		heal_safe(safe, sizeof(safe), path);
-		if (fstatat(ctx->root_fd, path + 1, &st, 0) < 0)
-			st = (struct stat){0};
-		(void)fprintf(out, "%d\t%" PRIu64 "\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRId64 ".%09ld\n",
-			      (int)listener->process.pid, listener->process.start_time, safe,
-			      (uint64_t)st.st_dev, (uint64_t)st.st_ino, (int64_t)st.st_ctim.tv_sec,
-			      st.st_ctim.tv_nsec);
-	}
+	for (size_t i = 0; i < listener->evidence.n_stale; i++)
+		left_write_file(ctx, out, process, listener->evidence.stale[i].path);
+	for (size_t i = 0; proven && i < proven->n_files; i++)
+		if (proven->files[i].kind != HEAL_COUNTED_MAPPED)
+			left_write_file(ctx, out, process, proven->files[i].path);
 }
 
 int heal_left_describe(struct heal_context *ctx, const struct heal_listeners *listeners, char **ret)
 {
+	_cleanup_(heal_proof_done) struct heal_last_proof proof = {0};
 	size_t len = 0;
 	FILE *out = open_memstream(ret, &len);
 
 	if (!out)
 		return -ENOMEM;
+	(void)heal_proof_load(ctx, &proof);
 	for (size_t i = 0; i < listeners->count; i++)
 		if (left_is_left(&listeners->items[i]))
-			left_write_listener(ctx, out, &listeners->items[i]);
+			left_write_listener(ctx, out, &proof, &listeners->items[i]);
 	return fclose(out) == 0 ? 0 : -ENOMEM;
 }
 

@@ -210,6 +210,7 @@ HEAL_TEST(look_finds_what_differs_from_the_proof_and_from_what_was_left)
 
 	fresh_init(&scene, &packages);
 	assert_int_equal(heal_look(scene.ctx), HEAL_LOOK_UNPROVEN);
+	heal_pending_find(scene.ctx, &scene.listener);
 	assert_int_equal(take(&scene, &error), 0);
 	assert_int_equal(heal_look(scene.ctx), HEAL_LOOK_QUIET);
 	tree_set_maps(scene.fake.tree, PID, TREE_MAPS_STALE);
@@ -221,6 +222,11 @@ HEAL_TEST(look_finds_what_differs_from_the_proof_and_from_what_was_left)
 	assert_int_equal(heal_left_write(scene.ctx, &listeners, &listeners), 0);
 	assert_int_equal(heal_look(scene.ctx), HEAL_LOOK_LEFT);
 	scene.listener.result.is_passing = true;
+	assert_int_equal(heal_left_write(scene.ctx, &listeners, &listeners), 0);
+	assert_int_equal(heal_look(scene.ctx), HEAL_LOOK_PUT_OFF);
+	/* So may a configuration that it was left for. */
+	tree_file(scene.fake.tree, "etc/ssh/sshd_config", "as before");
+	assert_int_equal(heal_look(scene.ctx), HEAL_LOOK_NEWS);
 	assert_int_equal(heal_left_write(scene.ctx, &listeners, &listeners), 0);
 	assert_int_equal(heal_look(scene.ctx), HEAL_LOOK_PUT_OFF);
 	/* Another file in its place may be one that is better. */
