@@ -232,6 +232,23 @@ static char *pending_name_key(struct heal_context *ctx, const struct heal_counte
 	return copy;
 }
 
+/*
+ * Whether a file that is open stands in /usr: it is a package's, and comes with new programs
+ * as they do (Fedora's crypto-policies, which its sshd_config includes).
+ */
+static bool pending_is_packages(const struct heal_context *ctx, int fd)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *root = NULL;
+	size_t len;
+
+	if (heal_readlinkf_at(AT_FDCWD, &path, "/proc/thread-self/fd/%d", fd) < 0 ||
+	    heal_readlinkf_at(AT_FDCWD, &root, "/proc/thread-self/fd/%d", ctx->root_fd) < 0)
+		return false;
+	len = strcmp(root, "/") == 0 ? 0 : strlen(root);
+	return strncmp(path, root, len) == 0 && strncmp(path + len, "/usr/", 5) == 0;
+}
+
 /* Sets what is there now. */
 static int pending_look(struct pending *pending, struct heal_counted *file)
 {
@@ -253,7 +270,7 @@ static int pending_look(struct pending *pending, struct heal_counted *file)
 	else if (is_key)
 		file->now = pending_name_key(pending->ctx, file, text);
 	else
-		file->now = pending_hash(text, len);
+		file->now = pending_is_packages(pending->ctx, fd) ? strdup("of a package") : pending_hash(text, len);
 	if (is_key && text)
 		explicit_bzero(text, len);
 	return file->now ? 0 : -ENOMEM;

@@ -62,6 +62,9 @@ ROWS = [
     # What is none, whatever its dates.
     Row("the same bytes", f"touch {CONFIG} {DROP_IN} /etc/ssh/ssh_host_*; cp -a {CONFIG} {CONFIG}.new;"
         f" mv {CONFIG}.new {CONFIG}", before=f"echo 'MaxAuthTries 5' >{DROP_IN}"),
+    Row("what a package has in /usr", "echo 'MaxAuthTries 4' >/usr/share/policy.config",
+        before=f"echo 'MaxAuthTries 5' >/usr/share/policy.config; ln -sf /usr/share/policy.config"
+               f" /etc/ssh/policy.config; echo 'Include /etc/ssh/policy.config' >{DROP_IN}"),
     Row("files that no Include matches", f"echo x >{DROP_IN}.dpkg-new; echo x >{CONFIG}.d/.60.conf"),
     Row("a reload by hand", f"echo 'MaxAuthTries 5' >{DROP_IN}; systemctl reload ssh; sleep 0.3"),
     Row("a restart by hand", f"echo 'MaxAuthTries 5' >{DROP_IN}; systemctl restart ssh; sleep 0.3"),
@@ -142,6 +145,8 @@ def walk(host, row):
     if row.words:
         host.sh(done.stdout.rpartition("heal it: ")[2])
         host.wait_for(lambda: host.deleted(pid) == [], 5, "the reload")
+        # In the middle of it nothing is mapped, and nobody served.
+        host.sh("sleep 0.3")
         assert (host.ssh("echo in", check=False).stdout == "in\n") == row.is_in_after
         # Once it was applied there is nothing left to refuse.
         host.sh(RENEW)
