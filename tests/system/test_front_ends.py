@@ -287,7 +287,7 @@ def test_without_its_service_no_front_end_of_rpm_is_kept(rpm_lasting, trouble, w
             " systemctl restart sshd-heal.path", check=False)
     assert said(done, words), done.stderr
     assert "sshd-heal" not in plain.stdout + plain.stderr
-    assert middle - start < 12 and end - middle < 3
+    assert middle - start < 12 and end - middle < 5
     assert "openssl-libs-3.0.7-2" in host.run("rpm", "-q", "openssl-libs").stdout
 
 
@@ -297,7 +297,7 @@ def test_a_healed_host_costs_a_front_end_of_rpm_nothing(rpm_lasting):
     for name in ("dnf4", "dnf5", "rpm") * 3:
         start = time.monotonic()
         assert rpm_lasting.run("sshd-heal", "hook", name).stdout == ""
-        assert time.monotonic() - start < 0.3
+        assert time.monotonic() - start < 1
     assert rpm_lasting.journal() == before
 
 
