@@ -179,10 +179,10 @@ def test_what_is_killed_in_the_middle_leaves_a_healed_sshd(deb_host, table, vict
 # --- rpm and its front ends ---------------------------------------------------------
 
 
-RPM_SUITES = ["bookworm", "forky"]
+OLD, NEW = "3.0.7-1", "3.2.2-1"
 
 
-@pytest.fixture(scope="module", params=RPM_SUITES)
+@pytest.fixture(scope="module", params=["bookworm", "forky"])
 def rpm_lasting(request, rpm_staged):
     with booted_rpm_host(request.param, rpm_staged(request.param)) as booted:
         booted.suite = request.param
@@ -198,40 +198,34 @@ def rpm_shell(script):
     return upgrade
 
 
-OLD, NEW = "3.0.7-1", "3.2.2-1"
 WITHOUT = f"""mv {PLUGIN} {ACTIONS} /root 2>/dev/null; {{2}} -y upgrade openssl-libs; s=$?
-mv /root/sshd_heal.py {PLUGIN} 2>/dev/null; mv /root/sshd-heal.actions {ACTIONS} 2>/dev/null; exit $s"""
+mv /root/sshd_heal.py {PLUGIN} 2>/dev/null
+mv /root/sshd-heal.actions {ACTIONS} 2>/dev/null; exit $s"""
 #: What runs rpm for one package after the other, and is at something else in between.
 PIECEWISE = """echo $$ >/run/zypp.pid; rpm -U {0}; sleep 0.5
 grep -q 'libcrypto.*deleted' /proc/$(systemctl show -P MainPID ssh.service)/maps"""
 
 
-def row(script, told, before=OLD, suites=RPM_SUITES):
-    """A front end, how often it tells its user, the version to upgrade from, and who has it."""
-    return script, told, before, suites
-
-
+#: Each with how often it tells its user, and the version before, where that is not the oldest.
 RPM_FRONT_ENDS = {
-    "rpm -U": row("rpm -U {0}", 0),
-    "rpm -U --oldpackage": row("rpm -U --oldpackage {1}", 0, NEW),
-    "rpm -F": row("rpm -F {0}", 0),
-    "rpm --nodeps": row("rpm -U --nodeps {0}", 0),
-    "rpm --noplugins": row("rpm -U --noplugins {0}", 0),
-    "rpm --noscripts": row("rpm -U --noscripts {0}", 0),
-    "rpm --notriggers": row("rpm -U --notriggers {0}", 0),
-    "rpm --reinstall": row("rpm -U --replacepkgs --replacefiles {1}", 0),
-    "rpm -e": row("rpm -e --nodeps openssl-libs", 0),
-    "rpm, piecewise": row(PIECEWISE, 0),
-    "upgrade": row("{2} -y upgrade openssl-libs", 1),
-    "distro-sync": row("{2} -y distro-sync openssl-libs", 1),
-    "reinstall": row("{2} -y reinstall openssl-libs", 1),
-    "downgrade": row("{2} -y downgrade openssl-libs", 1, NEW),
-    "upgrade --noplugins": row("{2} -y --noplugins upgrade openssl-libs", 0),
-    "upgrade, no plugin of ours": row(WITHOUT, 0),
-    # dnf 4 has its plugins' words go by its own rules; dnf 5 does not know of them.
-    "dnf -q upgrade": row("dnf -q -y upgrade openssl-libs", 0, OLD, ["bookworm"]),
-    "dnf5 -q upgrade": row("dnf5 -q -y upgrade openssl-libs", 1, OLD, ["forky"]),
-    "zypper": row("zypper -n --no-gpg-checks up openssl-libs unrelated", 0, OLD, ["bookworm"]),
+    "rpm -U": ("rpm -U {0}", 0),
+    "rpm -U --oldpackage": ("rpm -U --oldpackage {1}", 0, NEW),
+    "rpm -F": ("rpm -F {0}", 0),
+    "rpm --nodeps": ("rpm -U --nodeps {0}", 0),
+    "rpm --noplugins": ("rpm -U --noplugins {0}", 0),
+    "rpm --noscripts": ("rpm -U --noscripts {0}", 0),
+    "rpm --notriggers": ("rpm -U --notriggers {0}", 0),
+    "rpm --reinstall": ("rpm -U --replacepkgs --replacefiles {1}", 0),
+    "rpm -e": ("rpm -e --nodeps openssl-libs", 0),
+    "rpm, piecewise": (PIECEWISE, 0),
+    "upgrade": ("{2} -y upgrade openssl-libs", 1),
+    "distro-sync": ("{2} -y distro-sync openssl-libs", 1),
+    "reinstall": ("{2} -y reinstall openssl-libs", 1),
+    "downgrade": ("{2} -y downgrade openssl-libs", 1, NEW),
+    "upgrade --noplugins": ("{2} -y --noplugins upgrade openssl-libs", 0),
+    "upgrade, no plugin of ours": (WITHOUT, 0),
+    # What is healed dnf 4 does not show then.
+    "-q upgrade": ("{2} -q -y upgrade openssl-libs", {"dnf": 0, "dnf5": 1}),
 }
 
 
@@ -252,13 +246,20 @@ def rpm_measured(host, table, name, script, told):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("rpm_lasting, name", [
-    (suite, name) for suite in RPM_SUITES for name, (*_, suites) in RPM_FRONT_ENDS.items()
-    if suite in suites], indirect=["rpm_lasting"])
+@pytest.mark.parametrize("name", RPM_FRONT_ENDS)
 def test_a_front_end_of_rpm_ends_with_a_healed_sshd(rpm_lasting, table, name):
-    script, told, before, _ = RPM_FRONT_ENDS[name]
+    script, told, before = (*RPM_FRONT_ENDS[name], OLD)[:3]
     renew_rpm(rpm_lasting, before)
+    if isinstance(told, dict):
+        told = told[rpm_lasting.front_end]
     rpm_measured(rpm_lasting, table, name, script, told)
+
+
+@pytest.mark.parametrize("rpm_lasting", ["bookworm"], indirect=True)
+def test_zypper_ends_with_a_healed_sshd(rpm_lasting, table):
+    renew_rpm(rpm_lasting)
+    rpm_measured(rpm_lasting, table, "zypper",
+                 "zypper -n --no-gpg-checks up openssl-libs unrelated", 0)
 
 
 def test_what_is_left_to_do_is_seen_though_the_front_end_is_quiet(rpm_lasting):
@@ -282,11 +283,11 @@ def test_without_its_service_no_front_end_of_rpm_is_kept(rpm_lasting, trouble, w
     end = time.monotonic()
     host.sh(UNDO + f"systemctl unmask {UNIT}; rm -rf /etc/systemd/system/{UNIT}.d; test ! -e"
             f" /root/{UNIT} || mv /root/{UNIT} /usr/lib/systemd/system; systemctl daemon-reload;"
-            f" systemctl restart dbus.service systemd-logind.service; systemctl kill -s KILL {UNIT}; systemctl reset-failed;"
-            " systemctl restart sshd-heal.path", check=False)
+            f" systemctl restart dbus.service systemd-logind.service; systemctl kill -s KILL {UNIT};"
+            " systemctl reset-failed; systemctl restart sshd-heal.path", check=False)
     assert said(done, words), done.stderr
     assert "sshd-heal" not in plain.stdout + plain.stderr
-    assert middle - start < 12 and end - middle < 3
+    assert middle - start < 12 and end - middle < 5
     assert "openssl-libs-3.0.7-2" in host.run("rpm", "-q", "openssl-libs").stdout
 
 
@@ -296,7 +297,7 @@ def test_a_healed_host_costs_a_front_end_of_rpm_nothing(rpm_lasting):
     for name in ("dnf4", "dnf5", "rpm") * 3:
         start = time.monotonic()
         assert rpm_lasting.run("sshd-heal", "hook", name).stdout == ""
-        assert time.monotonic() - start < 0.3
+        assert time.monotonic() - start < 1
     assert rpm_lasting.journal() == before
 
 
