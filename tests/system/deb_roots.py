@@ -10,9 +10,11 @@ import shutil
 
 import roots
 
-EXTRA = ["unattended-upgrades", "python3-apt", "aptitude", "apt-utils"]
-#: What a test installs for itself.
-LATER = ["needrestart"]
+EXTRA = ["unattended-upgrades", "python3-apt", "aptitude", "apt-utils", "gdebi-core", "cron"]
+#: What a suite has beyond that.
+EXTRA_OF = {"bookworm": [], "trixie": ["nala"]}
+#: What a test installs for itself: they have hooks of apt of their own.
+LATER = ["needrestart", "packagekit", "packagekit-tools"]
 BUILD_TOOLS = [*roots.BUILD_TOOLS, "build-essential", "debhelper", "libcmocka-dev", "lintian"]
 #: Where a host has its repository, and sshd-heal's packages.
 REPO = "srv/repo"
@@ -40,7 +42,7 @@ def host(suite):
             f"Package: src:{source}\nPin: version {before[name]}\nPin-Priority: 1001\n\n"
             for source, name in roots.OLD_SOURCES[suite].items()), encoding="utf-8")
         options = ["-y", "--no-install-recommends"]
-        roots.chroot_apt(root, ["update"], [*options, "install", *EXTRA],
+        roots.chroot_apt(root, ["update"], [*options, "install", *EXTRA, *EXTRA_OF[suite]],
                          [*options, "-d", "install", *LATER],
                          [*options, "-d", "--reinstall", "install",
                           f"libc6={roots.installed(root, 'libc6')}"])
@@ -49,7 +51,8 @@ def host(suite):
         if now != before:
             raise RuntimeError(f"the old host is not old any more: {before} became {now}")
         (root / "etc/dpkg/dpkg.cfg.d/fast").write_text("force-unsafe-io\n", encoding="utf-8")
-        # Nothing but a test upgrades anything.
+        # Nothing but a test upgrades anything, nor is it run at an hour of the day.
+        (root / "etc/systemd/system/multi-user.target.wants/cron.service").unlink()
         for timer in (root / "etc/systemd/system/timers.target.wants").glob("apt-daily*"):
             timer.unlink()
         _make_repository(root, suite)
