@@ -197,6 +197,7 @@ endef
 
 install-hooks-apt: install-units
 	$(call install-hook,0644,hooks/apt/90sshd-heal.in,$(SYSCONFDIR)/apt/apt.conf.d/90sshd-heal)
+	$(call install-hook,0644,hooks/needrestart/sshd-heal.conf.in,$(SYSCONFDIR)/needrestart/conf.d/sshd-heal.conf)
 
 install-hooks-dnf: install-units
 	$(call install-hook,0644,hooks/dnf4/sshd_heal.py.in,$(DNFPLUGINDIR)/sshd_heal.py)
@@ -217,7 +218,7 @@ uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/sshd-heal $(ALL_MODULES:%=$(DESTDIR)$(MODULEDIR)/%.so) \
 		$(DESTDIR)$(MANDIR)/man8/sshd-heal.8 $(DESTDIR)$(MANDIR)/man5/sshd-heal.conf.5 \
 		$(DESTDIR)$(COMPLETIONDIR)/sshd-heal \
-		$(DESTDIR)$(SYSCONFDIR)/apt/apt.conf.d/90sshd-heal \
+		$(DESTDIR)$(SYSCONFDIR)/apt/apt.conf.d/90sshd-heal $(DESTDIR)$(SYSCONFDIR)/needrestart/conf.d/sshd-heal.conf \
 		$(DESTDIR)$(DNFPLUGINDIR)/sshd_heal.py \
 		$(DESTDIR)$(SYSCONFDIR)/dnf/libdnf5-plugins/actions.d/sshd-heal.actions \
 		$(DESTDIR)$(PREFIX)/lib/yum-plugins/sshd-heal.py $(DESTDIR)$(SYSCONFDIR)/yum/pluginconf.d/sshd-heal.conf \

@@ -477,11 +477,15 @@ ExecReload=/bin/sh -c 'echo reloaded >>/root/seen'
 """
 
 
+def beside_needrestart(host):
+    """needrestart, which restarts what it finds."""
+    host.run("apt-get", "install", "-y", "--no-download", "--no-install-recommends", "needrestart")
+    host.write("/etc/needrestart/conf.d/test.conf", "$nrconf{restart} = 'a';\n")
+
+
 @pytest.mark.parametrize("order", ["first", "second"])
 def test_beside_needrestart_sshd_is_taken_care_of_once(installed, order):
-    installed.run("apt-get", "install", "-y", "--no-download", "--no-install-recommends",
-                  "needrestart")
-    installed.write("/etc/needrestart/conf.d/test.conf", "$nrconf{restart} = 'a';\n")
+    beside_needrestart(installed)
     installed.drop_in("ssh.service", COUNTED)
     if order == "second":
         installed.run("mv", OURS, "/etc/apt/apt.conf.d/99z-sshd-heal")
@@ -490,13 +494,28 @@ def test_beside_needrestart_sshd_is_taken_care_of_once(installed, order):
     assert "Restarting services..." in done.stdout
     assert installed.deleted(installed.listener()) == []
     assert is_quiet(done)
-    seen = installed.run("cat", "/root/seen").stdout.split()
-    if order == "first":
-        assert seen == ["reloaded"], done.stdout
-        assert installed.listener() == listener
-    else:
-        assert seen == ["started"], done.stdout
-        assert "sshd-heal: " not in done.stdout
+    assert installed.run("cat", "/root/seen").stdout.split() == ["reloaded"], done.stdout
+    assert installed.listener() == listener
+
+
+@pytest.mark.parametrize("order", ["first", "second"])
+def test_needrestart_does_not_undo_what_was_left_alone(installed, order):
+    beside_needrestart(installed)
+    if order == "second":
+        installed.run("mv", OURS, "/etc/apt/apt.conf.d/99z-sshd-heal")
+    # A restart that Debian's unit does not test first: it would leave no sshd.
+    installed.drop_in("ssh.service", "[Service]\nExecStartPre=\n")
+    installed.sh("echo 'UseNonsense yes' >>/etc/ssh/sshd_config")
+    pid = installed.listener()
+    done = installed.upgrade(*roots.UPGRADE)
+    assert "Restarting services..." in done.stdout and "left alone: " in done.stderr
+    assert installed.listener() == pid and installed.deleted(pid)
+    assert installed.ssh("echo in").stdout == "in\n"
+    # Without our program needrestart goes its own way again, whatever is left of us.
+    installed.sh("sed -i /UseNonsense/d /etc/ssh/sshd_config; dpkg -r sshd-heal")
+    assert installed.run("cat", "/etc/needrestart/conf.d/sshd-heal.conf").stdout
+    installed.run("needrestart", "-r", "a")
+    assert installed.listener() != pid
 
 
 # --- as Debian itself tests it ------------------------------------------------------

@@ -31,8 +31,8 @@ class Row:
     """A situation, and what must come out."""
 
     name: str
-    #: Shell that brings it about, and that ends it; NET in front: in the host's network,
-    #: with the tools of this machine.
+    #: Shell that brings it about, and that ends it; a line with NET in front: in the host's
+    #: network, with the tools of this machine.
     do: str
     undo: str
     #: Whether a real client at loopback gets in while it lasts.
@@ -126,6 +126,15 @@ TROUBLES = [
     Row("a configuration that is broken", configured("UseNonsense yes", restart=False),
         UNCONFIGURED, True, "at-risk", "warned",
         ("would not after a restart", "UseNonsense", f"{CONFIG}: line 1")),
+    Row("an address that went away",
+        NET + "ip address add 10.9.9.1/32 dev lo\n" +
+        configured("ListenAddress 127.0.0.1\nListenAddress 10.9.9.1") + "\n" + NET +
+        "ip address del 10.9.9.1/32 dev lo", UNCONFIGURED, True, "at-risk", "warned",
+        ("this host has no address for 10.9.9.1:22 now",)),
+    Row("a silent connection, and a unit that ends all of its processes",
+        unit("KillMode=control-group\nExecReload=") + "; bash -c 'exec 3<>/dev/tcp/127.0.0.1/22; sleep 600'"
+        " >/dev/null 2>&1 & echo $! >/root/silent", f"kill $(cat /root/silent); {UNUNIT}", True,
+        "healthy", "healed"),
     Row("/run/sshd gone", "rmdir /run/sshd", "mkdir -p /run/sshd", False, "refusing", "healed",
         ("/run/sshd is missing, which a start makes anew",), is_cured=True),
     Row("no host keys", "mkdir /root/keys; mv /etc/ssh/ssh_host_* /root/keys/",
@@ -169,11 +178,12 @@ class Field:
         return self.host.ssh("echo in", check=False, timeout=1).stdout == "in\n"
 
     def sh(self, script, check=True):
-        if script.startswith(NET):
-            subprocess.run(self.host.argv("sh", "-ec", script.removeprefix(NET), only_net=True),
-                           check=check)
-        else:
-            self.host.sh(script, check=check)
+        for line in script.split("\n"):
+            if line.startswith(NET):
+                subprocess.run(self.host.argv("sh", "-ec", line.removeprefix(NET), only_net=True),
+                               check=check)
+            else:
+                self.host.sh(line, check=check)
 
     def renew(self):
         """Leaves sshd stale, unnoticed."""
