@@ -52,11 +52,11 @@ void heal_proof_done(struct heal_last_proof *proof)
 
 static int proof_parse_listener(const char *line, struct heal_last_proof *proof)
 {
-	struct heal_proven proven = {0};
+	struct heal_proven proven = {.is_foreign = *line == 'f'};
 	long pid;
 
-	if (sscanf(line, "listener\t%ld\t%" SCNu64, &pid, &proven.start_time) != 2 || pid <= 0 ||
-	    pid > INT_MAX)
+	if (sscanf(line + strcspn(line, "\t"), "\t%ld\t%" SCNu64, &pid, &proven.start_time) != 2 ||
+	    pid <= 0 || pid > INT_MAX)
 		return -EBADMSG;
 	proven.pid = (pid_t)pid;
 	if (heal_grow(&proof->items, proof->count, sizeof(*proof->items)) < 0)
@@ -109,7 +109,7 @@ static int proof_parse_line(char *line, size_t number, struct heal_last_proof *p
 {
 	if (number == 0)
 		return strcmp(line, proof_heading) == 0 ? 0 : -EBADMSG;
-	if (strncmp(line, "listener", 8) == 0)
+	if (strncmp(line, "listener\t", 9) == 0 || strncmp(line, "foreign\t", 8) == 0)
 		return proof_parse_listener(line, proof);
 	return proof->count ? proof_parse_file(line, &proof->items[proof->count - 1]) : -EBADMSG;
 }
@@ -155,6 +155,13 @@ const struct heal_proven *heal_proof_find(const struct heal_last_proof *proof,
 	return NULL;
 }
 
+bool heal_proof_is_foreign(const struct heal_last_proof *proof, const struct heal_process *process)
+{
+	const struct heal_proven *proven = heal_proof_find(proof, process);
+
+	return proven && proven->is_foreign;
+}
+
 const char *heal_proof_version(const struct heal_proven *proven, const char *path,
 			       const char *package)
 {
@@ -190,7 +197,7 @@ bool heal_proof_holds(struct heal_context *ctx, const struct heal_last_proof *pr
 	for (size_t i = 0; proven && i < proven->n_files; i++)
 		if (!proof_file_holds(ctx, &proven->files[i]))
 			return false;
-	return proven != NULL;
+	return proven && !proven->is_foreign;
 }
 
 /* The names of the files that a process has mapped as code, each once. */
@@ -223,9 +230,9 @@ static void proof_write_file(FILE *out, const char *path, const struct stat *st,
 		      owner->version ? owner->version : "-");
 }
 
-static void proof_write_listener(FILE *out, pid_t pid, uint64_t start_time)
+static void proof_write_listener(FILE *out, const char *what, pid_t pid, uint64_t start_time)
 {
-	(void)fprintf(out, "listener\t%d\t%" PRIu64 "\n", (int)pid, start_time);
+	(void)fprintf(out, "%s\t%d\t%" PRIu64 "\n", what, (int)pid, start_time);
 }
 
 /* What a process runs now. A database that does not tell leaves owners unknown. */
@@ -243,7 +250,7 @@ static int proof_write_now(struct heal_context *ctx, FILE *out, const struct hea
 	if (heal_context_package(ctx, NULL) == 0)
 		(void)ctx->package_ops->owners(ctx->package, (const char *const *)paths.items,
 					       paths.count, owners, NULL);
-	proof_write_listener(out, process->pid, process->start_time);
+	proof_write_listener(out, "listener", process->pid, process->start_time);
 	for (size_t i = 0; i < paths.count; i++) {
 		struct stat st;
 
@@ -259,7 +266,8 @@ static int proof_write_now(struct heal_context *ctx, FILE *out, const struct hea
 /* What was proven of it before. */
 static void proof_write_again(FILE *out, const struct heal_proven *proven)
 {
-	proof_write_listener(out, proven->pid, proven->start_time);
+	proof_write_listener(out, proven->is_foreign ? "foreign" : "listener", proven->pid,
+			     proven->start_time);
 	for (size_t i = 0; i < proven->n_files; i++) {
 		const struct heal_proven_file *file = &proven->files[i];
 
@@ -281,6 +289,13 @@ static bool proof_is_well(const struct heal_listener *listener)
 		 listener->evidence.trial.result == HEAL_TRIAL_SKIPPED));
 }
 
+/* Whether it was found that a listener of root's is foreign. */
+static bool proof_is_foreign(const struct heal_listener *listener)
+{
+	return listener->process.foreign != HEAL_OURS && heal_process_is_roots(&listener->process) &&
+	       listener->result.verdict == HEAL_VERDICT_FOREIGN;
+}
+
 static int proof_write(struct heal_context *ctx, FILE *out, const struct heal_listeners *listeners,
 		       const struct heal_last_proof *before)
 {
@@ -291,9 +306,10 @@ static int proof_write(struct heal_context *ctx, FILE *out, const struct heal_li
 		const struct heal_listener *listener = &listeners->items[i];
 		const struct heal_proven *proven = heal_proof_find(before, &listener->process);
 
-		if (listener->process.foreign != HEAL_OURS)
-			continue;
-		if (proof_is_well(listener))
+		if (proof_is_foreign(listener))
+			proof_write_listener(out, "foreign", listener->process.pid,
+					     listener->process.start_time);
+		else if (listener->process.foreign == HEAL_OURS && proof_is_well(listener))
 			r = proof_write_now(ctx, out, &listener->process);
 		else if (proven)
 			proof_write_again(out, proven);
@@ -317,6 +333,8 @@ static bool proof_is_news(struct heal_context *ctx, const struct heal_listeners 
 		if (listener->process.foreign == HEAL_OURS && proof_is_well(listener) &&
 		    (listener->result.outcome == HEAL_OUTCOME_HEALED ||
 		     !heal_proof_holds(ctx, before, &listener->process)))
+			return true;
+		if (proof_is_foreign(listener) && !heal_proof_is_foreign(before, &listener->process))
 			return true;
 	}
 	return listeners->count == 0 && listeners->unreadable == 0 && before->count > 0;

@@ -151,6 +151,17 @@ static struct json_object *json_count(struct json *json, int n)
 	return n < 0 ? NULL : json_made(json, json_object_new_int(n));
 }
 
+/* Of the plan, or what came of it. */
+static const char *json_reason(const struct heal_listener *listener, char *buf, size_t size)
+{
+	if (listener->result.outcome == HEAL_OUTCOME_FAILED)
+		return listener->result.detail;
+	if (listener->process.foreign == HEAL_OURS)
+		return listener->result.reason;
+	heal_foreign_words(listener, buf, size);
+	return buf;
+}
+
 static struct json_object *json_listener(struct json *json, const struct heal_listener *listener)
 {
 	static const char *const plans[] = {
@@ -166,6 +177,7 @@ static struct json_object *json_listener(struct json *json, const struct heal_li
 		[HEAL_OUTCOME_FAILED] = "failed",
 	};
 	struct json_object *object = json_made(json, json_object_new_object());
+	char foreign[JSON_TEXT_MAX];
 
 	/* A unit that nothing runs for has none. */
 	json_add(json, object, "pid", json_count(json, listener->process.pid ? listener->process.pid : -1));
@@ -178,8 +190,7 @@ static struct json_object *json_listener(struct json *json, const struct heal_li
 	json_add(json, object, "live", json_live(json, &listener->evidence.live));
 	json_add(json, object, "trial", json_trial(json, &listener->evidence.trial));
 	json_add_text(json, object, "plan", plans[listener->result.plan]);
-	json_add_text(json, object, "reason",
-		      listener->result.outcome == HEAL_OUTCOME_FAILED ? listener->result.detail : listener->result.reason);
+	json_add_text(json, object, "reason", json_reason(listener, foreign, sizeof(foreign)));
 	json_add_text(json, object, "outcome", outcomes[listener->result.outcome]);
 	json_add(json, object, "refused_ms", json_milliseconds(json, listener->result.refused_ms));
 	return object;
