@@ -53,6 +53,35 @@ bool heal_listener_is_socket_activated(const struct heal_listener *listener)
 		       : listener->process.sockets == HEAL_SOCKETS_INHERITED;
 }
 
+bool heal_process_is_roots(const struct heal_process *process)
+{
+	return process->foreign != HEAL_FOREIGN_USER && process->foreign != HEAL_FOREIGN_NAMESPACE;
+}
+
+void heal_foreign_words(const struct heal_listener *listener, char *ret, size_t size)
+{
+	static const char *const words[] = {
+		[HEAL_OURS] = "",
+		[HEAL_FOREIGN_USER] = "not run by root",
+		[HEAL_FOREIGN_NAMESPACE] = "in a container or chroot",
+		[HEAL_FOREIGN_PATH] = "not a known sshd path, and not the file of its unit",
+		[HEAL_FOREIGN_WRITABLE] = "not only root can change ",
+	};
+	enum heal_foreign foreign = listener->process.foreign;
+
+	ret[0] = '\0';
+	if (listener->result.verdict == HEAL_VERDICT_UNKNOWN) {
+		heal_append(ret, size, "whose it is could not be found out");
+		return;
+	}
+	heal_append(ret, size, "%s", words[foreign]);
+	if (foreign == HEAL_FOREIGN_PATH)
+		heal_append(ret, size, "; SshdPath=%s in sshd-heal.conf would make it one",
+			    listener->process.exe);
+	if (foreign == HEAL_FOREIGN_WRITABLE)
+		heal_append(ret, size, "%s, or put another file in its place", listener->process.exe);
+}
+
 void heal_process_done(struct heal_process *process)
 {
 	for (size_t i = 0; i < process->n_addresses; i++)

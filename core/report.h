@@ -60,8 +60,9 @@ struct heal_pending {
 enum heal_foreign {
 	HEAL_OURS,
 	HEAL_FOREIGN_USER,      /* not owned by root */
-	HEAL_FOREIGN_NAMESPACE, /* other root, mount or PID namespace than PID 1 */
-	HEAL_FOREIGN_PATH,      /* exe is no known sshd path */
+	HEAL_FOREIGN_NAMESPACE, /* another root directory or PID namespace than PID 1 */
+	HEAL_FOREIGN_PATH,      /* no known sshd path, and not the file of its unit */
+	HEAL_FOREIGN_WRITABLE,  /* its unit's, or what a known path leads to, and others may change it */
 };
 
 /* Ordered by how bad it is, except foreign, which is never judged. */
@@ -191,11 +192,11 @@ enum heal_sockets {
 struct heal_process {
 	pid_t pid;
 	pid_t ppid;
-	int dirfd;           /* /proc/PID; with start_time it names the process for good. -1: foreign */
+	int dirfd;           /* /proc/PID; with start_time it names the process for good. -1: not of root's own */
 	uint64_t start_time; /* clock ticks after boot, proc(5) field 22 */
 	uint64_t program;    /* tells it from what it was before its last execve(2); 0: not told */
-	char *exe;           /* without " (deleted)" */
-	bool exe_deleted;
+	char *exe;           /* without " (deleted)"; the name it was started by, where that is another file */
+	bool exe_deleted;    /* what runs is not what has that name now */
 	enum heal_foreign foreign;
 	char **addresses; /* "0.0.0.0:22", "[::]:22" */
 	size_t n_addresses;
@@ -261,7 +262,7 @@ struct heal_listeners {
 	struct heal_listener *items;
 	size_t count;
 	size_t unreadable; /* processes that call themselves sshd and may not be looked at */
-	size_t n_foreign;  /* foreign ones, those that are too many to be listed included */
+	size_t n_foreign;  /* not root's own, those that are too many to be listed included */
 };
 
 /* Everything that one run found out and did. */
@@ -304,6 +305,11 @@ bool heal_listener_has_unit(const struct heal_listener *listener);
 bool heal_listener_is_socket_activated(const struct heal_listener *listener);
 /* Our own unit, which serves in the place of one that we have ended. */
 #define HEAL_RESCUE_UNIT "sshd-heal-rescue.service"
+
+/* Whether it is of root's own in the namespaces of PID 1, be its file foreign or not. */
+bool heal_process_is_roots(const struct heal_process *process);
+/* Why one that is not ours is left alone, for a person. */
+void heal_foreign_words(const struct heal_listener *listener, char *ret, size_t size);
 
 void heal_process_done(struct heal_process *process);
 void heal_evidence_clear_stale(struct heal_evidence *evidence);

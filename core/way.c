@@ -28,6 +28,7 @@
 #include "look/proof.h"
 #include "look/session.h"
 #include "look/unit.h"
+#include "look/whose.h"
 #include "report.h"
 #include "try/live.h"
 #include "try/pending.h"
@@ -36,17 +37,15 @@
 #define WAY_RESERVE_MS 20000
 
 /*
- * Looks at one listener's mappings. It may end, or not want to be read. Whose
- * files a foreign sshd runs is nobody's business here, unless the configuration,
- * which is not read yet, may make its path one of ours.
+ * Looks at one listener's mappings. It may end, or not want to be read. Those of anybody
+ * else's than root's cannot be read without waiting for whose they are.
  */
 static void way_look_one(struct heal_context *ctx, struct heal_report *report,
 			 struct heal_listener *listener)
 {
 	int r;
 
-	if (listener->process.foreign != HEAL_OURS &&
-	    (ctx->is_configured || listener->process.foreign != HEAL_FOREIGN_PATH))
+	if (!heal_process_is_roots(&listener->process))
 		return;
 	r = heal_listener_stale(ctx, &listener->process, &listener->evidence);
 	if (r < 0 && heal_process_is_there(listener->process.dirfd)) {
@@ -128,45 +127,71 @@ static bool way_has_ended(struct heal_context *ctx)
 	return heal_left_ended(ctx, &ended) < 0 || ended.count > 0;
 }
 
-/* Whether a hook has to look at a listener in full, and try it: not while its last proof holds. */
+/*
+ * Whether a hook has to look at a listener in full, and try it: not while its last proof
+ * holds, nor where systemd was asked, and it is foreign.
+ */
 static bool way_is_due(struct heal_context *ctx, const struct heal_last_proof *proof,
 		       const struct heal_listener *listener)
 {
-	return listener->evidence.n_stale ||
-	       (listener->process.foreign == HEAL_OURS &&
-		!heal_proof_holds(ctx, proof, &listener->process));
+	const struct heal_process *process = &listener->process;
+
+	if (process->foreign != HEAL_OURS &&
+	    (!heal_process_is_roots(process) || heal_proof_is_foreign(proof, process)))
+		return false;
+	return listener->evidence.n_stale || !heal_proof_holds(ctx, proof, process);
 }
 
-/* Whether any is; or where there were some that were proven, and are none. */
-static bool way_has_due(struct heal_context *ctx, const struct heal_listeners *listeners)
+/* What there is to do for a hook. */
+enum way_work {
+	WAY_WORK_NONE,
+	WAY_WORK_UNPROVEN, /* one is due, or those that were proven are gone */
+	WAY_WORK_STALE,    /* one that is due is stale */
+};
+
+static enum way_work way_work_of(struct heal_context *ctx, const struct heal_listeners *listeners)
 {
 	_cleanup_(heal_proof_done) struct heal_last_proof proof = {0};
 	bool is_any = false;
+	bool was_any = false;
+	bool is_due = false;
 
 	/* None, or one that cannot be read, is none of any listener. */
 	(void)heal_proof_load(ctx, &proof);
 	for (size_t i = 0; i < listeners->count; i++) {
-		if (way_is_due(ctx, &proof, &listeners->items[i]))
-			return true;
-		is_any |= listeners->items[i].process.foreign == HEAL_OURS;
+		if (way_is_due(ctx, &proof, &listeners->items[i])) {
+			if (listeners->items[i].evidence.n_stale)
+				return WAY_WORK_STALE;
+			is_due = true;
+		}
+		/* What is not due, and not foreign, is one that was proven. */
+		is_any |= heal_process_is_roots(&listeners->items[i].process) &&
+			  !heal_proof_is_foreign(&proof, &listeners->items[i].process);
 	}
-	return !is_any && proof.count > 0;
+	for (size_t i = 0; i < proof.count; i++)
+		was_any |= proof.items[i].verdict != HEAL_VERDICT_FOREIGN;
+	return is_due || (was_any && !is_any) || way_has_ended(ctx) ? WAY_WORK_UNPROVEN : WAY_WORK_NONE;
 }
 
 /*
  * Looks; should there be anything to do, then by the configuration, which says whose a
- * listener is. Gives whether there is.
+ * listener is. Gives what there is.
  */
-static int way_look_twice(struct heal_context *ctx, struct heal_report *report, bool *ret_has_due,
+static int way_look_twice(struct heal_context *ctx, struct heal_report *report, enum way_work *ret,
 			  struct heal_error *config_error, struct heal_error *error)
 {
 	int r = way_look(ctx, report, error);
 
-	*ret_has_due = r == 0 && (way_has_due(ctx, &report->listeners) || way_has_ended(ctx));
-	if (r < 0 || ctx->is_configured || !*ret_has_due)
+	if (r == 0)
+		*ret = way_work_of(ctx, &report->listeners);
+	/* What is stale and foreign may have been named since. */
+	if (r < 0 || ctx->is_configured || (*ret == WAY_WORK_NONE && !way_is_stale(report)))
 		return r;
 	way_configure(ctx, config_error);
-	return way_look(ctx, report, error);
+	r = way_look(ctx, report, error);
+	if (r == 0)
+		*ret = way_work_of(ctx, &report->listeners);
+	return r;
 }
 
 enum heal_look heal_look(struct heal_context *ctx)
@@ -174,19 +199,19 @@ enum heal_look heal_look(struct heal_context *ctx)
 	_cleanup_(heal_report_done) struct heal_report report = {0};
 	struct heal_error error = {0};
 	enum heal_look look = HEAL_LOOK_NEWS;
-	bool has_due = false;
+	enum way_work work = WAY_WORK_NONE;
 
 	ctx->is_hook = true;
 	/* debootstrap, image builders and the like may have no /proc: no sshd there, either. */
 	if (ctx->proc_fd < 0)
 		return HEAL_LOOK_QUIET;
 	/* What cannot be looked at here, will be told by who looks with more time. */
-	if (way_look_twice(ctx, &report, &has_due, &error, &error) < 0)
+	if (way_look_twice(ctx, &report, &work, &error, &error) < 0)
 		return HEAL_LOOK_NEWS;
 	if (report.listeners.unreadable || way_has_ended(ctx))
 		return HEAL_LOOK_NEWS;
-	if (!way_is_stale(&report))
-		return has_due ? HEAL_LOOK_UNPROVEN : HEAL_LOOK_QUIET;
+	if (work != WAY_WORK_STALE)
+		return work == WAY_WORK_NONE ? HEAL_LOOK_QUIET : HEAL_LOOK_UNPROVEN;
 	(void)heal_left_compare(ctx, &report.listeners, &look);
 	return look;
 }
@@ -197,9 +222,9 @@ bool heal_has_news(struct heal_context *ctx, const struct heal_report *report)
 	_cleanup_free_ char *left = NULL;
 	_cleanup_free_ char *seen = NULL;
 	struct heal_error error;
-	bool has_due;
+	enum way_work work;
 
-	return ctx->proc_fd >= 0 && way_look_twice(ctx, &now, &has_due, &error, &error) == 0 &&
+	return ctx->proc_fd >= 0 && way_look_twice(ctx, &now, &work, &error, &error) == 0 &&
 	       heal_left_describe(ctx, &report->listeners, &left) == 0 &&
 	       heal_left_describe(ctx, &now.listeners, &seen) == 0 && *seen &&
 	       strcmp(left, seen) != 0;
@@ -231,6 +256,22 @@ static int way_note_limits(const struct heal_context *ctx, struct heal_report *r
 	if (r == 0 && ctx->config.has_packages)
 		r = heal_notes_add(&report->notes, "Packages= in sshd-heal.conf has no effect any more");
 	return r;
+}
+
+/* Whose those are that no path tells of. What cannot be asked of systemd is unknown, and a line. */
+static void way_claim(struct heal_context *ctx, struct heal_report *report)
+{
+	for (size_t i = 0; i < report->listeners.count; i++) {
+		struct heal_listener *listener = &report->listeners.items[i];
+		struct heal_error error = {0};
+
+		if (listener->process.foreign != HEAL_FOREIGN_PATH ||
+		    heal_whose_claim(ctx, listener, &error) == 0)
+			continue;
+		report->listeners.unreadable++;
+		listener->result.verdict = HEAL_VERDICT_UNKNOWN;
+		(void)heal_notes_add(&report->notes, "%s", error.message);
+	}
 }
 
 /* What a report tells beyond the files: addresses, sessions, packages. */
@@ -376,6 +417,7 @@ static int way_leave(struct heal_context *ctx, const struct heal_report *report)
 	if (!heal_listeners_have(&report->listeners, HEAL_OUTCOME_FAILED) ||
 	    way_look(ctx, &now, &error) < 0)
 		return heal_left_write(ctx, &report->listeners, &report->listeners);
+	way_claim(ctx, &now);
 	for (size_t i = 0; i < now.listeners.count; i++)
 		if (now.listeners.items[i].process.foreign == HEAL_OURS)
 			now.listeners.items[i].result.outcome = HEAL_OUTCOME_FAILED;
@@ -452,7 +494,8 @@ int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *
 	_cleanup_close_ int lock = -1;
 	struct heal_error config_error = {0};
 	struct heal_error lock_error = {0};
-	bool has_work = false;
+	enum way_work work = WAY_WORK_NONE;
+	bool has_work;
 	bool acts = (verb == HEAL_HEAL || verb == HEAL_HOOK) && ctx->is_live && !ctx->is_chroot;
 	int r;
 
@@ -460,8 +503,8 @@ int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *
 	/* debootstrap, image builders and the like may have no /proc: no sshd there, either. */
 	if (verb == HEAL_HOOK && ctx->proc_fd < 0)
 		return 0;
-	r = way_look_twice(ctx, &report, &has_work, &config_error, error);
-	has_work |= verb != HEAL_HOOK;
+	r = way_look_twice(ctx, &report, &work, &config_error, error);
+	has_work = work != WAY_WORK_NONE || verb != HEAL_HOOK;
 	if (r == 0 && acts && has_work) {
 		lock = way_lock(ctx, &lock_error);
 		/* Whoever had the lock may have healed it all. */
@@ -469,6 +512,8 @@ int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *
 	}
 	if (r == 0)
 		r = way_note_limits(ctx, &report, &lock_error, &config_error);
+	if (r == 0 && has_work)
+		way_claim(ctx, &report);
 	if (r == 0 && has_work)
 		r = way_describe(ctx, &report);
 	if (r == 0 && ctx->is_live && has_work)

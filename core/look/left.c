@@ -52,8 +52,7 @@ static int64_t left_now_s(void)
 
 static bool left_is_left(const struct heal_listener *listener)
 {
-	return listener->process.foreign == HEAL_OURS &&
-	       (listener->evidence.n_stale || listener->result.outcome == HEAL_OUTCOME_FAILED) &&
+	return (listener->evidence.n_stale || listener->result.outcome == HEAL_OUTCOME_FAILED) &&
 	       listener->result.outcome != HEAL_OUTCOME_HEALED;
 }
 
@@ -233,10 +232,18 @@ static int64_t left_since(struct heal_context *ctx, const struct heal_listeners 
 	const char *what;
 	int64_t since_s;
 	size_t len = 0;
+	bool is_any = false;
 
-	for (size_t i = 0; i < listeners->count; i++)
-		if (left_is_left(&listeners->items[i]) && !listeners->items[i].result.is_passing)
+	for (size_t i = 0; i < listeners->count; i++) {
+		/* What is foreign is not put off. */
+		if (listeners->items[i].process.foreign != HEAL_OURS || !left_is_left(&listeners->items[i]))
+			continue;
+		if (!listeners->items[i].result.is_passing)
 			return 0;
+		is_any = true;
+	}
+	if (!is_any)
+		return 0;
 	if (heal_state_read(ctx, left_file, LEFT_MAX, &before, &len) == 0 &&
 	    left_parse(before, &since_s, &what) == 0 && since_s && left_is_same(what, now))
 		return since_s;

@@ -21,17 +21,43 @@
 #include "host/proc.h"
 #include "look/maps.h"
 #include "look/title.h"
+#include "look/whose.h"
 #include "report.h"
 
 #define LISTENER_FOREIGN_MAX 16
 #define LISTENER_COMM_MAX 64
+/* What a unit has beside its listener are sessions without pam_systemd. */
+#define LISTENER_UNIT_MAX 64
+#define LISTENER_CGROUP_MAX (1u << 20)
 
-static bool listener_basename_is(const char *path, size_t len, const char *name)
+/* Where a process was found. */
+enum listener_source {
+	LISTENER_BY_NAME, /* of its exe */
+	LISTENER_BY_UNIT, /* it is in the control group of sshd's unit */
+	LISTENER_KNOWN,   /* it was ours, or systemd says that it is our unit's */
+};
+
+/* What the name of an exe says of it. */
+enum listener_name {
+	LISTENER_NAME_OTHER,
+	LISTENER_NAME_LIKE, /* "sshd.distrib", "sshd-old": its title must tell */
+	LISTENER_NAME_SSHD,
+};
+
+static enum listener_name listener_name_of(const char *path, size_t len)
 {
+	static const char *const others[] = {"-session", "-auth", "-heal"};
 	const char *slash = memrchr(path, '/', len);
-	size_t n = strlen(name);
+	const char *end = path + len;
+	const char *rest = slash ? slash + 5 : end;
 
-	return slash && (size_t)(path + len - slash - 1) == n && memcmp(slash + 1, name, n) == 0;
+	if (!slash || rest > end || memcmp(slash + 1, "sshd", 4) != 0)
+		return LISTENER_NAME_OTHER;
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if ((size_t)(end - rest) >= strlen(others[i]) &&
+		    memcmp(rest, others[i], strlen(others[i])) == 0)
+			return LISTENER_NAME_OTHER;
+	return rest == end ? LISTENER_NAME_SSHD : LISTENER_NAME_LIKE;
 }
 
 /* The name of an exe without " (deleted)"; is_deleted tells whether that was there. */
@@ -44,47 +70,6 @@ static size_t listener_exe_len(const char *exe, bool *is_deleted)
 	return stripped ? stripped : len;
 }
 
-/* Compared with PID 1, not with ourselves: rpm may run us in a private namespace. */
-static int listener_is_with_init(const struct heal_context *ctx, int dirfd, bool *ret)
-{
-	static const char *const links[] = {"root", "ns/mnt", "ns/pid"};
-	bool is_same = true;
-
-	for (size_t i = 0; is_same && i < ARRAY_SIZE(links); i++) {
-		int r = heal_owner_same_link(ctx, dirfd, links[i], &is_same);
-
-		if (r < 0)
-			return r;
-	}
-	*ret = is_same;
-	return 0;
-}
-
-/* Whose a process is, as far as its exe does not matter. */
-static int listener_whose(const struct heal_context *ctx, const struct heal_process *process,
-			  const struct heal_owner *owner, enum heal_foreign *ret)
-{
-	bool is_with_init = false;
-	int r = 0;
-
-	if (owner->is_root && !ctx->is_chroot)
-		r = listener_is_with_init(ctx, process->dirfd, &is_with_init);
-	if (r < 0)
-		return r;
-	*ret = is_with_init ? HEAL_OURS : HEAL_FOREIGN_NAMESPACE;
-	if (!owner->is_root)
-		*ret = HEAL_FOREIGN_USER;
-	return 0;
-}
-
-static bool listener_is_known(const struct heal_context *ctx, const struct heal_process *process)
-{
-	for (char **path = ctx->config.sshd_paths; *path; path++)
-		if (strcmp(*path, process->exe) == 0)
-			return true;
-	return false;
-}
-
 static int listener_read_stat(int dirfd, struct heal_stat *ret)
 {
 	_cleanup_free_ char *buf = NULL;
@@ -94,19 +79,8 @@ static int listener_read_stat(int dirfd, struct heal_stat *ret)
 	return r < 0 ? r : stat_parse(buf, len, ret);
 }
 
-static int listener_title(int dirfd, enum heal_title *ret)
-{
-	_cleanup_free_ char *buf = NULL;
-	size_t len = 0;
-	int r = heal_read_program_at(dirfd, "cmdline", CMDLINE_MAX, &buf, &len);
-
-	if (r == 0)
-		*ret = title_classify(buf, len);
-	return r;
-}
-
-/* Sets exe and exe_deleted. Returns 1 when the exe is no sshd. */
-static int listener_load_exe(struct heal_process *process)
+/* Sets exe and exe_deleted. Returns 1 when the name is none of an sshd's. */
+static int listener_load_exe(struct heal_process *process, enum listener_source source)
 {
 	_cleanup_free_ char *exe = NULL;
 	size_t len;
@@ -115,7 +89,7 @@ static int listener_load_exe(struct heal_process *process)
 	if (r < 0)
 		return r;
 	len = listener_exe_len(exe, &process->exe_deleted);
-	if (!listener_basename_is(exe, len, "sshd"))
+	if (source == LISTENER_BY_NAME && listener_name_of(exe, len) == LISTENER_NAME_OTHER)
 		return 1;
 	process->exe = heal_strndup(exe, len);
 	return process->exe ? 0 : -ENOMEM;
@@ -162,24 +136,41 @@ static int listener_is_child(const struct heal_context *ctx, const struct heal_p
 	return 0;
 }
 
-/* What a process of this host's root is: its title tells. Returns 1 when it is no listener. */
+/*
+ * What a process of this host's root is, and under which name it was started: its title
+ * tells. Returns 1 when it is no listener.
+ */
 static int listener_load_title(struct heal_context *ctx, struct heal_process *process)
 {
-	enum heal_title title = HEAL_TITLE_OTHER;
+	_cleanup_free_ char *buf = NULL;
+	char *name = NULL;
+	size_t len = 0;
+	bool is_named = listener_name_of(process->exe, strlen(process->exe)) == LISTENER_NAME_SSHD;
 	int r = process->exe_deleted ? listener_check_exe(ctx, process) : 0;
 
 	if (r == 0)
-		r = listener_title(process->dirfd, &title);
-	return r == 0 ? title != HEAL_TITLE_LISTENER : r;
+		r = heal_read_program_at(process->dirfd, "cmdline", CMDLINE_MAX, &buf, &len);
+	if (r != 0)
+		return r;
+	if (title_classify(buf, len) != HEAL_TITLE_LISTENER)
+		return 1;
+	r = title_program(buf, len, process->exe, &name);
+	if (r < 0)
+		return r;
+	/* Anything may have arguments; only sshd has such a title, or such a name. */
+	if (!is_named && !(name && (title_is_sshds(buf, len) ||
+				    listener_name_of(name, strlen(name)) == LISTENER_NAME_SSHD))) {
+		free(name);
+		return 1;
+	}
+	return name ? heal_whose_name(ctx, process, name) : 0;
 }
 
 static int listener_load_roots(struct heal_context *ctx, struct heal_process *process)
 {
 	int r = listener_load_title(ctx, process);
 
-	if (r == 0 && !listener_is_known(ctx, process))
-		process->foreign = HEAL_FOREIGN_PATH;
-	return r;
+	return r == 0 ? heal_whose_file(ctx, process, &process->foreign) : r;
 }
 
 /*
@@ -196,11 +187,12 @@ static int listener_load_foreign(const struct heal_context *ctx,
 	return r != 0 ? r : is_child;
 }
 
-static int listener_load(struct heal_context *ctx, struct heal_process *process, bool is_known)
+static int listener_load(struct heal_context *ctx, struct heal_process *process,
+			 enum listener_source source)
 {
 	struct heal_owner owner = {0};
 	struct heal_stat stat = {0};
-	int r = listener_load_exe(process);
+	int r = listener_load_exe(process, source);
 
 	if (r == 0)
 		r = heal_owner_load(ctx, process->dirfd, &owner);
@@ -213,17 +205,22 @@ static int listener_load(struct heal_context *ctx, struct heal_process *process,
 	process->ppid = stat.ppid;
 	process->start_time = stat.start_time;
 	process->program = stat.stack;
-	if (is_known && owner.is_root)
+	if (source == LISTENER_KNOWN && owner.is_root)
 		return listener_load_title(ctx, process);
-	r = listener_whose(ctx, process, &owner, &process->foreign);
+	r = heal_whose_process(ctx, process, &owner, &process->foreign);
 	if (r < 0)
 		return r;
-	return process->foreign == HEAL_OURS
-		       ? listener_load_roots(ctx, process)
-		       : listener_load_foreign(ctx, process, owner.is_sandboxed);
+	if (process->foreign == HEAL_OURS)
+		return listener_load_roots(ctx, process);
+	/* A session's. */
+	if (source == LISTENER_BY_UNIT)
+		return 1;
+	/* sshd shuts in nobody who is root. */
+	return listener_load_foreign(ctx, process, owner.is_sandboxed && !owner.is_root);
 }
 
-int heal_listener_load(struct heal_context *ctx, pid_t pid, bool is_known, struct heal_process *ret)
+static int listener_open(struct heal_context *ctx, pid_t pid, enum listener_source source,
+			 struct heal_process *ret)
 {
 	_cleanup_(heal_process_done) struct heal_process process = {
 		.pid = pid, .dirfd = -1, .sessions = -1};
@@ -234,15 +231,20 @@ int heal_listener_load(struct heal_context *ctx, pid_t pid, bool is_known, struc
 	process.dirfd = heal_open_process(ctx, name);
 	if (process.dirfd < 0)
 		return process.dirfd;
-	r = listener_load(ctx, &process, is_known);
+	r = listener_load(ctx, &process, source);
 	if (r != 0)
 		return r;
 	/* Anyone can start a thousand of them: they must not use up our descriptors. */
-	if (process.foreign != HEAL_OURS && process.foreign != HEAL_FOREIGN_PATH)
+	if (!heal_process_is_roots(&process))
 		(void)close(heal_take_fd(&process.dirfd));
 	*ret = process;
 	process = (struct heal_process){.dirfd = -1};
 	return 0;
+}
+
+int heal_listener_load(struct heal_context *ctx, pid_t pid, bool is_known, struct heal_process *ret)
+{
+	return listener_open(ctx, pid, is_known ? LISTENER_KNOWN : LISTENER_BY_NAME, ret);
 }
 
 /* Whether a process is certainly not root's. */
@@ -264,7 +266,7 @@ static int listener_may_be_roots(const struct heal_context *ctx, const char *pid
 	int r = heal_readf_at(ctx->proc_fd, LISTENER_COMM_MAX, &comm, &len, "%s/comm", pid);
 
 	if (r == 0)
-		*ret = strcmp(comm, "sshd\n") == 0 && !listener_is_users(ctx, pid);
+		*ret = strncmp(comm, "sshd", 4) == 0 && comm[4] != '-' && !listener_is_users(ctx, pid);
 	return r;
 }
 
@@ -282,7 +284,7 @@ static bool listener_note_unreadable(const struct heal_context *ctx, const char 
 	if (r == -ENOENT || r == -ESRCH || !may_be)
 		return false;
 	/* Whose it is, is told by comparing it with PID 1, which may be shut away. */
-	if (fstatat(ctx->proc_fd, "1/ns/mnt", &init, 0) < 0 && errno != ENOENT)
+	if (fstatat(ctx->proc_fd, "1/ns/pid", &init, 0) < 0 && errno != ENOENT)
 		(void)heal_notes_add(notes, "cannot tell whose sshd process %s is: reading /proc/1: %s",
 				     pid, strerror(errno));
 	else
@@ -309,14 +311,14 @@ static int listener_is_candidate(struct heal_context *ctx, const char *pid)
 		return 1;
 	exe[n] = '\0';
 	len = listener_exe_len(exe, &is_deleted);
-	return listener_basename_is(exe, len, "sshd");
+	return listener_name_of(exe, len) != LISTENER_NAME_OTHER;
 }
 
 /* Lists a process, unless it is one foreign one too many. Takes it over in any case. */
 static int listener_add(struct heal_listeners *listeners, struct heal_process *process)
 {
 	_cleanup_(heal_process_done) struct heal_process taken = *process;
-	bool is_foreign = process->foreign != HEAL_OURS;
+	bool is_foreign = !heal_process_is_roots(process);
 
 	/* Anyone can start a thousand of them, and so bury the one that matters. */
 	if (is_foreign && listeners->n_foreign >= LISTENER_FOREIGN_MAX) {
@@ -332,22 +334,69 @@ static int listener_add(struct heal_listeners *listeners, struct heal_process *p
 	return 0;
 }
 
-static int listener_scan_one(struct heal_context *ctx, const char *pid,
+static int listener_scan_one(struct heal_context *ctx, const char *pid, enum listener_source source,
 			     struct heal_listeners *listeners, struct heal_notes *notes)
 {
 	struct heal_process process;
-	int r = listener_is_candidate(ctx, pid);
+	int r = source == LISTENER_BY_NAME ? listener_is_candidate(ctx, pid) : 1;
 
 	/* Kernel threads have no exe; what is not there any more has ended. */
 	if (r == 0 || r == -ENOENT || r == -ESRCH)
 		return 0;
 	if (r > 0)
-		r = heal_listener_load(ctx, (pid_t)atoi(pid), false, &process);
+		r = listener_open(ctx, (pid_t)atoi(pid), source, &process);
 	if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
 		return r;
 	if (r < 0)
 		listeners->unreadable += listener_note_unreadable(ctx, pid, -r, notes);
 	return r == 0 ? listener_add(listeners, &process) : 0;
+}
+
+/* The processes of a unit; NULL where it has none. */
+static int listener_read_unit(const struct heal_context *ctx, const char *unit, char **ret)
+{
+	/* The unified hierarchy, or systemd's own, cgroups(7). */
+	static const char *const mounts[] = {"sys/fs/cgroup", "sys/fs/cgroup/systemd"};
+	int r = -ENOENT;
+
+	for (size_t i = 0; r == -ENOENT && i < ARRAY_SIZE(mounts); i++) {
+		size_t len;
+
+		r = heal_readf_at(ctx->root_fd, LISTENER_CGROUP_MAX, ret, &len,
+				  "%s/system.slice/%s/cgroup.procs", mounts[i], unit);
+	}
+	return r == -ENOENT || r == -ENODEV ? 0 : r;
+}
+
+static int listener_scan_unit(struct heal_context *ctx, const char *unit,
+			      struct heal_listeners *listeners, struct heal_notes *notes)
+{
+	_cleanup_free_ char *pids = NULL;
+	char *rest = NULL;
+	char *pid;
+	int r = listener_read_unit(ctx, unit, &pids);
+
+	if (r < 0 && r != -ENOMEM && r != -EMFILE && r != -ENFILE) {
+		listeners->unreadable++;
+		return heal_notes_add(notes, "looking for the processes of %s: %s", unit, strerror(-r));
+	}
+	pid = pids ? strtok_r(pids, "\n", &rest) : NULL;
+	for (int i = 0; r == 0 && pid && i < LISTENER_UNIT_MAX; i++) {
+		/* What has the name of an sshd, or cannot be looked at, was seen to already. */
+		if (listener_is_candidate(ctx, pid) == 0)
+			r = listener_scan_one(ctx, pid, LISTENER_BY_UNIT, listeners, notes);
+		pid = strtok_r(NULL, "\n", &rest);
+	}
+	return r;
+}
+
+/* One whose file was moved away, under a name that is none of an sshd's. */
+static int listener_scan_units(struct heal_context *ctx, struct heal_listeners *listeners,
+			       struct heal_notes *notes)
+{
+	int r = listener_scan_unit(ctx, "ssh.service", listeners, notes);
+
+	return r == 0 ? listener_scan_unit(ctx, "sshd.service", listeners, notes) : r;
 }
 
 /* Between fork and exec a connection's child still has the listener's title and mappings. */
@@ -371,7 +420,7 @@ static void listener_drop_children(struct heal_listeners *listeners)
 		const struct heal_process *process = &listeners->items[i].process;
 
 		if (process->ppid == -1) {
-			listeners->n_foreign -= process->foreign != HEAL_OURS;
+			listeners->n_foreign -= !heal_process_is_roots(process);
 			heal_listener_done(&listeners->items[i]);
 		} else {
 			listeners->items[kept++] = listeners->items[i];
@@ -386,17 +435,15 @@ int heal_listeners_find(struct heal_context *ctx, struct heal_listeners *ret,
 	_cleanup_(heal_listeners_done) struct heal_listeners listeners = {0};
 	_cleanup_closedir_ DIR *dir = NULL;
 	struct dirent *entry;
-	int opened = heal_open_proc(ctx, &dir);
+	int r = heal_open_proc(ctx, &dir);
 
-	if (opened < 0)
-		return heal_error_set(error, -opened, "looking for sshd processes: opening /proc: %s",
-				      strerror(-opened));
+	if (r < 0)
+		return heal_error_set(error, -r, "looking for sshd processes: opening /proc: %s",
+				      strerror(-r));
 	while ((errno = 0, entry = readdir(dir))) {
-		int r;
-
 		if (!isdigit((unsigned char)entry->d_name[0]))
 			continue;
-		r = listener_scan_one(ctx, entry->d_name, &listeners, notes);
+		r = listener_scan_one(ctx, entry->d_name, LISTENER_BY_NAME, &listeners, notes);
 		if (r < 0)
 			return heal_error_set(error, -r, "looking for sshd processes: %s",
 					      strerror(-r));
@@ -404,6 +451,9 @@ int heal_listeners_find(struct heal_context *ctx, struct heal_listeners *ret,
 	if (errno)
 		return heal_error_set(error, errno, "looking for sshd processes: reading /proc: %s",
 				      strerror(errno));
+	r = listener_scan_units(ctx, &listeners, notes);
+	if (r < 0)
+		return heal_error_set(error, -r, "looking for sshd processes: %s", strerror(-r));
 	listener_drop_children(&listeners);
 	*ret = listeners;
 	listeners = (struct heal_listeners){0};

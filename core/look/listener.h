@@ -11,8 +11,8 @@
 #include "report.h"
 
 /*
- * Finds the sshd listeners by their exe (basename sshd) and title, sshd(8).
- * Sessions are left out. A process that ends meanwhile is passed over; one
+ * Finds the sshd listeners by their exe (basename sshd, or one that begins so), or their
+ * unit (ssh.service, sshd.service), and title, sshd(8). Sessions are left out. A process that ends meanwhile is passed over; one
  * that may not be read becomes a note. Errors: -ENOENT and others of /proc
  * itself, -ENOMEM.
  */

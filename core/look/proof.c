@@ -132,7 +132,7 @@ static int proof_parse_line(char *line, size_t number, struct heal_last_proof *p
 {
 	if (number == 0)
 		return strcmp(line, proof_heading) == 0 ? 0 : -EBADMSG;
-	if (strncmp(line, "listener", 8) == 0)
+	if (strncmp(line, "listener\t", 9) == 0 || strncmp(line, "foreign\t", 8) == 0)
 		return proof_parse_listener(line, proof);
 	return proof->count ? proof_parse_file(line, &proof->items[proof->count - 1]) : -EBADMSG;
 }
@@ -176,6 +176,13 @@ const struct heal_proven *heal_proof_find(const struct heal_last_proof *proof,
 		    proof->items[i].start_time == process->start_time)
 			return &proof->items[i];
 	return NULL;
+}
+
+bool heal_proof_is_foreign(const struct heal_last_proof *proof, const struct heal_process *process)
+{
+	const struct heal_proven *proven = heal_proof_find(proof, process);
+
+	return proven && proven->verdict == HEAL_VERDICT_FOREIGN;
 }
 
 const char *heal_proof_version(const struct heal_proven *proven, const char *path,
@@ -247,7 +254,7 @@ bool heal_proof_holds(struct heal_context *ctx, const struct heal_last_proof *pr
 	for (size_t i = 0; i < proven->n_files; i++)
 		if (!proof_file_holds(ctx, &proven->files[i]))
 			return false;
-	return true;
+	return proven->verdict != HEAL_VERDICT_FOREIGN;
 }
 
 /* Whether a path can be written as it is. No package has another. */
@@ -355,6 +362,13 @@ static bool proof_is_well(const struct heal_listener *listener)
 		 listener->evidence.trial.result == HEAL_TRIAL_SKIPPED));
 }
 
+/* Whether it was found that a listener of root's is foreign. */
+static bool proof_is_foreign(const struct heal_listener *listener)
+{
+	return listener->process.foreign != HEAL_OURS && heal_process_is_roots(&listener->process) &&
+	       listener->result.verdict == HEAL_VERDICT_FOREIGN;
+}
+
 static int proof_write(struct heal_context *ctx, FILE *out, const struct heal_listeners *listeners,
 		       const struct heal_last_proof *before)
 {
@@ -365,9 +379,12 @@ static int proof_write(struct heal_context *ctx, FILE *out, const struct heal_li
 		const struct heal_listener *listener = &listeners->items[i];
 		const struct heal_proven *proven = heal_proof_find(before, &listener->process);
 
-		if (listener->process.foreign != HEAL_OURS)
-			continue;
-		if (proof_is_well(listener))
+		if (proof_is_foreign(listener))
+			proof_write_listener(out, &(struct heal_proven){
+							  .pid = listener->process.pid,
+							  .start_time = listener->process.start_time,
+							  .verdict = HEAL_VERDICT_FOREIGN});
+		else if (listener->process.foreign == HEAL_OURS && proof_is_well(listener))
 			r = proof_write_now(ctx, out, listener);
 		else if (proven)
 			proof_write_again(out, proven);
@@ -399,6 +416,8 @@ static bool proof_is_news(struct heal_context *ctx, const struct heal_listeners 
 		    (listener->result.outcome == HEAL_OUTCOME_HEALED ||
 		     !heal_proof_holds(ctx, before, &listener->process) ||
 		     proof_is_more(listener, heal_proof_find(before, &listener->process))))
+			return true;
+		if (proof_is_foreign(listener) && !heal_proof_is_foreign(before, &listener->process))
 			return true;
 	}
 	return listeners->count == 0 && listeners->unreadable == 0 && before->count > 0;

@@ -17,7 +17,7 @@ struct heal_proven {
 	uint64_t start_time; /* clock ticks after boot */
 	uint64_t program;    /* as in struct heal_process */
 	bool is_counted;     /* more than what it had mapped */
-	enum heal_verdict verdict; /* what was found of it */
+	enum heal_verdict verdict; /* what was found of it; FOREIGN: systemd was asked whose it is, and nothing is proven of it */
 	struct heal_counted *files;
 	size_t n_files;
 };
@@ -37,9 +37,11 @@ int proof_parse(const char *buf, size_t len, struct heal_last_proof *ret);
 int heal_proof_load(struct heal_context *ctx, struct heal_last_proof *ret);
 void heal_proof_done(struct heal_last_proof *proof);
 
-/* What is proven of a process; NULL when nothing is. */
+/* What is known of a process; NULL when nothing is. */
 const struct heal_proven *heal_proof_find(const struct heal_last_proof *proof,
 					  const struct heal_process *process);
+/* Whether a process of root's was found to be foreign, when systemd was asked. */
+bool heal_proof_is_foreign(const struct heal_last_proof *proof, const struct heal_process *process);
 /* The version that the owner of a file had then; NULL when it is not known. */
 const char *heal_proof_version(const struct heal_proven *proven, const char *path,
 			       const char *package);
@@ -54,8 +56,9 @@ bool heal_proof_holds(struct heal_context *ctx, const struct heal_last_proof *pr
 
 /*
  * Writes the last proof: of the listeners that run what is on disk that, with its owners,
- * and what else counts; of the others what was proven of them before. Writes nothing where
- * all of it still holds. Errors: those of reading /proc and the package database, and of writing.
+ * and what else counts; of the others what was proven of them before, or that they are
+ * foreign. Writes nothing where all of it still holds. Errors: those of reading /proc and the
+ * package database, and of writing.
  */
 int heal_proof_take(struct heal_context *ctx, const struct heal_listeners *listeners,
 		    struct heal_error *error);

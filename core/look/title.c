@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What an sshd is, by its title or arguments. */
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "look/title.h"
 
-#include "base/cleanup.h"
+#include "base/text.h"
 
 /*
  * Whether the arguments make sshd something else than a listener: -i serves one
@@ -42,18 +43,54 @@ static bool title_has(const char *title, size_t len, const char *mark)
 	return memmem(title, len, mark, strlen(mark)) != NULL;
 }
 
+/*
+ * The length of the name that a title begins with, "sshd: ", "sshd-session: ": that of the
+ * file it was started by. sshd up to 9.7 has its own in every role. 0: it is no title.
+ */
+static size_t title_name(const char *cmdline, size_t len)
+{
+	size_t i = 4;
+
+	if (len < 4 || memcmp(cmdline, "sshd", 4) != 0)
+		return 0;
+	while (i < len && cmdline[i] && !strchr(" :/", cmdline[i]))
+		i++;
+	return len - i > 2 && cmdline[i] == ':' && cmdline[i + 1] == ' ' ? i + 2 : 0;
+}
+
+bool title_is_sshds(const char *cmdline, size_t len)
+{
+	return title_name(cmdline, len) != 0;
+}
+
+int title_program(const char *cmdline, size_t len, const char *exe, char **ret)
+{
+	size_t skip = title_name(cmdline, len);
+	const char *text = cmdline + skip;
+	size_t end = strnlen(text, len - skip);
+	size_t n = strlen(exe);
+
+	*ret = NULL;
+	if (skip) {
+		const char *blank = memchr(text, ' ', end);
+
+		if (end > n && memcmp(text, exe, n) == 0 && text[n] == ' ')
+			blank = text + n;
+		end = blank ? (size_t)(blank - text) : 0;
+	}
+	if (end < 2 || *text != '/')
+		return 0;
+	*ret = heal_strndup(text, end);
+	return *ret ? 0 : -ENOMEM;
+}
+
 enum heal_title title_classify(const char *cmdline, size_t len)
 {
-	/* sshd up to 9.7 names itself so in every role; from 9.8 on only the listener does. */
-	static const char *const prefixes[] = {"sshd: ", "sshd-session: ", "sshd-auth: "};
-	size_t skip = 0;
+	size_t skip;
 
 	if (len == 0)
 		return HEAL_TITLE_OTHER;
-	for (size_t i = 0; i < ARRAY_SIZE(prefixes) && !skip; i++)
-		if (len > strlen(prefixes[i]) &&
-		    memcmp(cmdline, prefixes[i], strlen(prefixes[i])) == 0)
-			skip = strlen(prefixes[i]);
+	skip = title_name(cmdline, len);
 	/* Before 8.2 a listener has no title, only its argv. */
 	if (!skip)
 		return title_is_child(cmdline, len) ? HEAL_TITLE_OTHER : HEAL_TITLE_LISTENER;

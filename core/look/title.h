@@ -18,6 +18,15 @@ enum heal_title {
 /* Tells what an sshd is by its /proc/PID/cmdline of len bytes, NULs included. */
 enum heal_title title_classify(const char *cmdline, size_t len);
 
+/* Whether it is a title that sshd has given itself: its name, and then what it is. */
+bool title_is_sshds(const char *cmdline, size_t len);
+
+/*
+ * The name that a listener was started by, which is its first argument: to be freed, or
+ * NULL where it is not absolute, or was cut. It may have blanks in it where it is its exe.
+ */
+int title_program(const char *cmdline, size_t len, const char *exe, char **ret);
+
 /*
  * Whether a listener's title, ended by a NUL, says that it turns clients away: "10 of
  * 10-100 startups" are as many that have not logged in as it lets be before it begins to.

@@ -152,6 +152,17 @@ static struct json_object *json_count(struct json *json, int n)
 	return n < 0 ? NULL : json_made(json, json_object_new_int(n));
 }
 
+/* Of the plan, or what came of it. */
+static const char *json_reason(const struct heal_listener *listener, char *buf, size_t size)
+{
+	if (listener->result.outcome == HEAL_OUTCOME_FAILED)
+		return listener->result.detail;
+	if (listener->process.foreign == HEAL_OURS)
+		return listener->result.reason;
+	heal_foreign_words(listener, buf, size);
+	return buf;
+}
+
 static struct json_object *json_listener(struct json *json, const struct heal_listener *listener)
 {
 	static const char *const plans[] = {
@@ -167,6 +178,7 @@ static struct json_object *json_listener(struct json *json, const struct heal_li
 		[HEAL_OUTCOME_FAILED] = "failed",
 	};
 	struct json_object *object = json_made(json, json_object_new_object());
+	char foreign[JSON_TEXT_MAX];
 
 	/* A unit that nothing runs for has none. */
 	json_add(json, object, "pid", json_count(json, listener->process.pid ? listener->process.pid : -1));
@@ -182,8 +194,7 @@ static struct json_object *json_listener(struct json *json, const struct heal_li
 	json_add_text(json, object, "pending",
 		      *listener->evidence.pending.detail ? listener->evidence.pending.detail : NULL);
 	json_add_text(json, object, "plan", plans[listener->result.plan]);
-	json_add_text(json, object, "reason",
-		      listener->result.outcome == HEAL_OUTCOME_FAILED ? listener->result.detail : listener->result.reason);
+	json_add_text(json, object, "reason", json_reason(listener, foreign, sizeof(foreign)));
 	json_add_text(json, object, "outcome", outcomes[listener->result.outcome]);
 	json_add(json, object, "refused_ms", json_milliseconds(json, listener->result.refused_ms));
 	return object;

@@ -79,19 +79,12 @@ static void text_subject(FILE *out, const struct heal_listener *listener)
 	(void)fputc(')', out);
 }
 
-static const char *text_foreign(enum heal_foreign foreign)
+static void text_foreign(FILE *out, const struct heal_listener *listener)
 {
-	switch (foreign) {
-	case HEAL_FOREIGN_USER:
-		return "not run by root";
-	case HEAL_FOREIGN_NAMESPACE:
-		return "in a container or chroot";
-	case HEAL_FOREIGN_PATH:
-		return "not a known sshd path";
-	case HEAL_OURS:
-		break;
-	}
-	return "";
+	char words[TEXT_NAME_MAX];
+
+	heal_foreign_words(listener, words, sizeof(words));
+	(void)fprintf(out, "left alone, %s", words);
 }
 
 /* Whether a client met what it is to meet. */
@@ -117,7 +110,7 @@ static void text_outcome(FILE *out, const struct heal_listener *listener)
 	};
 
 	if (listener->process.foreign != HEAL_OURS)
-		(void)fprintf(out, "left alone, %s", text_foreign(listener->process.foreign));
+		text_foreign(out, listener);
 	if (listener->result.in_vain != HEAL_PLAN_NONE)
 		(void)fprintf(out, "%s, which did not help; ", done[listener->result.in_vain]);
 	switch (listener->result.outcome) {
@@ -277,14 +270,17 @@ static void text_listener(FILE *out, const struct heal_listener *listener)
 		return;
 	}
 	text_subject(out, listener);
-	if (listener->process.foreign != HEAL_OURS)
-		(void)fprintf(out, ": left alone, %s\n", text_foreign(listener->process.foreign));
-	else if (verdict == HEAL_VERDICT_HEALTHY)
-		(void)fprintf(out, ": healthy, %s%s\n", text_runs(listener), text_seen(listener));
-	else if (verdict == HEAL_VERDICT_UNKNOWN && listener->evidence.trial.result == HEAL_TRIAL_NONE)
+	if (verdict == HEAL_VERDICT_UNKNOWN && listener->evidence.trial.result == HEAL_TRIAL_NONE) {
 		(void)fputs(": could not be examined\n", out);
-	else
+	} else if (listener->process.foreign != HEAL_OURS) {
+		(void)fputs(": ", out);
+		text_foreign(out, listener);
+		(void)fputc('\n', out);
+	} else if (verdict == HEAL_VERDICT_HEALTHY) {
+		(void)fprintf(out, ": healthy, %s%s\n", text_runs(listener), text_seen(listener));
+	} else {
 		text_trouble(out, listener);
+	}
 	if (verdict == HEAL_VERDICT_HEALTHY && *listener->evidence.pending.detail)
 		(void)fprintf(out, "  %s\n", listener->evidence.pending.detail);
 }
@@ -293,9 +289,9 @@ bool heal_listener_is_news(const struct heal_listener *listener)
 {
 	enum heal_verdict verdict = listener->result.verdict;
 
-	return listener->evidence.n_stale || verdict == HEAL_VERDICT_REFUSING || text_is_absent(listener) ||
-	       (verdict == HEAL_VERDICT_AT_RISK && listener->process.foreign == HEAL_OURS) ||
-	       listener->result.outcome == HEAL_OUTCOME_HEALED;
+	return listener->process.foreign == HEAL_OURS &&
+	       (listener->evidence.n_stale || verdict == HEAL_VERDICT_REFUSING || text_is_absent(listener) ||
+		verdict == HEAL_VERDICT_AT_RISK || listener->result.outcome == HEAL_OUTCOME_HEALED);
 }
 
 /* Whether a hook has anything to say. */
@@ -313,7 +309,7 @@ static void text_unlisted(FILE *out, const struct heal_listeners *listeners)
 	size_t listed = 0;
 
 	for (size_t i = 0; i < listeners->count; i++)
-		listed += listeners->items[i].process.foreign != HEAL_OURS;
+		listed += !heal_process_is_roots(&listeners->items[i].process);
 	if (listeners->n_foreign > listed)
 		(void)fprintf(out, "sshd-heal: and %zu more that are not this host's own\n",
 			      listeners->n_foreign - listed);

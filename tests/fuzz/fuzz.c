@@ -41,8 +41,12 @@ static void fuzz_stat(const char *text, size_t len)
 static void fuzz_title(const char *text, size_t len)
 {
 	struct heal_words words = {0};
+	char *program = NULL;
 
 	(void)title_classify(text, len);
+	(void)title_is_sshds(text, len);
+	if (title_program(text, len, "/usr/sbin/sshd", &program) == 0)
+		free(program);
 	(void)arguments_split_title(text, &words);
 	heal_words_done(&words);
 	if (words_split_nul(text, len, &words) == 0) {

@@ -171,7 +171,7 @@ HEAL_TEST(way_asks_nothing_of_systemd_about_a_foreign_listener)
 HEAL_TEST(facts_of_a_foreign_listener_say_nothing_of_a_unit)
 {
 	static const enum heal_foreign foreign[] = {HEAL_FOREIGN_USER, HEAL_FOREIGN_NAMESPACE,
-						    HEAL_FOREIGN_PATH};
+						    HEAL_FOREIGN_PATH, HEAL_FOREIGN_WRITABLE};
 
 	for (size_t i = 0; i < ARRAY_SIZE(foreign); i++) {
 		_cleanup_scene_ struct scene scene;

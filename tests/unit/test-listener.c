@@ -183,11 +183,16 @@ HEAL_TEST(find_takes_no_session_for_a_listener_of_its_user)
 
 HEAL_TEST(find_calls_foreign_what_is_in_a_container_or_chroot)
 {
-	assert_whose(&(struct tree_process){.pid = 34, .mnt_ns = "mnt:[4026532329]"},
-		     HEAL_FOREIGN_NAMESPACE);
 	assert_whose(&(struct tree_process){.pid = 34, .pid_ns = "pid:[4026532330]"},
 		     HEAL_FOREIGN_NAMESPACE);
 	assert_whose(&(struct tree_process){.pid = 34, .root = "/srv/chroot"}, HEAL_FOREIGN_NAMESPACE);
+}
+
+/* So a container manager has everything in its containers. */
+HEAL_TEST(find_takes_no_root_in_a_chroot_for_the_child_that_sshd_shuts_in)
+{
+	assert_whose(&(struct tree_process){.pid = 34, .root = "/srv/chroot", .is_sandboxed = true},
+		     HEAL_FOREIGN_NAMESPACE);
 }
 
 HEAL_TEST(find_calls_foreign_all_that_is_seen_from_inside_a_chroot)
@@ -224,7 +229,7 @@ HEAL_TEST(find_leaves_out_what_is_no_listener)
 		{.title = "/usr/sbin/sshd|-i|"},
 		{.exe = "/usr/lib/openssh/sshd-session", .title = "sshd-session: root@pts/0|"},
 		{.exe = "/usr/lib/openssh/sshd-auth"},
-		{.exe = "/usr/sbin/sshd-fake"},
+		{.exe = "/usr/sbin/sshd-proxy", .title = "/usr/sbin/sshd-proxy|-D|"},
 		{.exe = "/usr/sbin/not-sshd"},
 		{.exe = "/usr/sbin/sshd/x"},
 		{.exe = "/usr/bin/bash"},
@@ -410,7 +415,7 @@ HEAL_TEST(find_keeps_no_directory_open_of_what_is_foreign_by_user_or_namespace)
 		{{.pid = 34}, HEAL_OURS, true},
 		{{.pid = 34, .exe = "/opt/sshd"}, HEAL_FOREIGN_PATH, true},
 		{{.pid = 34, .uids = "0\t0\t0\t1"}, HEAL_FOREIGN_USER, false},
-		{{.pid = 34, .mnt_ns = "mnt:[1]"}, HEAL_FOREIGN_NAMESPACE, false},
+		{{.pid = 34, .pid_ns = "pid:[1]"}, HEAL_FOREIGN_NAMESPACE, false},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

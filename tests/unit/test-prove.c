@@ -136,7 +136,7 @@ HEAL_TEST(prove_after_a_restart_is_not_had_from_a_main_process_that_is_no_listen
 
 	acted_init(&scene, HEAL_PLAN_RESTART);
 	scene.fake.main_pid = NEW_PID;
-	tree_add(scene.fake.tree, &(struct tree_process){.pid = NEW_PID, .exe = "/bin/sh"});
+	tree_add(scene.fake.tree, &(struct tree_process){.pid = NEW_PID, .exe = "/bin/sh", .title = "/bin/sh|-c|x|"});
 	assert_proof(&scene, 20, HEAL_PROOF_DOWN);
 }
 

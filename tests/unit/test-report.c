@@ -362,7 +362,9 @@ HEAL_TEST(report_of_a_foreign_listener_says_why)
 	} rows[] = {
 		{HEAL_FOREIGN_USER, "not run by root"},
 		{HEAL_FOREIGN_NAMESPACE, "in a container or chroot"},
-		{HEAL_FOREIGN_PATH, "not a known sshd path"},
+		{HEAL_FOREIGN_PATH, "not a known sshd path, and not the file of its unit; SshdPath=/usr/sbin/sshd in "
+				    "sshd-heal.conf would make it one"},
+		{HEAL_FOREIGN_WRITABLE, "not only root can change /usr/sbin/sshd, or put another file in its place"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

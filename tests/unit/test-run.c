@@ -211,7 +211,7 @@ HEAL_TEST(run_leaves_a_foreign_listener_unexamined)
 	scene_init(&scene);
 	scene.ctx->is_live = true;
 	tree_add(scene.tree, &(struct tree_process){
-				     .pid = PID, .maps = TREE_MAPS_STALE, .mnt_ns = "mnt:[1]"});
+				     .pid = PID, .maps = TREE_MAPS_STALE, .pid_ns = "pid:[1]"});
 	listener = run(&scene, HEAL_HEAL);
 	assert_string_equal(scene.service.calls, "");
 	assert_int_equal(listener->evidence.n_stale, 0);

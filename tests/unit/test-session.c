@@ -129,7 +129,7 @@ HEAL_TEST(sessions_of_an_earlier_listener_count_for_ours_not_for_a_foreign_one)
 	const struct tree *tree = tree_new();
 	int found[MAX_LISTENERS] = {-2, -2};
 
-	tree_add(tree, &(struct tree_process){.pid = LISTENER, .mnt_ns = "mnt:[1]"});
+	tree_add(tree, &(struct tree_process){.pid = LISTENER, .pid_ns = "pid:[1]"});
 	tree_add(tree, &(struct tree_process){.pid = SECOND});
 	tree_add(tree, &(struct tree_process){.pid = 200, .ppid = 1, .title = "sshd: anna [priv]|"});
 	tree_add(tree, &(struct tree_process){.pid = 201, .ppid = 200, .title = "sshd: anna@pts/0|"});
@@ -146,7 +146,7 @@ HEAL_TEST(sessions_count_is_zero_not_unknown_where_there_are_none)
 	int found[MAX_LISTENERS] = {-2, -2};
 
 	tree_add(tree, &(struct tree_process){.pid = LISTENER});
-	tree_add(tree, &(struct tree_process){.pid = SECOND, .mnt_ns = "mnt:[1]"});
+	tree_add(tree, &(struct tree_process){.pid = SECOND, .pid_ns = "pid:[1]"});
 	count(tree, found);
 	assert_int_equal(found[0], 0);
 	assert_int_equal(found[1], 0);

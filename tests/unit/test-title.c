@@ -128,6 +128,58 @@ HEAL_TEST(title_of_a_connection_before_authentication)
 	assert_titles(rows, ARRAY_SIZE(rows));
 }
 
+HEAL_TEST(title_of_an_sshd_with_another_name)
+{
+	static const struct title_row rows[] = {
+		{"sshd.distrib: /usr/sbin/sshd.distrib -D [listener] 0 of 10-100 startups|", HEAL_TITLE_LISTENER},
+		{"sshd.old: root@pts/0|", HEAL_TITLE_SESSION},
+		{"sshd-9.2: [accepted]|", HEAL_TITLE_OTHER},
+		{"sshd.distrib: root [net]|", HEAL_TITLE_OTHER},
+	};
+
+	assert_titles(rows, ARRAY_SIZE(rows));
+}
+
+HEAL_TEST(title_tells_by_which_name_a_listener_was_started)
+{
+	static const struct {
+		const char *title; /* '|' stands for NUL */
+		const char *exe;
+		const char *program; /* NULL: it is not known */
+		bool is_sshds;
+	} rows[] = {
+		{"sshd: /usr/sbin/sshd -D [listener] 0 of|", "/usr/sbin/sshd.old", "/usr/sbin/sshd", true},
+		{"sshd.old: /usr/sbin/sshd.old -D [listener]|", "/x", "/usr/sbin/sshd.old", true},
+		{"sshd: /opt/my ssh/sshd -D [listener] 0 of|", "/opt/my ssh/sshd", "/opt/my ssh/sshd", true},
+		{"sshd: /usr/sbin/sshd2 [listener] 0 of|", "/usr/sbin/sshd", "/usr/sbin/sshd2", true},
+		/* It was cut, perhaps. */
+		{"sshd: /usr/sbin/sshd|", "/usr/sbin/sshd", NULL, true},
+		{"sshd: /usr/sb|", "/usr/sbin/sshd", NULL, true},
+		{"sshd: sshd -D [listener]|", "/usr/sbin/sshd", NULL, true},
+		{"/usr/sbin/sshd|-D|", "/usr/sbin/sshd.old", "/usr/sbin/sshd", false},
+		{"/opt/my ssh/sshd|-D|", "/x", "/opt/my ssh/sshd", false},
+		{"sshd|-D|", "/usr/sbin/sshd", NULL, false},
+		{"/", "/usr/sbin/sshd", NULL, false},
+		{"sshd:", "/usr/sbin/sshd", NULL, false},
+		{"sshd/x: /a b|", "/usr/sbin/sshd", NULL, false},
+		{"bash: /usr/sbin/sshd -D|", "/bin/bash", NULL, false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		size_t len = strlen(rows[i].title);
+		_cleanup_free_ char *cmdline = malloc(len + 1);
+		_cleanup_free_ char *program = NULL;
+
+		assert_non_null(cmdline);
+		memcpy(cmdline, rows[i].title, len + 1);
+		for (char *bar = cmdline; (bar = strchr(bar, '|'));)
+			*bar++ = '\0';
+		assert_int_equal(title_program(cmdline, len, rows[i].exe, &program), 0);
+		assert_row(test_same(program, rows[i].program), "%s: %s", rows[i].title, program);
+		assert_row(title_is_sshds(cmdline, len) == rows[i].is_sshds, "%s", rows[i].title);
+	}
+}
+
 /* From the parent on, the start time being the 19th. */
 #define STAT_REST "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 228669 20 21\n"
 

@@ -239,24 +239,39 @@ static void tree_add_sockets(const struct tree *tree, const struct tree_process 
 	tree_file(tree, path, tree_tcp6);
 }
 
+/* That of a listener which was started by the name that its file has, as far as that is sshd. */
+static size_t tree_title(const struct tree_process *process, char *ret, size_t size)
+{
+	const char *exe = tree_or(process->exe, "/usr/sbin/sshd");
+	const char *base = strrchr(exe, '/');
+	bool is_sshd = base && strncmp(base, "/sshd", 5) == 0 && (!base[5] || base[5] == ' ');
+
+	if (process->title)
+		(void)snprintf(ret, size, "%s", process->title);
+	else
+		(void)snprintf(ret, size, "sshd: %.*s -D [listener] 0 of 10-100 startups|",
+			       is_sshd ? (int)(base + 5 - exe) : (int)strlen("/usr/sbin/sshd"),
+			       is_sshd ? exe : "/usr/sbin/sshd");
+	return strlen(ret);
+}
+
 void tree_add(const struct tree *tree, const struct tree_process *process)
 {
-	const char *title = tree_or(process->title,
-				    "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups|");
 	char dir[32];
 	char path[64];
 	char cmdline[1024];
+	size_t len;
 
 	tree_end(tree, process->pid);
 	(void)snprintf(dir, sizeof(dir), "proc/%d", (int)process->pid);
 	tree_add_status(tree, process, dir);
 	tree_add_links(tree, process, dir);
 	tree_add_sockets(tree, process, dir);
-	(void)snprintf(cmdline, sizeof(cmdline), "%s", title);
+	len = tree_title(process, cmdline, sizeof(cmdline));
 	for (char *bar = cmdline; (bar = strchr(bar, '|'));)
 		*bar++ = '\0';
 	(void)snprintf(path, sizeof(path), "%s/cmdline", dir);
-	tree_bytes(tree, path, cmdline, strlen(title));
+	tree_bytes(tree, path, cmdline, len);
 	tree_set_maps(tree, process->pid, tree_or(process->maps, TREE_MAPS_FRESH));
 }
 
