@@ -78,6 +78,10 @@ static int context_open(struct heal_context *ctx, const char *root, struct heal_
 	if (ctx->proc_fd < 0 && errno != ENOENT && errno != ENOTDIR)
 		return heal_error_set(error, errno, "opening /proc of %s: %s", root, strerror(errno));
 	r = heal_root_is_live(ctx->root_fd, &ctx->is_live);
+	/* A directory that nothing is mounted on has no processes to tell of. */
+	if (r == 0 && ctx->is_live && geteuid() == 0 && ctx->proc_fd >= 0 &&
+	    faccessat(ctx->proc_fd, "1", F_OK, 0) < 0 && errno == ENOENT)
+		(void)close(heal_take_fd(&ctx->proc_fd));
 	if (r == 0 && ctx->is_live && ctx->proc_fd >= 0)
 		r = context_is_chroot(ctx->proc_fd, &ctx->is_chroot);
 	return r < 0 ? heal_error_set(error, -r, "comparing %s with the root of PID 1: %s", root,

@@ -63,6 +63,21 @@ static bool holder_has(int dirfd, uint64_t inode, int64_t deadline_ms)
 	return false;
 }
 
+/* Adds the process, if it is the one. Gives whether it was. */
+static bool holder_name(struct heal_context *ctx, const struct holder *holder, const char *pid,
+			int64_t deadline_ms, char *ret, size_t size)
+{
+	_cleanup_close_ int dirfd = heal_open_process(ctx, pid);
+	_cleanup_free_ char *exe = NULL;
+	char safe[96];
+
+	if (dirfd < 0 || !holder_has(dirfd, holder->found.inode, deadline_ms))
+		return false;
+	heal_safe(safe, sizeof(safe), heal_readlink_at(dirfd, "exe", &exe) == 0 ? exe : "?");
+	heal_append(ret, size, ", process %s (%s)", pid, safe);
+	return true;
+}
+
 void heal_holder_find(struct heal_context *ctx, const struct heal_process *process, char *ret,
 		      size_t size)
 {
@@ -79,18 +94,8 @@ void heal_holder_find(struct heal_context *ctx, const struct heal_process *proce
 	    heal_open_proc(ctx, &dir) < 0)
 		return;
 	heal_append(ret, size, "%s is held by user %" PRIu32, holder.found.address, holder.found.uid);
-	while ((entry = readdir(dir)) && heal_left_ms(deadline_ms, 1)) {
-		_cleanup_close_ int dirfd = -1;
-		_cleanup_free_ char *exe = NULL;
-		char safe[96];
-
-		if (!isdigit((unsigned char)entry->d_name[0]))
-			continue;
-		dirfd = heal_open_process(ctx, entry->d_name);
-		if (dirfd < 0 || !holder_has(dirfd, holder.found.inode, deadline_ms))
-			continue;
-		heal_safe(safe, sizeof(safe), heal_readlink_at(dirfd, "exe", &exe) == 0 ? exe : "?");
-		heal_append(ret, size, ", process %s (%s)", entry->d_name, safe);
-		return;
-	}
+	while ((entry = readdir(dir)) && heal_left_ms(deadline_ms, 1))
+		if (isdigit((unsigned char)entry->d_name[0]) &&
+		    holder_name(ctx, &holder, entry->d_name, deadline_ms, ret, size))
+			return;
 }

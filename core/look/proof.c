@@ -359,6 +359,7 @@ static bool proof_is_well(const struct heal_listener *listener)
 	return listener->result.outcome == HEAL_OUTCOME_HEALED ||
 	       (listener->evidence.n_stale == 0 && listener->result.outcome != HEAL_OUTCOME_FAILED &&
 		(verdict == HEAL_VERDICT_HEALTHY || verdict == HEAL_VERDICT_AT_RISK ||
+		 listener->evidence.pending.is_lacking ||
 		 listener->evidence.trial.result == HEAL_TRIAL_SKIPPED));
 }
 

@@ -129,7 +129,7 @@ static int systemd_fill_hold(struct systemd *systemd, const char *path, bool *is
 	int r = systemd_get_string(systemd, path, SYSTEMD_UNIT, "LoadState", &load_state, error);
 
 	if (r == 0)
-		r = systemd_has_job(systemd, path, has_job, error);
+		r = load_state ? systemd_has_job(systemd, path, has_job, error) : -EBADMSG;
 	if (r == 0)
 		*is_masked = strcmp(load_state, "masked") == 0;
 	return r;
@@ -403,8 +403,8 @@ static int systemd_state_of(void *handle, const char *unit, struct heal_unit_sta
 				      "t", &state.active_us, error);
 	if (r == 0)
 		r = systemd_fill_hold(handle, path, &state.is_masked, &has_job, error);
-	if (r < 0)
-		return r;
+	if (r < 0 || !active || !file)
+		return r < 0 ? r : -EBADMSG;
 	state.is_enabled = systemd_is_one_of(file, enabled);
 	state.is_at_rest = systemd_is_one_of(active, resting) && !has_job;
 	state.has_failed = strcmp(active, "failed") == 0;

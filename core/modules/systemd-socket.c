@@ -81,8 +81,8 @@ int systemd_socket_of(void *handle, const char *unit, struct heal_socket_unit *r
 
 	if (r == 0)
 		r = systemd_get_string(handle, path, SYSTEMD_UNIT, "ActiveState", &state, error);
-	if (r < 0)
-		return r;
+	if (r < 0 || !state)
+		return r < 0 ? r : -EBADMSG;
 	if (strcmp(state, "active") != 0)
 		return 0;
 	r = systemd_get_basic(handle, path, SOCKET_INTERFACE, "Accept", "b", &accepts, error);

@@ -20,8 +20,8 @@
 /* sshd's own limit on what it says before its banner; ours is far below. */
 #define CLIENT_PEEK 64
 #define CLIENT_CONNECT_MS 500
-/* 127.83.72.0/24: of the host itself, as all of 127.0.0.0/8 is, RFC 1122 3.2.1.3. */
-#define CLIENT_SOURCE 0x7f534800u
+/* 127.83.0.0/16: of the host itself, as all of 127.0.0.0/8 is, RFC 1122 3.2.1.3. */
+#define CLIENT_SOURCE 0x7f530000u
 
 enum heal_fate client_classify(const char *buf, size_t len)
 {
@@ -205,11 +205,11 @@ int client_is_absent(const char *address)
 static void client_bind_source(int fd, const struct client_address *to)
 {
 	struct sockaddr_in from = {.sin_family = AF_INET};
-	uint8_t host = 0;
+	uint16_t host = 0;
 
 	if (to->name.any.sa_family != AF_INET || getrandom(&host, sizeof(host), GRND_NONBLOCK) < 0)
 		return;
-	from.sin_addr.s_addr = htonl(CLIENT_SOURCE | (host % 254u + 1));
+	from.sin_addr.s_addr = htonl(CLIENT_SOURCE | host);
 	(void)bind(fd, (struct sockaddr *)&from, sizeof(from));
 }
 
