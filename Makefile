@@ -6,6 +6,9 @@
 # Where rpmbuild has to find it as it stands.
 VERSION := $(shell sed -n 's/^Version:[[:blank:]]*//p' packaging/rpm/sshd-heal.spec)
 
+# A program and its modules are of one build, or do not go together.
+BUILD_ID := $(VERSION)-$(shell cat $(sort $(wildcard core/*.[ch] core/*/*.[ch] core/*/*.cc)) | sha256sum | cut -c -16)
+
 PREFIX     ?= /usr/local
 SBINDIR    ?= $(PREFIX)/sbin
 LIBDIR     ?= $(PREFIX)/lib
@@ -136,10 +139,15 @@ $(B)/obj/cli/main-install.o: core/cli/main.c Makefile $(B)/moduledir
 	$(call say,CC,$<)
 	$(Q)$(CC) $(HEAL_CPPFLAGS) $(HEAL_CFLAGS) -MMD -MP -c $< -o $@
 
-# Changes only when the directory does, so that `make install PREFIX=` relinks.
-$(B)/moduledir: FORCE
+$(B)/obj/host/module.o $(B)/fuzz/obj/host/module.o: HEAL_CPPFLAGS += -DHEAL_BUILD='"$(BUILD_ID)"'
+$(B)/obj/host/module.o: $(B)/build-id
+
+# Change only when what is in them does, so that `make install PREFIX=` relinks.
+$(B)/moduledir: CONTENT = $(MODULEDIR)
+$(B)/build-id: CONTENT = $(BUILD_ID)
+$(B)/moduledir $(B)/build-id: FORCE
 	@mkdir -p $(@D)
-	@echo '$(MODULEDIR)' | cmp -s - $@ || echo '$(MODULEDIR)' >$@
+	@echo '$(CONTENT)' | cmp -s - $@ || echo '$(CONTENT)' >$@
 .PHONY: FORCE
 FORCE:
 
@@ -153,10 +161,11 @@ $(B)/install/sshd-heal: $(B)/obj/cli/main-install.o $(LIBRARY)
 
 # Only package-apt has C++ in it, and so is linked by the C++ compiler.
 $(B)/modules/package-apt.so: $(B)/obj/modules/apt_shim.o
-$(B)/modules/service-systemd.so: $(B)/obj/modules/systemd-bus.o $(B)/obj/modules/systemd-job.o $(B)/obj/modules/systemd-rescue.o
+$(B)/modules/service-systemd.so: $(B)/obj/modules/systemd-bus.o $(addprefix $(B)/obj/modules/,systemd-job.o systemd-rescue.o systemd-socket.o)
 LIBRARY_systemd-bus := dbus-1
 LIBRARY_systemd-job := dbus-1
 LIBRARY_systemd-rescue := dbus-1
+LIBRARY_systemd-socket := dbus-1
 $(B)/modules/package-rpm.so: $(B)/obj/modules/rpm-name.o $(B)/obj/modules/rpm-query.o $(B)/obj/modules/rpm-reply.o
 LIBRARY_rpm-query := rpm
 $(B)/modules/package-apt.so: LINK = $(CXX)
@@ -276,7 +285,7 @@ include tests/tests.mk
 
 # All but the roots and the package lists they are made from, which take a while; a root
 # is root's, and goes with `sudo rm -r build`.
-MADE := obj install modules tests sshd-heal libsshdheal.a moduledir clang asan analyzer \
+MADE := obj install modules tests sshd-heal libsshdheal.a moduledir build-id clang asan analyzer \
 	fuzz/obj fuzz/fuzz bench stage suites dist $(DIST_NAME).tar.gz deb debbuild rpm rpmbuild
 clean:
 	rm -rf $(MADE:%=$(B)/%)

@@ -79,10 +79,24 @@ void heal_evidence_clear_stale(struct heal_evidence *evidence)
 	evidence->n_stale = 0;
 }
 
+void heal_counted_free(struct heal_counted *counted, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(counted[i].path);
+		free(counted[i].package);
+		free(counted[i].version);
+		free(counted[i].mark);
+		free(counted[i].now);
+	}
+	free(counted);
+}
+
 void heal_listener_done(struct heal_listener *listener)
 {
 	heal_process_done(&listener->process);
 	heal_evidence_clear_stale(&listener->evidence);
+	heal_words_done(&listener->evidence.trial.mapped);
+	heal_counted_free(listener->evidence.counted, listener->evidence.n_counted);
 	free(listener->unit.id);
 	*listener = (struct heal_listener){.process.dirfd = -1};
 }

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/words.h"
 
 /* A file that a listener has mapped and that was deleted or replaced since. */
 struct heal_stale_file {
@@ -19,6 +20,40 @@ struct heal_stale_file {
 	char *version_before; /* of the owner, when the listener was proven last */
 	char *version_now;    /* of the owner, as installed */
 	int64_t install_time; /* of the owner, seconds since 1970; 0: unknown */
+};
+
+/* Why a file counts for what a client meets. */
+enum heal_counted_kind {
+	HEAL_COUNTED_MAPPED,    /* sshd runs it */
+	HEAL_COUNTED_CONFIG,    /* its configuration, Includes too */
+	HEAL_COUNTED_DIRECTORY, /* where an Include looks for more */
+	HEAL_COUNTED_KEY,       /* a host key */
+	HEAL_COUNTED_PAM,       /* a file or module of its stack */
+};
+
+struct heal_counted {
+	enum heal_counted_kind kind;
+	char *path;     /* absolute */
+	char *package;  /* of a mapped file, as is the next; NULL: unknown */
+	char *version;
+	/*
+	 * What sshd has read, as one printable word or two; NULL: it was not there, "?": not
+	 * known. Of a configuration file a hash and the length, of a host key its type and
+	 * fingerprint. Of PAM's files it says who is refused without them.
+	 */
+	char *mark;
+	char *now;      /* likewise what is there now; not kept */
+	uint64_t device; /* as are the next, of stat(2); all 0: it is not there */
+	uint64_t inode;
+	int64_t size;
+	int64_t ctime_ns; /* since 1970 */
+};
+
+/* Whether what is on disk for sshd to read is what it has read. */
+struct heal_pending {
+	bool is_config; /* its configuration is not, or may not be, or nobody knows */
+	bool is_key;    /* a host key is not */
+	char detail[512]; /* which file, printable; "" where there is nothing to say */
 };
 
 enum heal_foreign {
@@ -106,6 +141,7 @@ struct heal_trial {
 	bool is_port_taken;          /* somebody else listens where it would */
 	bool is_moving;              /* it would not listen where the listener does */
 	bool is_hup_fatal;           /* after SIGHUP it would not find its files */
+	struct heal_words mapped;    /* what those have mapped as code that serve a client */
 	char detail[512];            /* why it failed, was skipped or is no good, printable */
 };
 
@@ -123,6 +159,7 @@ enum heal_absence {
 	HEAL_ABSENCE_FAILED,
 	HEAL_ABSENCE_ENDED,   /* by an action of ours */
 	HEAL_ABSENCE_RESCUED, /* likewise, and sshd-heal-rescue.service serves in its place */
+	HEAL_ABSENCE_WAITING, /* for a client: systemd listens in its place */
 };
 
 /* What systemd says of a listener's unit: look/unit, look/absent. */
@@ -138,6 +175,7 @@ struct heal_unit {
 	bool is_masked;
 	bool has_job;      /* one of systemd's is waiting or under way */
 	enum heal_absence absence;
+	bool is_per_client; /* an instance is started for each, sshd -i */
 	uint64_t ended_us; /* when an action of ours had ended it, CLOCK_MONOTONIC */
 };
 
@@ -154,6 +192,7 @@ struct heal_process {
 	pid_t ppid;
 	int dirfd;           /* /proc/PID; with start_time it names the process for good. -1: foreign */
 	uint64_t start_time; /* clock ticks after boot, proc(5) field 22 */
+	uint64_t program;    /* tells it from what it was before its last execve(2); 0: not told */
 	char *exe;           /* without " (deleted)" */
 	bool exe_deleted;
 	enum heal_foreign foreign;
@@ -190,6 +229,10 @@ struct heal_evidence {
 	enum heal_at_stake at_stake;
 	struct heal_hello live; /* a client at its own address */
 	struct heal_trial trial;
+	struct heal_pending pending;
+	struct heal_counted *counted; /* all but what it has mapped */
+	size_t n_counted;
+	bool is_counted;
 	enum heal_objection objection;
 };
 
@@ -263,6 +306,7 @@ bool heal_listener_is_socket_activated(const struct heal_listener *listener);
 
 void heal_process_done(struct heal_process *process);
 void heal_evidence_clear_stale(struct heal_evidence *evidence);
+void heal_counted_free(struct heal_counted *counted, size_t count);
 void heal_listener_done(struct heal_listener *listener);
 void heal_listeners_done(struct heal_listeners *listeners);
 void heal_report_done(struct heal_report *report);

@@ -30,6 +30,7 @@
 #include "look/unit.h"
 #include "report.h"
 #include "try/live.h"
+#include "try/pending.h"
 #include "try/trial.h"
 
 #define WAY_RESERVE_MS 20000
@@ -278,8 +279,25 @@ static void way_try_absent(struct heal_context *ctx, struct heal_listener *liste
 {
 	struct heal_error error;
 
-	if (ctx->lock != HEAL_LOCK_BUSY && heal_context_client(ctx, &error) == 0)
-		heal_trial_again(ctx, listener);
+	/* What a socket unit would start, only its own start tells. */
+	if (ctx->lock == HEAL_LOCK_BUSY || heal_context_client(ctx, &error) < 0 ||
+	    strstr(listener->unit.id, ".socket"))
+		return;
+	heal_trial_again(ctx, listener);
+	/* A client that has it fail counts against the socket unit's own limit. */
+	if (listener->unit.absence != HEAL_ABSENCE_WAITING ||
+	    listener->evidence.trial.result != HEAL_TRIAL_OK)
+		return;
+	heal_live_at(ctx, &listener->process, heal_live_address(&listener->process, 0),
+		     &listener->evidence.live);
+	heal_live_excuse(&listener->evidence.trial, &listener->evidence.live);
+}
+
+/* What it has read, and what waits to be: of a recorded tree nobody knows when it was so. */
+static void way_count(struct heal_context *ctx, struct heal_listener *listener)
+{
+	if (ctx->is_live && listener->process.foreign == HEAL_OURS)
+		heal_pending_find(ctx, listener);
 }
 
 static void way_judge(struct heal_context *ctx, struct heal_report *report,
@@ -306,6 +324,7 @@ static void way_of_one(struct heal_context *ctx, enum heal_verb verb, struct hea
 	} else if (listener->process.foreign == HEAL_OURS) {
 		way_find_unit(ctx, report, listener);
 		way_try(ctx, listener);
+		way_count(ctx, listener);
 	}
 	way_judge(ctx, report, listener);
 	if (verb == HEAL_CHECK || verb == HEAL_DRY_RUN || !ctx->is_live)
@@ -393,6 +412,17 @@ static void way_try_failed(struct heal_context *ctx, struct heal_report *report,
 		listener->result.outcome = HEAL_OUTCOME_FAILED;
 }
 
+/* What was found of one, as long as nothing that counts has changed. */
+static void way_trust(struct heal_report *report, struct heal_listener *listener,
+		      const struct heal_proven *proven)
+{
+	if (!proven)
+		return;
+	listener->result.verdict = proven->verdict;
+	if (proven->verdict > report->verdict)
+		report->verdict = proven->verdict;
+}
+
 /* Goes on with all that were looked at. */
 static void way_of_all(struct heal_context *ctx, enum heal_verb verb, struct heal_report *report)
 {
@@ -410,6 +440,8 @@ static void way_of_all(struct heal_context *ctx, enum heal_verb verb, struct hea
 		else if (verb != HEAL_HOOK || listener->unit.absence != HEAL_ABSENCE_NONE ||
 			 way_is_due(ctx, &proof, listener))
 			way_of_one(ctx, verb, report, listener);
+		else
+			way_trust(report, listener, heal_proof_find(&proof, &listener->process));
 	}
 }
 

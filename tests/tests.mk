@@ -10,7 +10,7 @@ UNIT_SOURCES := $(filter-out $(if $(HAS_APT),,tests/unit/test-apt.c tests/unit/t
 	$(wildcard tests/unit/*.c))
 UNIT_MODULES := $(if $(HAS_APT),$(B)/obj/modules/package-apt.o $(B)/obj/modules/apt_shim.o) $(B)/obj/modules/rpm-name.o $(B)/obj/modules/rpm-reply.o \
 	$(if $(HAS_DBUS),$(addprefix $(B)/obj/modules/,service-systemd.o systemd-bus.o systemd-job.o \
-		systemd-rescue.o))
+		systemd-rescue.o systemd-socket.o))
 UNIT_OBJECTS := $(UNIT_SOURCES:tests/unit/%.c=$(B)/tests/obj/%.o)
 
 .PHONY: deps check check-unit check-system check-clang check-asan check-valgrind check-faults demo bench fuzz lint
@@ -31,14 +31,23 @@ check-unit: all $(B)/tests/unit
 	$(VALGRIND) $(B)/tests/unit
 
 $(DBUS_TESTS:tests/unit/%.c=$(B)/tests/obj/%.o): HEAL_CPPFLAGS += $(shell $(PKG_CONFIG) --cflags dbus-1)
-$(B)/tests/obj/test-libssh.o $(B)/tests/obj/test-econf.o: HEAL_CPPFLAGS += -DTEST_MODULE_DIR='"$(abspath $(B))/modules"'
+$(B)/tests/obj/test-libssh.o $(B)/tests/obj/test-econf.o: HEAL_CPPFLAGS += \
+	-DTEST_MODULE_DIR='"$(abspath $(B))/modules"' -DTEST_OTHER_DIR='"$(abspath $(B))/tests/other"'
 # cmocka renames an assertion now and then, and deprecates the older name.
 $(B)/tests/obj/%.o: tests/unit/%.c Makefile tests/tests.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(HEAL_CPPFLAGS) $(HEAL_CFLAGS) -Wno-deprecated-declarations -MMD -MP -c $< -o $@
 
-$(B)/tests/unit: $(UNIT_OBJECTS) $(UNIT_MODULES) $(LIBRARY)
+# A module that a later build of ours would bring.
+$(B)/tests/obj/other-build.o: core/host/module.c Makefile
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HEAL_CPPFLAGS) -DHEAL_BUILD='"another"' $(HEAL_CFLAGS) -MMD -MP -c $< -o $@
+$(B)/tests/other/config-econf.so: $(B)/obj/modules/config-econf.o $(B)/tests/obj/other-build.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(OPTIMISE) $(SANITIZE) $(HEAL_LDFLAGS) -shared $^ $(shell $(PKG_CONFIG) --libs libeconf) -o $@
+
+$(B)/tests/unit: $(UNIT_OBJECTS) $(UNIT_MODULES) $(LIBRARY) | $(B)/tests/other/config-econf.so
 	$(call say,LINK,$@)
 	$(Q)$(if $(HAS_APT),$(CXX),$(CC)) $(OPTIMISE) $(SANITIZE) $(HEAL_LDFLAGS) -pie $^ -lcmocka -ldl -pthread \
 		$(if $(HAS_APT),$(shell $(PKG_CONFIG) --libs apt-pkg)) $(if $(HAS_DBUS),$(shell $(PKG_CONFIG) --libs dbus-1)) -o $@
@@ -103,7 +112,7 @@ $(B)/fuzz/fuzz: $(B)/fuzz/obj/fuzz.o $(CORE:%=$(B)/fuzz/obj/%.o) \
 	$(CXX) $(HEAL_CXXFLAGS) -fsanitize=fuzzer $(HEAL_LDFLAGS) $^ -lapt-pkg -ldl -pthread -o $@
 
 # gcc's analyzer is for C; clang-tidy reads the C++ as well.
-TIDY_FLAGS = $(HEAL_CPPFLAGS) -DHEAL_VERSION='""' -DHEAL_MODULE_DIR='""' \
+TIDY_FLAGS = $(HEAL_CPPFLAGS) -DHEAL_VERSION='""' -DHEAL_BUILD='""' -DHEAL_MODULE_DIR='""' \
 	$(shell $(PKG_CONFIG) --cflags $(foreach m,$(ALL_MODULES),$(LIBRARY_$(m))))
 # gcc 12 takes what is stored into a grown array for leaked; ASan and valgrind do not.
 ANALYZER = -fanalyzer -Wno-analyzer-malloc-leak

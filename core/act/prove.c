@@ -100,6 +100,9 @@ static enum prove_state prove_look(struct heal_context *ctx, const struct heal_l
 	pid_t pid = 0;
 	int r = prove_pid(ctx, before, &pid, error);
 
+	/* systemd forgets a unit of our own when it has ended. */
+	if (r == -ENOENT && before->result.plan == HEAL_PLAN_START)
+		return PROVE_GONE;
 	if (r < 0)
 		return PROVE_UNSEEN;
 	/* Between SIGHUP and its new sockets sshd maps nothing deleted, and serves nobody. */

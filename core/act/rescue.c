@@ -119,22 +119,22 @@ static int rescue_start(struct heal_context *ctx, const struct heal_listener *li
 	return ctx->service_ops->start_rescue(ctx->service, &rescue, heal_job_deadline(ctx), error);
 }
 
-/* Has our own unit serve. Gives whether it does. */
-static bool rescue_serves(struct heal_context *ctx, struct heal_listener *listener,
-			  struct heal_error *error)
+/* Has our own unit serve. */
+static enum heal_proof rescue_serve(struct heal_context *ctx, struct heal_listener *listener,
+				    struct heal_error *error)
 {
 	char *unit = listener->unit.id;
 	enum heal_proof proof;
 	int r = rescue_start(ctx, listener, error);
 
 	if (r < 0 && r != -ENOTCONN && r != -ETIMEDOUT)
-		return false;
+		return HEAL_PROOF_DOWN;
 	listener->unit.id = (char *)HEAL_RESCUE_UNIT;
 	proof = rescue_prove(ctx, listener, r);
 	listener->unit.id = unit;
 	if (proof == HEAL_PROOF_DOWN)
 		(void)heal_error_set(error, ECANCELED, "nothing listens after its start");
-	return proof != HEAL_PROOF_DOWN;
+	return proof;
 }
 
 /*
@@ -146,11 +146,16 @@ static void rescue_last(struct heal_context *ctx, struct heal_listener *listener
 {
 	const char *unit = listener->unit.id;
 	struct heal_error error = {0};
+	enum heal_proof proof = failure ? rescue_serve(ctx, listener, &error) : HEAL_PROOF_DOWN;
 	char holder[192] = "";
 
-	listener->unit.absence = HEAL_ABSENCE_ENDED;
-	if (failure && rescue_serves(ctx, listener, &error)) {
-		listener->unit.absence = HEAL_ABSENCE_RESCUED;
+	listener->unit.absence = proof == HEAL_PROOF_DOWN ? HEAL_ABSENCE_ENDED : HEAL_ABSENCE_RESCUED;
+	/* Of one that does not serve as it should the proof has said what is wrong. */
+	if (proof != HEAL_PROOF_DOWN && proof != HEAL_PROOF_OK) {
+		heal_conclude(listener, proof);
+		return;
+	}
+	if (proof == HEAL_PROOF_OK) {
 		heal_detail(&listener->result,
 			    "CRITICAL: %s does not start any more, %s; " HEAL_RESCUE_UNIT
 			    " serves in its place until it does",

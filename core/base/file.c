@@ -22,12 +22,18 @@ int heal_read_at(int dirfd, const char *path, size_t max, char **ret, size_t *re
 {
 	_cleanup_close_ int fd =
 		openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	return fd < 0 ? -errno : heal_read_fd(fd, max, ret, ret_len);
+}
+
+int heal_read_fd(int fd, size_t max, char **ret, size_t *ret_len)
+{
 	_cleanup_free_ char *buf = NULL;
 	struct stat st;
 	size_t len = 0;
 	size_t room = 0;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fstat(fd, &st) < 0)
 		return -errno;
 	/* A recorded tree may hold anything; a FIFO would be waited for. */
 	if (!S_ISREG(st.st_mode))

@@ -16,6 +16,9 @@
  */
 int heal_read_at(int dirfd, const char *path, size_t max, char **ret, size_t *ret_len);
 
+/* The same of one that is open. */
+int heal_read_fd(int fd, size_t max, char **ret, size_t *ret_len);
+
 /* Reads a symbolic link of up to PATH_MAX bytes. */
 int heal_readlink_at(int dirfd, const char *path, char **ret);
 

@@ -44,6 +44,8 @@ static const char hook_unit[] = "sshd-heal.service";
 #define HOOK_TRANSACTION_PAUSE_MS 20
 /* aptitude has dpkg run several times, and holds nothing in between. */
 #define HOOK_TRANSACTION_LOOKS 3
+/* zypper may have something to fetch. 5 seconds. */
+#define HOOK_TRANSACTION_LOOKS_ZYPP 250
 
 static int hook_open(const struct cli *cli, const struct cli_options *options,
 		     struct heal_context **ret)
@@ -285,6 +287,14 @@ static void hook_service_now(const struct cli *cli, const struct cli_options *op
 		cli->become("service");
 }
 
+/* How many looks without a lock are the end of it. */
+static int hook_looks(struct heal_context *ctx, bool is_asked)
+{
+	if (is_asked)
+		return 1;
+	return heal_transaction_may_go_on(ctx) ? HOOK_TRANSACTION_LOOKS_ZYPP : HOOK_TRANSACTION_LOOKS;
+}
+
 /* Waits for the end of a transaction; a front end that asks has come to it. Gives whether it came. */
 static bool hook_await_transaction(struct heal_context *ctx, int64_t end_ms)
 {
@@ -294,7 +304,7 @@ static bool hook_await_transaction(struct heal_context *ctx, int64_t end_ms)
 		bool is_asked = heal_request_peek(ctx) == HEAL_REQUEST_END;
 
 		free_looks = heal_transaction_is_on(ctx, !is_asked) ? 0 : free_looks + 1;
-		if (free_looks >= (is_asked ? 1 : HOOK_TRANSACTION_LOOKS))
+		if (free_looks >= hook_looks(ctx, is_asked))
 			return true;
 		heal_sleep_ms(HOOK_TRANSACTION_PAUSE_MS);
 	}

@@ -149,18 +149,23 @@ int heal_context_load(struct heal_context *ctx, const char *name, const char *sy
 		      const void **ret, struct heal_error *error)
 {
 	char path[PATH_MAX];
+	const char *const *build;
 	void *module;
-	void *ops;
 
 	if (snprintf(path, sizeof(path), "%s/%s.so", ctx->module_dir, name) >= (int)sizeof(path))
 		return heal_error_set(error, ENAMETOOLONG, "loading module %s", name);
 	module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (!module)
 		return heal_error_set(error, ELIBACC, "loading module %s: %s", name, dlerror());
-	ops = dlsym(module, symbol);
-	if (!ops)
+	/* Every table begins with it. */
+	build = dlsym(module, symbol);
+	if (!build)
 		return heal_error_set(error, ELIBBAD, "loading module %s: %s", name, dlerror());
-	*ret = ops;
+	if (!*build || strcmp(*build, heal_build) != 0)
+		return heal_error_set(error, ELIBBAD,
+				      "loading module %s: %s is of another build than this sshd-heal",
+				      name, path);
+	*ret = build;
 	return 0;
 }
 

@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the modules give. */
+/* What the modules give, and what build they and the program are of. */
 #include <stdlib.h>
 
 #include "host/module.h"
+
+#ifndef HEAL_BUILD
+
+#error "HEAL_BUILD comes from the Makefile"
+
+#endif
+
+const char heal_build[] = HEAL_BUILD;
 
 void heal_package_done(struct heal_package *package)
 {

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is behind a module: one table of functions each, found by name. */
+/*
+ * What is behind a module: one table of functions each, found by name. A table begins with
+ * the build that it is of: in the middle of our own upgrade a program may meet a module of
+ * another one, whose table and structs need not be what it knows.
+ */
 #ifndef SSHD_HEAL_HOST_MODULE_H
 #define SSHD_HEAL_HOST_MODULE_H
 
@@ -13,12 +17,13 @@
 #include "base/words.h"
 #include "report.h"
 
-/* A unit's ExecStart=, Environment= and EnvironmentFile=, as systemd gives them. */
+/* How a unit starts its service, as systemd gives it. */
 struct heal_exec {
 	char *path; /* of the program, which argv[0] need not be */
 	struct heal_words command;
 	struct heal_words environment;
 	struct heal_words files; /* "-" in front: may be missing */
+	struct heal_words runtime; /* RuntimeDirectory=, below /run */
 	char *directory; /* WorkingDirectory=; "" for none, "!" in front: may be missing */
 };
 
@@ -29,6 +34,13 @@ struct heal_unit_state {
 	bool is_at_rest; /* inactive or failed, and no job is to change that */
 	bool has_failed;
 	uint64_t active_us; /* when it became active last, on CLOCK_MONOTONIC; 0: never */
+};
+
+/* A socket unit that listens. */
+struct heal_socket_unit {
+	bool accepts;  /* an instance of its service is started for each client */
+	char *service; /* "ssh.service", "ssh@sshd-heal.service" */
+	struct heal_words addresses; /* "[::]:22" */
 };
 
 /* A service that is to serve in the place of others, until one of them is started. */
@@ -48,6 +60,7 @@ struct heal_package {
 
 /* The package database. All paths are absolute and inside the context's root. */
 struct package_ops {
+	const char *build;
 	/* root_fd stays the caller's. Errors: what the database gives, with a message. */
 	int (*open)(int root_fd, void **ret, struct heal_error *error);
 	/*
@@ -61,6 +74,7 @@ struct package_ops {
 
 /* The service manager. Deadlines are CLOCK_MONOTONIC milliseconds. */
 struct service_ops {
+	const char *build;
 	int (*open)(int64_t deadline_ms, void **ret, struct heal_error *error);
 	/* Whether the machine is going down. */
 	int (*is_stopping)(void *handle, bool *ret, struct heal_error *error);
@@ -75,6 +89,9 @@ struct service_ops {
 	int (*foresee)(void *handle, const char *unit, struct heal_error *error);
 	int (*state_of)(void *handle, const char *unit, struct heal_unit_state *ret,
 			struct heal_error *error);
+	/* 1 for a socket unit that is listening, and its owner frees what it gives; 0 for any other. */
+	int (*socket_of)(void *handle, const char *unit, struct heal_socket_unit *ret,
+			 struct heal_error *error);
 	/* Whether the unit is shut in by address filters or namespaces of its own. */
 	int (*is_confined)(void *handle, const char *unit, bool *ret, struct heal_error *error);
 	/*
@@ -103,15 +120,22 @@ struct service_ops {
 
 /* An ssh client. */
 struct client_ops {
+	const char *build;
 	/*
 	 * Goes through the key exchange on a connected socket, which stays the
 	 * caller's. Sets fate to OK or FAILED, key and detail.
 	 */
 	void (*meet)(int fd, int timeout_ms, struct heal_hello *hello);
+	/*
+	 * Names the key of a file's text, private without a passphrase or public: type and
+	 * fingerprint, as in a hello. -EBADMSG: the library knows no such key.
+	 */
+	int (*name_key)(const char *text, char *ret, size_t size);
 };
 
 /* A reader of sshd-heal.conf and its drop-ins. */
 struct config_ops {
+	const char *build;
 	/*
 	 * Calls set for each key, in any order; path and line are where it stands.
 	 * Returns 0, what set gave, or -errno with a message naming file and line.
@@ -124,8 +148,12 @@ struct config_ops {
 
 /* A format of the report that needs a library. */
 struct report_ops {
+	const char *build;
 	int (*write)(FILE *out, const struct heal_report *report);
 };
+
+/* The build of whoever has it: the version, and a digest of all sources. */
+extern const char heal_build[];
 
 /* The symbols that a module exports. */
 #define HEAL_CLIENT_OPS_SYMBOL "heal_client_ops"

@@ -29,8 +29,9 @@ int stat_parse(const char *buf, size_t len, struct heal_stat *ret)
 {
 	/* comm may hold blanks and parentheses: the fields start behind its last one. */
 	const char *p = memrchr(buf, ')', len);
-	char fields[512]; /* of numbers, and 22 of them matter */
+	char fields[768]; /* of numbers, and 28 of them matter */
 	unsigned long long start_time = 0;
+	unsigned long long stack = 0;
 	long ppid = 0;
 	char state = 0;
 
@@ -39,13 +40,14 @@ int stat_parse(const char *buf, size_t len, struct heal_stat *ret)
 	(void)snprintf(fields, sizeof(fields), "%.*s", (int)(buf + len - p - 1), p + 1);
 	if (sscanf(fields,
 		   " %c %ld %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-		   "%*s %llu",
-		   &state, &ppid, &start_time) != 3)
+		   "%*s %llu %*s %*s %*s %*s %*s %llu",
+		   &state, &ppid, &start_time, &stack) < 3)
 		return -EINVAL;
 	*ret = (struct heal_stat){
 		.ppid = (pid_t)ppid,
 		.state = state,
 		.start_time = start_time,
+		.stack = stack,
 	};
 	return 0;
 }

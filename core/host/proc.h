@@ -28,6 +28,7 @@ struct heal_stat {
 	pid_t ppid;
 	char state;
 	uint64_t start_time;
+	uint64_t stack; /* where it begins: elsewhere after each execve(2); 0: not told */
 };
 
 /* Parses /proc/PID/stat (proc_pid_stat(5)); the comm may hold anything. */

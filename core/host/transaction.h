@@ -14,4 +14,10 @@
  */
 bool heal_transaction_is_on(const struct heal_context *ctx, bool has_front_end);
 
+/*
+ * Whether a front end is there that runs rpm once for each package, and locks nothing in
+ * between: zypper and what else is of libzypp, which may also stay there with nothing to do.
+ */
+bool heal_transaction_may_go_on(const struct heal_context *ctx);
+
 #endif

@@ -20,6 +20,7 @@
 /* Where a walk from the root has come to, and what is left of the name. */
 struct trust_walk {
 	int dir;
+	char leaf[NAME_MAX + 1]; /* what the name ends with in there; "": it ends with dir itself */
 	char rest[PATH_MAX];
 	int n_links;
 };
@@ -80,9 +81,18 @@ static size_t trust_next(struct trust_walk *walk, char name[NAME_MAX + 1])
 	return len;
 }
 
+static bool trust_is_at(const struct trust_walk *walk, int root_fd)
+{
+	struct stat here;
+	struct stat root;
+
+	return fstat(walk->dir, &here) == 0 && fstat(root_fd, &root) == 0 &&
+	       here.st_dev == root.st_dev && here.st_ino == root.st_ino;
+}
+
 static int trust_walk_on(struct trust_walk *walk, int root_fd, bool *is_roots)
 {
-	char name[NAME_MAX + 1];
+	char *name = walk->leaf;
 	size_t len;
 	int r = trust_enter(walk, root_fd, ".", is_roots);
 
@@ -91,6 +101,9 @@ static int trust_walk_on(struct trust_walk *walk, int root_fd, bool *is_roots)
 
 		if (len > NAME_MAX)
 			return -ENAMETOOLONG;
+		/* Above the root there is nothing, path_resolution(7); above a recorded one there is. */
+		if (strcmp(name, "..") == 0 && trust_is_at(walk, root_fd))
+			continue;
 		if (fstatat(walk->dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return -errno;
 		*is_roots = trust_is_roots(&st);
@@ -106,15 +119,37 @@ static int trust_walk_on(struct trust_walk *walk, int root_fd, bool *is_roots)
 	return r;
 }
 
+static int trust_walk_to(struct trust_walk *walk, int root_fd, const char *path, bool *is_roots)
+{
+	if (snprintf(walk->rest, sizeof(walk->rest), "%s", path) >= (int)sizeof(walk->rest))
+		return -ENAMETOOLONG;
+	return trust_walk_on(walk, root_fd, is_roots);
+}
+
+int heal_trust_open(int root_fd, const char *path, int flags)
+{
+	struct trust_walk walk = {.dir = -1};
+	bool is_roots = false;
+	int r = trust_walk_to(&walk, root_fd, path, &is_roots);
+	int fd = -1;
+
+	if (r == 0 && !is_roots)
+		r = -EPERM;
+	if (r == 0)
+		fd = openat(walk.dir, *walk.leaf ? walk.leaf : ".",
+			    flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (r == 0 && fd < 0)
+		r = -errno;
+	heal_closep(&walk.dir);
+	return r < 0 ? r : fd;
+}
+
 int heal_trust_path(int root_fd, const char *path, bool *ret)
 {
 	struct trust_walk walk = {.dir = -1};
 	bool is_roots = false;
-	int r;
+	int r = trust_walk_to(&walk, root_fd, path, &is_roots);
 
-	if (snprintf(walk.rest, sizeof(walk.rest), "%s", path) >= (int)sizeof(walk.rest))
-		return -ENAMETOOLONG;
-	r = trust_walk_on(&walk, root_fd, &is_roots);
 	heal_closep(&walk.dir);
 	if (r == 0 || r == -ENOENT)
 		*ret = is_roots;

@@ -13,4 +13,10 @@
  */
 int heal_trust_path(int root_fd, const char *path, bool *ret);
 
+/*
+ * Opens what a path leads to within the root, for reading or as O_PATH, O_DIRECTORY. Gives a
+ * descriptor or -errno: -EPERM where not only root can change that.
+ */
+int heal_trust_open(int root_fd, const char *path, int flags);
+
 #endif

@@ -67,7 +67,8 @@ static uint64_t facts_of_unit(const struct heal_listener *listener)
 		{HEAL_FACT_CAN_RELOAD, is_main && unit->can_reload},
 		{HEAL_FACT_REFUSES_STOP, is_main && unit->refuses_stop},
 		{HEAL_FACT_MASKED, is_main && unit->is_masked},
-		{HEAL_FACT_ABSENT, unit->absence != HEAL_ABSENCE_NONE},
+		{HEAL_FACT_ABSENT, unit->absence != HEAL_ABSENCE_NONE && unit->absence != HEAL_ABSENCE_WAITING},
+		{HEAL_FACT_WAITING, unit->absence == HEAL_ABSENCE_WAITING},
 		{HEAL_FACT_FAILED, unit->absence == HEAL_ABSENCE_FAILED},
 		{HEAL_FACT_ENDED, unit->absence == HEAL_ABSENCE_ENDED},
 		{HEAL_FACT_RESCUED, unit->absence == HEAL_ABSENCE_RESCUED},
@@ -117,10 +118,14 @@ uint64_t heal_facts_of(const struct heal_config *config, enum heal_lock lock,
 	const struct facts_row rows[] = {
 		{HEAL_FACT_FOREIGN, !is_ours},
 		{HEAL_FACT_STALE, evidence->n_stale > 0},
-		{HEAL_FACT_REFUSING, facts_is_refusing(evidence->live.fate)},
+		{HEAL_FACT_REFUSING,
+		 facts_is_refusing(evidence->live.fate) || (listener->unit.absence == HEAL_ABSENCE_WAITING &&
+							    evidence->trial.result == HEAL_TRIAL_FAILED)},
 		{HEAL_FACT_FULL, evidence->live.fate == HEAL_FATE_FULL},
 		{HEAL_FACT_UNSEEN, facts_is_unseen(&evidence->live, &evidence->trial)},
 		{HEAL_FACT_RELOADED, listener->result.in_vain != HEAL_PLAN_NONE},
+		{HEAL_FACT_KEY_CHANGED, evidence->pending.is_key},
+		{HEAL_FACT_CONFIG_PENDING, evidence->pending.is_config},
 	};
 
 	return facts_sum(rows, ARRAY_SIZE(rows)) | facts_of_run(config, lock) |

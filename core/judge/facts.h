@@ -45,7 +45,9 @@ enum heal_fact {
 	HEAL_FACT_ENDED = 1ull << 33,        /* an action of ours has ended it */
 	HEAL_FACT_RESCUED = 1ull << 34,      /* likewise, and our rescue serves in its place */
 	HEAL_FACT_UNSEEN = 1ull << 35,       /* what clients meet could not be found out */
+	HEAL_FACT_WAITING = 1ull << 37,      /* systemd listens for it, and nothing runs yet */
 	HEAL_FACT_FULL = 1ull << 36,         /* as many as MaxStartups allows have not logged in */
+	HEAL_FACT_CONFIG_PENDING = 1ull << 38, /* its configuration is not known to be the one that it read */
 };
 
 /* The facts that follow from what is configured, from the lock, and from what was seen. Pure. */

@@ -77,9 +77,12 @@ static const struct plan_row plan_ill_rows[] = {
 	 "the host key on disk is not the one that clients know"},
 	{HEAL_FACT_MOVES, 0, HEAL_PLAN_WARN,
 	 "with the configuration on disk sshd would not listen where it does now"},
+	{HEAL_FACT_CONFIG_PENDING, 0, HEAL_PLAN_WARN,
+	 "its configuration on disk is not known to be the one that it read"},
 	/* A restart would begin to count anew, and leave those that are there where they are. */
 	{HEAL_FACT_FULL, HEAL_FACT_STALE, HEAL_PLAN_WARN,
 	 "MaxStartups is used up by connections that have not logged in"},
+	{HEAL_FACT_WAITING, 0, HEAL_PLAN_WARN, "systemd starts sshd anew for a client, and that is refused"},
 	{HEAL_FACT_MODE_WARN, 0, HEAL_PLAN_WARN, "configured to warn only"},
 	{HEAL_FACT_UNLOCKED, 0, HEAL_PLAN_WARN,
 	 "nothing is done that another sshd-heal could not be kept from"},
@@ -145,12 +148,13 @@ struct heal_decision heal_plan_of(uint64_t facts)
 enum heal_plan heal_advice_of(uint64_t facts)
 {
 	static const uint64_t dangers =
-		HEAL_FACT_TRIAL_FAILED | HEAL_FACT_UNTRIED | HEAL_FACT_KEY_CHANGED |
+		HEAL_FACT_TRIAL_FAILED | HEAL_FACT_UNTRIED |
 		HEAL_FACT_MOVES | HEAL_FACT_PORT_TAKEN | HEAL_FACT_SHUTTING_DOWN |
 		HEAL_FACT_NO_MANAGER | HEAL_FACT_BUSY | HEAL_FACT_LOG_STUCK | HEAL_FACT_NOT_READY;
 	static const uint64_t orders = HEAL_FACT_MODE_WARN | HEAL_FACT_FORBIDDEN |
 				       HEAL_FACT_POLICY_UNASKED | HEAL_FACT_UNLOCKED |
-				       HEAL_FACT_UNMANAGED | HEAL_FACT_NO_TIME;
+				       HEAL_FACT_UNMANAGED | HEAL_FACT_NO_TIME |
+				       HEAL_FACT_KEY_CHANGED | HEAL_FACT_CONFIG_PENDING;
 
 	/* What is down cannot get worse, unless a rescue serves. */
 	if (facts & HEAL_FACT_ABSENT)

@@ -19,7 +19,8 @@ struct heal_decision heal_plan_of(uint64_t facts);
 
 /*
  * What an administrator may be told to do by hand instead of what is not done: RELOAD,
- * RESTART, START or HUP, and NONE unless the only reason is that we are not to do it.
+ * RESTART, START or HUP, and NONE unless the only reason is that we are not to do it, or not to
+ * apply what else it would take up.
  */
 enum heal_plan heal_advice_of(uint64_t facts);
 

@@ -10,11 +10,18 @@
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/words.h"
 #include "host/context.h"
 #include "host/module.h"
 #include "look/addresses.h"
 #include "look/left.h"
 #include "report.h"
+
+static void absent_socket_done(struct heal_socket_unit *unit)
+{
+	free(unit->service);
+	heal_words_done(&unit->addresses);
+}
 
 /* Takes the listener over. */
 static int absent_add(struct heal_listeners *listeners, struct heal_listener *absent)
@@ -59,6 +66,27 @@ static int absent_take_ended(struct heal_context *ctx, struct heal_listeners *li
 	return absent_add(listeners, ended);
 }
 
+/* A socket unit with no sshd behind it: its next one is what a client will meet. */
+static int absent_add_waiting(struct heal_context *ctx, struct heal_listeners *listeners,
+			      const char *unit, struct heal_error *error)
+{
+	_cleanup_(absent_socket_done) struct heal_socket_unit found = {0};
+	_cleanup_(heal_listener_done) struct heal_listener absent = {
+		.process.dirfd = -1,
+		.unit = {.is_service = true, .is_socket_activated = true, .absence = HEAL_ABSENCE_WAITING}};
+	int r = ctx->service_ops->socket_of(ctx->service, unit, &found, error);
+
+	if (r <= 0)
+		return r;
+	absent.unit.is_per_client = found.accepts;
+	absent.unit.id = heal_take(found.service);
+	absent.process.addresses = found.addresses.items;
+	absent.process.n_addresses = found.addresses.count;
+	found.addresses = (struct heal_words){0};
+	absent.process.exe = strdup(ctx->config.sshd_paths[0]);
+	return absent.process.exe ? absent_add(listeners, &absent) : -ENOMEM;
+}
+
 /* The unit that is enabled, where none of them runs, or is about to. */
 static int absent_find_enabled(struct heal_context *ctx, struct heal_listeners *listeners,
 			       struct heal_error *error)
@@ -75,7 +103,8 @@ static int absent_find_enabled(struct heal_context *ctx, struct heal_listeners *
 		if (r < 0)
 			return r;
 		if (!state.is_at_rest)
-			return 0;
+			return strstr(units[i], ".socket") ? absent_add_waiting(ctx, listeners, units[i], error)
+							   : 0;
 		if (found || !state.is_enabled || state.is_masked)
 			continue;
 		found = units[i];
@@ -88,10 +117,12 @@ static int absent_find_enabled(struct heal_context *ctx, struct heal_listeners *
 	return absent.unit.id && absent.process.exe ? absent_add(listeners, &absent) : -ENOMEM;
 }
 
+/* Whether root runs an sshd on this host, from wherever, as far as that can be seen. */
 static bool absent_has_own(const struct heal_listeners *listeners)
 {
 	for (size_t i = 0; i < listeners->count; i++)
-		if (listeners->items[i].process.foreign == HEAL_OURS)
+		if (listeners->items[i].process.foreign == HEAL_OURS ||
+		    listeners->items[i].process.foreign == HEAL_FOREIGN_PATH)
 			return true;
 	return listeners->unreadable > 0;
 }

@@ -229,10 +229,10 @@ static uint64_t addresses_cgroup(struct heal_context *ctx, int process_fd)
 
 	if (heal_read_at(process_fd, "cgroup", ADDRESSES_CGROUP_MAX, &text, &len) < 0)
 		return 0;
-	path = strncmp(text, "0::/", 4) == 0 ? text : strstr(text, "\n0::/");
-	if (!path)
+	path = strstr(text, "0::/");
+	if (!path || (path > text && path[-1] != '\n'))
 		return 0;
-	path = strchr(path, '/') + 1;
+	path += strlen("0::/");
 	for (size_t i = 0; *path && *path != '\n' && i < ARRAY_SIZE(mounts); i++) {
 		_cleanup_free_ char *name = NULL;
 

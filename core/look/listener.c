@@ -212,6 +212,7 @@ static int listener_load(struct heal_context *ctx, struct heal_process *process,
 		return 1;
 	process->ppid = stat.ppid;
 	process->start_time = stat.start_time;
+	process->program = stat.stack;
 	if (is_known && owner.is_root)
 		return listener_load_title(ctx, process);
 	r = listener_whose(ctx, process, &owner, &process->foreign);

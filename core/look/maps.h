@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/words.h"
 #include "host/context.h"
 #include "report.h"
 
@@ -50,6 +51,10 @@ char *maps_library_dir(const struct heal_process *process);
  */
 int heal_maps_each(const struct heal_process *process,
 		   int (*fn)(void *user, const struct heal_mapping *mapping), void *user);
+
+/* For heal_maps_each(): adds the names of the files that are mapped as code to words, each once. */
+int maps_add_path(void *words, const struct heal_mapping *mapping);
+int maps_add_name(struct heal_words *words, const char *path, size_t len);
 
 /*
  * Fills in the stale files: the exe and every executable file mapping whose

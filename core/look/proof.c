@@ -21,44 +21,55 @@
 #include "base/words.h"
 #include "host/context.h"
 #include "host/module.h"
+#include "host/proc.h"
 #include "host/state.h"
 #include "look/maps.h"
 #include "report.h"
 
 static const char proof_file[] = "proven";
 
-static const char proof_heading[] = "sshd-heal proven 1";
+static const char proof_heading[] = "sshd-heal proven 3";
 
 #define PROOF_MAX (1u << 20)
 #define PROOF_PATH_MAX 1024
 
-static void proof_file_done(struct heal_proven_file *file)
-{
-	free(file->path);
-	free(file->package);
-	free(file->version);
-}
+static const char *const proof_kinds[] = {
+	[HEAL_COUNTED_MAPPED] = "mapped",       [HEAL_COUNTED_CONFIG] = "config",
+	[HEAL_COUNTED_DIRECTORY] = "directory", [HEAL_COUNTED_KEY] = "key",
+	[HEAL_COUNTED_PAM] = "pam",
+};
 
 void heal_proof_done(struct heal_last_proof *proof)
 {
-	for (size_t i = 0; i < proof->count; i++) {
-		for (size_t j = 0; j < proof->items[i].n_files; j++)
-			proof_file_done(&proof->items[i].files[j]);
-		free(proof->items[i].files);
-	}
+	for (size_t i = 0; i < proof->count; i++)
+		heal_counted_free(proof->items[i].files, proof->items[i].n_files);
 	free(proof->items);
 	*proof = (struct heal_last_proof){0};
+}
+
+static int proof_parse_verdict(const char *word, enum heal_verdict *ret)
+{
+	for (enum heal_verdict verdict = HEAL_VERDICT_HEALTHY; verdict <= HEAL_VERDICT_REFUSING; verdict++)
+		if (strcmp(word, heal_verdict_text(verdict)) == 0) {
+			*ret = verdict;
+			return 0;
+		}
+	return -EBADMSG;
 }
 
 static int proof_parse_listener(const char *line, struct heal_last_proof *proof)
 {
 	struct heal_proven proven = {0};
+	int is_counted;
+	int used = 0;
 	long pid;
 
-	if (sscanf(line, "listener\t%ld\t%" SCNu64, &pid, &proven.start_time) != 2 || pid <= 0 ||
-	    pid > INT_MAX)
+	if (sscanf(line, "listener\t%ld\t%" SCNu64 "\t%" SCNu64 "\t%1d\t%n", &pid, &proven.start_time,
+		   &proven.program, &is_counted, &used) != 4 ||
+	    pid <= 0 || pid > INT_MAX || !used || proof_parse_verdict(line + used, &proven.verdict) < 0)
 		return -EBADMSG;
 	proven.pid = (pid_t)pid;
+	proven.is_counted = is_counted;
 	if (heal_grow(&proof->items, proof->count, sizeof(*proof->items)) < 0)
 		return -ENOMEM;
 	proof->items[proof->count++] = proven;
@@ -78,31 +89,43 @@ static int proof_text(char **cursor, char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
+static int proof_parse_kind(char **cursor, enum heal_counted_kind *ret)
+{
+	const char *word = strsep(cursor, "\t");
+
+	for (size_t i = 0; *cursor && i < ARRAY_SIZE(proof_kinds); i++)
+		if (strcmp(word, proof_kinds[i]) == 0) {
+			*ret = (enum heal_counted_kind)i;
+			return 0;
+		}
+	return -EBADMSG;
+}
+
+/* Into the place behind the last one, where it stays whatever comes of it. */
 static int proof_parse_file(char *line, struct heal_proven *proven)
 {
-	struct heal_proven_file file = {0};
+	struct heal_counted *file;
 	char *cursor = line;
 	int used = 0;
-	int r = 0;
+	int r = heal_grow(&proven->files, proven->n_files, sizeof(*proven->files));
 
-	if (sscanf(line, "file\t%" SCNu64 "\t%" SCNu64 "\t%" SCNd64 "\t%" SCNd64 "\t%n", &file.device,
-		   &file.inode, &file.size, &file.ctime_ns, &used) != 4 || !used)
+	if (r < 0)
+		return r;
+	file = &proven->files[proven->n_files++];
+	*file = (struct heal_counted){0};
+	r = proof_parse_kind(&cursor, &file->kind);
+	if (r < 0 || sscanf(cursor, "%" SCNu64 "\t%" SCNu64 "\t%" SCNd64 "\t%" SCNd64 "\t%n", &file->device,
+			    &file->inode, &file->size, &file->ctime_ns, &used) != 4 || !used)
 		return -EBADMSG;
 	cursor += used;
-	r = proof_text(&cursor, &file.path);
+	r = proof_text(&cursor, &file->path);
 	if (r == 0)
-		r = proof_text(&cursor, &file.package);
+		r = proof_text(&cursor, &file->package);
 	if (r == 0)
-		r = proof_text(&cursor, &file.version);
-	if (r == 0 && (cursor || !file.path || *file.path != '/'))
-		r = -EBADMSG;
+		r = proof_text(&cursor, &file->version);
 	if (r == 0)
-		r = heal_grow(&proven->files, proven->n_files, sizeof(*proven->files));
-	if (r < 0)
-		proof_file_done(&file);
-	else
-		proven->files[proven->n_files++] = file;
-	return r;
+		r = proof_text(&cursor, &file->mark);
+	return r == 0 && (cursor || !file->path || *file->path != '/') ? -EBADMSG : r;
 }
 
 static int proof_parse_line(char *line, size_t number, struct heal_last_proof *proof)
@@ -159,7 +182,7 @@ const char *heal_proof_version(const struct heal_proven *proven, const char *pat
 			       const char *package)
 {
 	for (size_t i = 0; i < proven->n_files; i++) {
-		const struct heal_proven_file *file = &proven->files[i];
+		const struct heal_counted *file = &proven->files[i];
 
 		if (file->package && strcmp(file->path, path) == 0 &&
 		    strcmp(file->package, package) == 0)
@@ -168,18 +191,49 @@ const char *heal_proof_version(const struct heal_proven *proven, const char *pat
 	return NULL;
 }
 
-static int64_t proof_ctime(const struct stat *st)
+const struct heal_counted *heal_proof_file(const struct heal_proven *proven,
+					   enum heal_counted_kind kind, const char *path)
 {
-	return (int64_t)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec;
+	for (size_t i = 0; i < proven->n_files; i++)
+		if (proven->files[i].kind == kind && strcmp(proven->files[i].path, path) == 0)
+			return &proven->files[i];
+	return NULL;
 }
 
-static bool proof_file_holds(struct heal_context *ctx, const struct heal_proven_file *file)
+int heal_counted_stat(struct heal_context *ctx, struct heal_counted *file)
 {
-	struct stat st;
+	struct stat st = {0};
 
-	return fstatat(ctx->root_fd, file->path + 1, &st, 0) == 0 && st.st_dev == file->device &&
-	       st.st_ino == file->inode && st.st_size == file->size &&
-	       proof_ctime(&st) == file->ctime_ns;
+	if (fstatat(ctx->root_fd, file->path[1] ? file->path + 1 : ".", &st, 0) < 0) {
+		if (errno != ENOENT && errno != ENOTDIR)
+			return -errno;
+		st = (struct stat){0};
+	}
+	file->device = st.st_dev;
+	file->inode = st.st_ino;
+	file->size = st.st_size;
+	file->ctime_ns = (int64_t)st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec;
+	return 0;
+}
+
+static bool proof_file_holds(struct heal_context *ctx, const struct heal_counted *file)
+{
+	struct heal_counted now = {.path = file->path};
+
+	return heal_counted_stat(ctx, &now) == 0 && now.device == file->device &&
+	       now.inode == file->inode && now.size == file->size && now.ctime_ns == file->ctime_ns;
+}
+
+/* Which program it is by now. */
+static uint64_t proof_program(const struct heal_process *process)
+{
+	_cleanup_free_ char *buf = NULL;
+	struct heal_stat stat = {0};
+	size_t len = 0;
+
+	if (process->dirfd >= 0 && heal_read_at(process->dirfd, "stat", 4096, &buf, &len) == 0)
+		(void)stat_parse(buf, len, &stat);
+	return stat.stack;
 }
 
 bool heal_proof_holds(struct heal_context *ctx, const struct heal_last_proof *proof,
@@ -187,22 +241,13 @@ bool heal_proof_holds(struct heal_context *ctx, const struct heal_last_proof *pr
 {
 	const struct heal_proven *proven = heal_proof_find(proof, process);
 
-	for (size_t i = 0; proven && i < proven->n_files; i++)
+	/* After a reload by somebody else it has read all of it anew. */
+	if (!proven || proven->program != process->program)
+		return false;
+	for (size_t i = 0; i < proven->n_files; i++)
 		if (!proof_file_holds(ctx, &proven->files[i]))
 			return false;
-	return proven != NULL;
-}
-
-/* The names of the files that a process has mapped as code, each once. */
-static int proof_add_path(void *user, const struct heal_mapping *mapping)
-{
-	struct heal_words *paths = user;
-
-	for (size_t i = 0; i < paths->count; i++)
-		if (strlen(paths->items[i]) == mapping->path_len &&
-		    memcmp(paths->items[i], mapping->path, mapping->path_len) == 0)
-			return 0;
-	return heal_words_add(paths, mapping->path, mapping->path_len);
+	return true;
 }
 
 /* Whether a path can be written as it is. No package has another. */
@@ -214,60 +259,86 @@ static bool proof_is_plain(const char *path)
 	return strcmp(safe, path) == 0;
 }
 
-static void proof_write_file(FILE *out, const char *path, const struct stat *st,
-			     const struct heal_package *owner)
+static const char *proof_or_none(const char *text)
 {
-	(void)fprintf(out, "file\t%" PRIu64 "\t%" PRIu64 "\t%" PRId64 "\t%" PRId64 "\t%s\t%s\t%s\n",
-		      (uint64_t)st->st_dev, (uint64_t)st->st_ino, (int64_t)st->st_size,
-		      proof_ctime(st), path, owner->name ? owner->name : "-",
-		      owner->version ? owner->version : "-");
+	return text ? text : "-";
 }
 
-static void proof_write_listener(FILE *out, pid_t pid, uint64_t start_time)
+static void proof_write_file(FILE *out, const struct heal_counted *file, const char *mark)
 {
-	(void)fprintf(out, "listener\t%d\t%" PRIu64 "\n", (int)pid, start_time);
+	(void)fprintf(out, "%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRId64 "\t%" PRId64 "\t%s\t%s\t%s\t%s\n",
+		      proof_kinds[file->kind], file->device, file->inode, file->size, file->ctime_ns,
+		      file->path, proof_or_none(file->package), proof_or_none(file->version),
+		      proof_or_none(mark));
+}
+
+static void proof_write_listener(FILE *out, const struct heal_proven *proven)
+{
+	(void)fprintf(out, "listener\t%d\t%" PRIu64 "\t%" PRIu64 "\t%d\t%s\n", (int)proven->pid,
+		      proven->start_time, proven->program, proven->is_counted,
+		      heal_verdict_text(proven->verdict));
 }
 
 /* What a process runs now. A database that does not tell leaves owners unknown. */
-static int proof_write_now(struct heal_context *ctx, FILE *out, const struct heal_process *process)
+static int proof_write_mapped(struct heal_context *ctx, FILE *out, const struct heal_words *paths)
 {
-	_cleanup_(heal_words_done) struct heal_words paths = {0};
-	struct heal_package *owners = NULL;
-	int r = heal_maps_each(process, proof_add_path, &paths);
+	struct heal_package *owners = calloc(paths->count + 1, sizeof(*owners));
 
-	if (r < 0)
-		return r;
-	owners = calloc(paths.count + 1, sizeof(*owners));
 	if (!owners)
 		return -ENOMEM;
 	if (heal_context_package(ctx, NULL) == 0)
-		(void)ctx->package_ops->owners(ctx->package, (const char *const *)paths.items,
-					       paths.count, owners, NULL);
-	proof_write_listener(out, process->pid, process->start_time);
-	for (size_t i = 0; i < paths.count; i++) {
-		struct stat st;
+		(void)ctx->package_ops->owners(ctx->package, (const char *const *)paths->items,
+					       paths->count, owners, NULL);
+	for (size_t i = 0; i < paths->count; i++) {
+		struct heal_counted file = {.path = paths->items[i],
+					    .package = owners[i].name,
+					    .version = owners[i].version};
 
 		/* What was deleted in this moment will be found stale. */
-		if (proof_is_plain(paths.items[i]) &&
-		    fstatat(ctx->root_fd, paths.items[i] + 1, &st, 0) == 0)
-			proof_write_file(out, paths.items[i], &st, &owners[i]);
+		if (proof_is_plain(file.path) && heal_counted_stat(ctx, &file) == 0 && file.inode)
+			proof_write_file(out, &file, NULL);
 	}
-	heal_packages_free(owners, paths.count);
+	heal_packages_free(owners, paths->count);
 	return 0;
+}
+
+/* What a listener runs, and what else counts: after an action of ours it has read what is there. */
+static int proof_write_now(struct heal_context *ctx, FILE *out, const struct heal_listener *listener)
+{
+	_cleanup_(heal_words_done) struct heal_words paths = {0};
+	const struct heal_evidence *evidence = &listener->evidence;
+	bool has_read = listener->result.outcome == HEAL_OUTCOME_HEALED;
+	const struct heal_proven proven = {
+		.pid = listener->process.pid,
+		.start_time = listener->process.start_time,
+		.program = has_read ? proof_program(&listener->process) : listener->process.program,
+		.is_counted = evidence->is_counted,
+		.verdict = has_read ? HEAL_VERDICT_HEALTHY : listener->result.verdict,
+	};
+	int r = heal_maps_each(&listener->process, maps_add_path, &paths);
+
+	if (r < 0)
+		return r;
+	proof_write_listener(out, &proven);
+	for (size_t i = 0; r == 0 && i < listener->evidence.trial.mapped.count; i++)
+		r = maps_add_name(&paths, listener->evidence.trial.mapped.items[i],
+				  strlen(listener->evidence.trial.mapped.items[i]));
+	if (r == 0)
+		r = proof_write_mapped(ctx, out, &paths);
+	for (size_t i = 0; r == 0 && i < evidence->n_counted; i++) {
+		const struct heal_counted *file = &evidence->counted[i];
+
+		proof_write_file(out, file, has_read ? file->now : file->mark);
+	}
+	return r;
 }
 
 /* What was proven of it before. */
 static void proof_write_again(FILE *out, const struct heal_proven *proven)
 {
-	proof_write_listener(out, proven->pid, proven->start_time);
-	for (size_t i = 0; i < proven->n_files; i++) {
-		const struct heal_proven_file *file = &proven->files[i];
-
-		(void)fprintf(out, "file\t%" PRIu64 "\t%" PRIu64 "\t%" PRId64 "\t%" PRId64 "\t%s\t%s\t%s\n",
-			      file->device, file->inode, file->size, file->ctime_ns, file->path,
-			      file->package ? file->package : "-",
-			      file->version ? file->version : "-");
-	}
+	proof_write_listener(out, proven);
+	for (size_t i = 0; i < proven->n_files; i++)
+		proof_write_file(out, &proven->files[i], proven->files[i].mark);
 }
 
 /* Whether a listener runs what is on disk, by what this run has seen and done. */
@@ -275,6 +346,9 @@ static bool proof_is_well(const struct heal_listener *listener)
 {
 	enum heal_verdict verdict = listener->result.verdict;
 
+	/* A unit that nothing runs for has nothing to prove. */
+	if (listener->process.pid == 0)
+		return false;
 	return listener->result.outcome == HEAL_OUTCOME_HEALED ||
 	       (listener->evidence.n_stale == 0 && listener->result.outcome != HEAL_OUTCOME_FAILED &&
 		(verdict == HEAL_VERDICT_HEALTHY || verdict == HEAL_VERDICT_AT_RISK ||
@@ -294,7 +368,7 @@ static int proof_write(struct heal_context *ctx, FILE *out, const struct heal_li
 		if (listener->process.foreign != HEAL_OURS)
 			continue;
 		if (proof_is_well(listener))
-			r = proof_write_now(ctx, out, &listener->process);
+			r = proof_write_now(ctx, out, listener);
 		else if (proven)
 			proof_write_again(out, proven);
 		/* One that has ended meanwhile has nothing to prove. */
@@ -302,6 +376,13 @@ static int proof_write(struct heal_context *ctx, FILE *out, const struct heal_li
 			r = 0;
 	}
 	return r;
+}
+
+/* Whether more is known of a listener than was proven, or something else. */
+static bool proof_is_more(const struct heal_listener *listener, const struct heal_proven *proven)
+{
+	return listener->evidence.is_counted > proven->is_counted ||
+	       listener->result.verdict != proven->verdict;
 }
 
 /*
@@ -316,7 +397,8 @@ static bool proof_is_news(struct heal_context *ctx, const struct heal_listeners 
 
 		if (listener->process.foreign == HEAL_OURS && proof_is_well(listener) &&
 		    (listener->result.outcome == HEAL_OUTCOME_HEALED ||
-		     !heal_proof_holds(ctx, before, &listener->process)))
+		     !heal_proof_holds(ctx, before, &listener->process) ||
+		     proof_is_more(listener, heal_proof_find(before, &listener->process))))
 			return true;
 	}
 	return listeners->count == 0 && listeners->unreadable == 0 && before->count > 0;

@@ -12,21 +12,13 @@
 #include "host/context.h"
 #include "report.h"
 
-/* A file that a listener had mapped as code. */
-struct heal_proven_file {
-	char *path;    /* absolute, printable */
-	char *package; /* its owner; NULL when unknown */
-	char *version; /* of the owner; NULL when unknown */
-	uint64_t device;
-	uint64_t inode;
-	int64_t size;
-	int64_t ctime_ns; /* since 1970 */
-};
-
 struct heal_proven {
 	pid_t pid;
 	uint64_t start_time; /* clock ticks after boot */
-	struct heal_proven_file *files;
+	uint64_t program;    /* as in struct heal_process */
+	bool is_counted;     /* more than what it had mapped */
+	enum heal_verdict verdict; /* what was found of it */
+	struct heal_counted *files;
 	size_t n_files;
 };
 
@@ -51,14 +43,19 @@ const struct heal_proven *heal_proof_find(const struct heal_last_proof *proof,
 /* The version that the owner of a file had then; NULL when it is not known. */
 const char *heal_proof_version(const struct heal_proven *proven, const char *path,
 			       const char *package);
-/* Whether what a process was proven with is still what is on disk. */
+/* The file of that kind and name that it was proven with; or NULL. */
+const struct heal_counted *heal_proof_file(const struct heal_proven *proven,
+					   enum heal_counted_kind kind, const char *path);
+/* Fills in what stat(2) says of a file: nothing of one that is not there. Errors: its others. */
+int heal_counted_stat(struct heal_context *ctx, struct heal_counted *file);
+/* Whether what a process was proven with is still what is on disk: by stat(2) alone. */
 bool heal_proof_holds(struct heal_context *ctx, const struct heal_last_proof *proof,
 		      const struct heal_process *process);
 
 /*
- * Writes the last proof: of the listeners that are well now what they run, with its
- * owners; of the others what was proven of them before. Writes nothing where all of it
- * still holds. Errors: those of reading /proc and the package database, and of writing.
+ * Writes the last proof: of the listeners that run what is on disk that, with its owners,
+ * and what else counts; of the others what was proven of them before. Writes nothing where
+ * all of it still holds. Errors: those of reading /proc and the package database, and of writing.
  */
 int heal_proof_take(struct heal_context *ctx, const struct heal_listeners *listeners,
 		    struct heal_error *error);

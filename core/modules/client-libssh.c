@@ -69,20 +69,51 @@ static int client_set_up(struct client *client, int fd, int timeout_ms)
 }
 
 /* "ssh-ed25519 SHA256:…", as ssh-keygen -l shows it. */
-static int client_name_key(struct client *client, struct heal_hello *hello)
+static int client_describe_key(struct client *client, char *ret, size_t size)
 {
 	size_t len = 0;
 
-	if (ssh_get_server_publickey(client->session, &client->key) != SSH_OK ||
-	    ssh_get_publickey_hash(client->key, SSH_PUBLICKEY_HASH_SHA256, &client->hash, &len) < 0)
+	if (ssh_get_publickey_hash(client->key, SSH_PUBLICKEY_HASH_SHA256, &client->hash, &len) < 0)
 		return -EBADMSG;
 	client->fingerprint =
 		ssh_get_fingerprint_hash(SSH_PUBLICKEY_HASH_SHA256, client->hash, len);
 	if (!client->fingerprint)
 		return -ENOMEM;
-	(void)snprintf(hello->key, sizeof(hello->key), "%s %s",
-		       ssh_key_type_to_char(ssh_key_type(client->key)), client->fingerprint);
+	(void)snprintf(ret, size, "%s %s", ssh_key_type_to_char(ssh_key_type(client->key)),
+		       client->fingerprint);
 	return 0;
+}
+
+static int client_name_server(struct client *client, struct heal_hello *hello)
+{
+	return ssh_get_server_publickey(client->session, &client->key) != SSH_OK
+		       ? -EBADMSG
+		       : client_describe_key(client, hello->key, sizeof(hello->key));
+}
+
+/* A line of a public key file: "ssh-ed25519 AAAA... comment". */
+static int client_read_public(const char *text, ssh_key *ret)
+{
+	char type[64];
+	char base64[8192];
+
+	if (sscanf(text, "%63s %8191s", type, base64) != 2 ||
+	    ssh_pki_import_pubkey_base64(base64, ssh_key_type_from_name(type), ret) != SSH_OK)
+		return -EBADMSG;
+	return 0;
+}
+
+static int client_name_key(const char *text, char *ret, size_t size)
+{
+	_cleanup_(client_done) struct client client = {.fd = -1};
+
+	/* sshd is not asked for a passphrase, nor must libcrypto ask at a terminal. */
+	if (strncmp(text, "-----BEGIN ", 11) != 0)
+		return client_read_public(text, &client.key) < 0 ? -EBADMSG
+								: client_describe_key(&client, ret, size);
+	if (ssh_pki_import_privkey_base64(text, "", NULL, NULL, &client.key) != SSH_OK)
+		return -EBADMSG;
+	return client_describe_key(&client, ret, size);
 }
 
 /*
@@ -136,11 +167,12 @@ static void client_meet(int fd, int timeout_ms, struct heal_hello *hello)
 		return;
 	}
 	/* The signature was right; that its name was not to be had is our trouble, too. */
-	hello->fate = client_name_key(&client, hello) < 0 ? HEAL_FATE_UNKNOWN : HEAL_FATE_OK;
+	hello->fate = client_name_server(&client, hello) < 0 ? HEAL_FATE_UNKNOWN : HEAL_FATE_OK;
 	if (hello->fate == HEAL_FATE_UNKNOWN)
 		(void)snprintf(hello->detail, sizeof(hello->detail), "libssh: no name for the host key");
 	ssh_disconnect(client.session);
 }
 
 _export_ extern const struct client_ops heal_client_ops;
-const struct client_ops heal_client_ops = {.meet = client_meet};
+const struct client_ops heal_client_ops = {
+	.build = heal_build, .meet = client_meet, .name_key = client_name_key};

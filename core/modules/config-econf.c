@@ -279,4 +279,4 @@ static int econf_read(int root_fd, const char *path, econf_set_fn set, void *use
 }
 
 _export_ extern const struct config_ops heal_config_ops;
-const struct config_ops heal_config_ops = {.read = econf_read};
+const struct config_ops heal_config_ops = {.build = heal_build, .read = econf_read};

@@ -358,6 +358,7 @@ static int apt_open(int root_fd, void **ret, struct heal_error *error)
 
 _export_ extern const struct package_ops heal_package_ops;
 const struct package_ops heal_package_ops = {
+	.build = heal_build,
 	.open = apt_open,
 	.owners = apt_owners,
 	.close = apt_close,

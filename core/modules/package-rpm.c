@@ -143,6 +143,7 @@ static void rpm_close(void *handle)
 
 _export_ extern const struct package_ops heal_package_ops;
 const struct package_ops heal_package_ops = {
+	.build = heal_build,
 	.open = rpm_open,
 	.owners = rpm_owners,
 	.close = rpm_close,

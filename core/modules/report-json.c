@@ -99,7 +99,7 @@ static struct json_object *json_live(struct json *json, const struct heal_hello 
 	return object;
 }
 
-static struct json_object *json_trial(struct json *json, const struct heal_trial *trial)
+static struct json_object *json_trial(struct json *json, const struct heal_trial *trial, bool is_key_pending)
 {
 	static const char *const results[] = {
 		[HEAL_TRIAL_NONE] = "skipped",
@@ -120,7 +120,8 @@ static struct json_object *json_trial(struct json *json, const struct heal_trial
 		      : trial->kind == HEAL_TRIAL_PAIR                                        ? "pair"
 											      : "rehearsal");
 	json_add_text(json, object, "detail", *trial->detail ? trial->detail : NULL);
-	json_add_text(json, object, "host_key", host_keys[trial->host_key]);
+	json_add_text(json, object, "host_key",
+		      host_keys[is_key_pending ? HEAL_HOST_KEY_CHANGED : trial->host_key]);
 	return object;
 }
 
@@ -176,7 +177,10 @@ static struct json_object *json_listener(struct json *json, const struct heal_li
 	json_add_text(json, object, "verdict", heal_verdict_text(listener->result.verdict));
 	json_add(json, object, "stale_files", json_stale_files(json, listener));
 	json_add(json, object, "live", json_live(json, &listener->evidence.live));
-	json_add(json, object, "trial", json_trial(json, &listener->evidence.trial));
+	json_add(json, object, "trial",
+		 json_trial(json, &listener->evidence.trial, listener->evidence.pending.is_key));
+	json_add_text(json, object, "pending",
+		      *listener->evidence.pending.detail ? listener->evidence.pending.detail : NULL);
 	json_add_text(json, object, "plan", plans[listener->result.plan]);
 	json_add_text(json, object, "reason",
 		      listener->result.outcome == HEAL_OUTCOME_FAILED ? listener->result.detail : listener->result.reason);
@@ -267,4 +271,4 @@ static int json_write(FILE *out, const struct heal_report *report)
 }
 
 _export_ extern const struct report_ops heal_report_ops;
-const struct report_ops heal_report_ops = {.write = json_write};
+const struct report_ops heal_report_ops = {.build = heal_build, .write = json_write};

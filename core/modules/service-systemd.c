@@ -287,6 +287,7 @@ static int systemd_exec_start(void *handle, const char *unit, struct heal_exec *
 	_cleanup_message_ DBusMessage *command = NULL;
 	_cleanup_message_ DBusMessage *environment = NULL;
 	_cleanup_message_ DBusMessage *files = NULL;
+	_cleanup_message_ DBusMessage *runtime = NULL;
 	DBusMessageIter value;
 	DBusMessageIter words;
 	int r = systemd_unit_path(handle, "LoadUnit", unit, &path, error);
@@ -312,6 +313,13 @@ static int systemd_exec_start(void *handle, const char *unit, struct heal_exec *
 	if (r < 0)
 		return r;
 	if (systemd_add_files(&value, &ret->files) < 0)
+		return heal_error_set(error, ENOMEM, "asking systemd about %s: out of memory", unit);
+	r = systemd_get(handle, path, SYSTEMD_SERVICE, "RuntimeDirectory", "as", &runtime, &value,
+			error);
+	if (r < 0)
+		return r;
+	dbus_message_iter_recurse(&value, &words);
+	if (systemd_add_words(&words, &ret->runtime) < 0)
 		return heal_error_set(error, ENOMEM, "asking systemd about %s: out of memory", unit);
 	return systemd_get_string(handle, path, SYSTEMD_SERVICE, "WorkingDirectory",
 				  &ret->directory, error);
@@ -431,17 +439,18 @@ static bool systemd_is_set(DBusMessageIter *value)
 static bool systemd_is_confinement(const char *name)
 {
 	static const char *const prefixes[] = {"IPAddress", "IPIngressFilter", "IPEgressFilter",
-					       "SocketBind", "Private", "Protect", "Bind",
-					       "ProcSubset", "ReadOnlyPaths", "ReadWritePaths",
-					       "InaccessiblePaths", "ExecPaths", "NoExecPaths",
-					       "TemporaryFileSystem", "MountImages", "Extension",
-					       "DynamicUser", "NetworkNamespacePath", "IPCNamespacePath"};
-	bool is_one = strcmp(name, "RootDirectory") == 0 || strcmp(name, "RootImage") == 0;
+					       "SocketBind", "Private", "Protect"};
+	/* By its whole name: Extension and Root have policies, which always are set (257). */
+	static const char *const names[] = {
+		"BindPaths", "BindReadOnlyPaths", "DynamicUser", "ExecPaths", "ExtensionDirectories",
+		"ExtensionImages", "IPCNamespacePath", "InaccessiblePaths", "MountImages",
+		"NetworkNamespacePath", "NoExecPaths", "ProcSubset", "ReadOnlyPaths",
+		"ReadWritePaths", "RootDirectory", "RootImage", "TemporaryFileSystem", NULL};
+	bool is_one = systemd_is_one_of(name, names);
 
 	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
 		is_one |= strncmp(name, prefixes[i], strlen(prefixes[i])) == 0;
-	/* Units that it is bound to are none. */
-	return is_one && strcmp(name, "BindsTo") != 0;
+	return is_one;
 }
 
 static int systemd_is_confined(void *handle, const char *unit, bool *ret, struct heal_error *error)
@@ -555,6 +564,7 @@ static void systemd_end(void *handle)
 
 _export_ extern const struct service_ops heal_service_ops;
 const struct service_ops heal_service_ops = {
+	.build = heal_build,
 	.open = systemd_open,
 	.is_stopping = systemd_is_stopping,
 	.unit_of = systemd_unit_of,
@@ -563,6 +573,7 @@ const struct service_ops heal_service_ops = {
 	.foresee = systemd_foresee,
 	.state_of = systemd_state_of,
 	.is_confined = systemd_is_confined,
+	.socket_of = systemd_socket_of,
 	.reload = systemd_reload,
 	.try_restart = systemd_try_restart,
 	.start = systemd_start,

@@ -140,4 +140,12 @@ struct heal_rescue;
 /* StartTransientUnit for HEAL_RESCUE_UNIT; NULL when out of memory. */
 DBusMessage *systemd_rescue_request(const struct heal_rescue *rescue);
 
+/* --- systemd-socket.c ------------------------------------------------------ */
+
+struct heal_socket_unit;
+
+/* service_ops' socket_of(). */
+int systemd_socket_of(void *handle, const char *unit, struct heal_socket_unit *ret,
+		      struct heal_error *error);
+
 #endif

@@ -49,22 +49,30 @@ static void text_time(FILE *out, int64_t seconds)
 		(void)fprintf(out, ", installed %s", text);
 }
 
+/* How it stands with the process, in front of its addresses. */
+static const char *text_state(const struct heal_listener *listener)
+{
+	if (listener->unit.absence == HEAL_ABSENCE_WAITING)
+		return "systemd listens on ";
+	return listener->process.pid ? ", listens on " : "down, listened on ";
+}
+
 static void text_subject(FILE *out, const struct heal_listener *listener)
 {
+	const struct heal_process *process = &listener->process;
+
+
 	if (listener->unit.id && heal_listener_has_unit(listener))
 		text_safe(out, listener->unit.id);
 	else
 		text_safe(out, listener->process.exe);
-	if (listener->process.pid)
-		(void)fprintf(out, " (pid %d", (int)listener->process.pid);
-	else
-		(void)fputs(" (down", out);
-	for (size_t i = 0; i < listener->process.n_addresses; i++)
-		(void)fprintf(out, "%s%s",
-			      i			      ? " "
-			      : listener->process.pid ? ", listens on "
-						      : ", listened on ",
-			      listener->process.addresses[i]);
+	(void)fputs(" (", out);
+	if (process->pid)
+		(void)fprintf(out, "pid %d", (int)process->pid);
+	else if (process->n_addresses == 0)
+		(void)fputs("down", out);
+	for (size_t i = 0; i < process->n_addresses; i++)
+		(void)fprintf(out, "%s%s", i ? " " : text_state(listener), process->addresses[i]);
 	if (listener->process.sessions > 0)
 		(void)fprintf(out, ", %d session%s", listener->process.sessions,
 			      listener->process.sessions == 1 ? "" : "s");
@@ -131,7 +139,11 @@ static void text_outcome(FILE *out, const struct heal_listener *listener)
 	case HEAL_OUTCOME_WARNED:
 		(void)fprintf(out, "left alone: %s", listener->result.reason);
 		if (*listener->result.detail)
-			(void)fprintf(out, "; to heal it by hand: %s", listener->result.detail);
+			(void)fprintf(out, "; to %s: %s",
+				      listener->evidence.pending.is_config || listener->evidence.pending.is_key
+					      ? "apply that, and heal it"
+					      : "heal it by hand",
+				      listener->result.detail);
 		break;
 	case HEAL_OUTCOME_FAILED:
 		(void)fprintf(out, "%s: %s",
@@ -155,6 +167,8 @@ static void text_tried(FILE *out, const struct heal_listener *listener)
 		(void)fprintf(out, "  a client could not be tried: %s\n", live->detail);
 	if (*listener->evidence.trial.detail)
 		(void)fprintf(out, "  %s\n", listener->evidence.trial.detail);
+	if (*listener->evidence.pending.detail)
+		(void)fprintf(out, "  %s\n", listener->evidence.pending.detail);
 }
 
 static void text_stale(FILE *out, const struct heal_listener *listener)
@@ -185,8 +199,8 @@ static void text_stale(FILE *out, const struct heal_listener *listener)
 /* Whether it is about a unit that nothing runs for, or nothing ran for. */
 static bool text_is_absent(const struct heal_listener *listener)
 {
-	return !listener->evidence.n_stale && (listener->unit.absence != HEAL_ABSENCE_NONE ||
-					       listener->result.plan == HEAL_PLAN_START);
+	return !listener->evidence.n_stale && listener->unit.absence != HEAL_ABSENCE_WAITING &&
+	       (listener->unit.absence != HEAL_ABSENCE_NONE || listener->result.plan == HEAL_PLAN_START);
 }
 
 static void text_absent(FILE *out, const struct heal_listener *listener)
@@ -220,9 +234,16 @@ static const char *text_trouble_of(const struct heal_listener *listener)
 							       : troubles[listener->result.verdict];
 }
 
+/* What it runs; nothing yet, where systemd listens for it. */
+static const char *text_runs(const struct heal_listener *listener)
+{
+	return listener->unit.absence == HEAL_ABSENCE_WAITING ? "is started for a client"
+							      : "runs the files on disk";
+}
+
 static void text_trouble(FILE *out, const struct heal_listener *listener)
 {
-	(void)fprintf(out, ": runs the files on disk; %s\n", text_trouble_of(listener));
+	(void)fprintf(out, ": %s; %s\n", text_runs(listener), text_trouble_of(listener));
 	text_tried(out, listener);
 	if (listener->result.outcome == HEAL_OUTCOME_NOT_NEEDED)
 		return;
@@ -259,11 +280,13 @@ static void text_listener(FILE *out, const struct heal_listener *listener)
 	if (listener->process.foreign != HEAL_OURS)
 		(void)fprintf(out, ": left alone, %s\n", text_foreign(listener->process.foreign));
 	else if (verdict == HEAL_VERDICT_HEALTHY)
-		(void)fprintf(out, ": healthy, runs the files on disk%s\n", text_seen(listener));
+		(void)fprintf(out, ": healthy, %s%s\n", text_runs(listener), text_seen(listener));
 	else if (verdict == HEAL_VERDICT_UNKNOWN && listener->evidence.trial.result == HEAL_TRIAL_NONE)
 		(void)fputs(": could not be examined\n", out);
 	else
 		text_trouble(out, listener);
+	if (verdict == HEAL_VERDICT_HEALTHY && *listener->evidence.pending.detail)
+		(void)fprintf(out, "  %s\n", listener->evidence.pending.detail);
 }
 
 bool heal_listener_is_news(const struct heal_listener *listener)
@@ -367,6 +390,8 @@ int heal_report_log(FILE *out, const struct heal_listener *listener)
 	(void)fputs("; ", out);
 	if (*listener->evidence.trial.detail)
 		(void)fprintf(out, "%s; ", listener->evidence.trial.detail);
+	if (*listener->evidence.pending.detail)
+		(void)fprintf(out, "%s; ", listener->evidence.pending.detail);
 	text_outcome(out, listener);
 	switch (listener->result.outcome) {
 	case HEAL_OUTCOME_FAILED:

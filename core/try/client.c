@@ -19,6 +19,7 @@
 
 /* sshd's own limit on what it says before its banner; ours is far below. */
 #define CLIENT_PEEK 64
+#define CLIENT_CONNECT_MS 500
 /* 127.83.72.0/24: of the host itself, as all of 127.0.0.0/8 is, RFC 1122 3.2.1.3. */
 #define CLIENT_SOURCE 0x7f534800u
 
@@ -215,7 +216,9 @@ static void client_bind_source(int fd, const struct client_address *to)
 static void client_go(struct heal_context *ctx, int fd, const struct client_address *where,
 		      int64_t deadline_ms, struct heal_hello *ret)
 {
-	int r = fd < 0 ? -errno : client_connect(fd, where, deadline_ms);
+	/* On this host it is the kernel's affair, however busy sshd is. */
+	int64_t connected_ms = heal_now_ms() + heal_left_ms(deadline_ms, CLIENT_CONNECT_MS);
+	int r = fd < 0 ? -errno : client_connect(fd, where, connected_ms);
 
 	if (r < 0) {
 		client_fail(ret, -r);
@@ -223,6 +226,16 @@ static void client_go(struct heal_context *ctx, int fd, const struct client_addr
 	}
 	heal_client_meet(ctx, fd, deadline_ms, ret);
 	ret->is_connected = true;
+}
+
+int heal_client_knock(int fd, const char *address, int64_t deadline_ms)
+{
+	struct client_address where;
+	int r = client_parse_target(address, &where);
+
+	if (r == 0)
+		r = client_connect(fd, &where, deadline_ms);
+	return r == 0 ? client_poll(fd, POLLIN, deadline_ms) : r;
 }
 
 void heal_client_on(struct heal_context *ctx, int fd, const char *address, int64_t deadline_ms,

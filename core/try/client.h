@@ -20,6 +20,8 @@ int client_is_absent(const char *address);
 void heal_client_meet(struct heal_context *ctx, int fd, int64_t deadline_ms,
 		      struct heal_hello *ret);
 
+/* Connects a socket to an address, and waits until there is an answer. 0 or -errno; it stays the caller's. */
+int heal_client_knock(int fd, const char *address, int64_t deadline_ms);
 /* Connects a socket to an address, "127.0.0.1:22", and is the client on it; it stays the caller's. */
 void heal_client_on(struct heal_context *ctx, int fd, const char *address, int64_t deadline_ms,
 		    struct heal_hello *ret);

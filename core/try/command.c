@@ -61,6 +61,7 @@ static void command_exec_done(struct heal_exec *exec)
 	heal_words_done(&exec->command);
 	heal_words_done(&exec->environment);
 	heal_words_done(&exec->files);
+	heal_words_done(&exec->runtime);
 	free(exec->directory);
 }
 
@@ -137,6 +138,8 @@ static int command_unit_argv(struct heal_context *ctx, const struct heal_listene
 		r = arguments_expand(&exec.command, &exec.environment, argv);
 	if (r == 0)
 		r = heal_words_copy(&exec.environment, &start->environment);
+	if (r == 0)
+		r = heal_words_copy(&exec.runtime, &start->runtime);
 	if (r < 0)
 		return heal_error_set(error, -r, "understanding how %s starts sshd: %s", unit,
 				      strerror(-r));
@@ -236,6 +239,7 @@ void heal_start_done(struct heal_start *start)
 {
 	heal_words_done(&start->options);
 	heal_words_done(&start->environment);
+	heal_words_done(&start->runtime);
 	free(start->cwd);
 	free(start->log);
 	heal_closep(&start->mount_fd);
@@ -343,6 +347,10 @@ int heal_start_find(struct heal_context *ctx, struct heal_listener *listener,
 
 	ret->path = listener->process.exe;
 	r = command_unit_argv(ctx, listener, &argv, ret, error);
+	/* The one of each client, which a trial has anyhow. */
+	for (size_t i = 0; listener->unit.is_per_client && i < argv.count; i++)
+		if (strcmp(argv.items[i], "-i") == 0)
+			argv.items[i][1] = 'D';
 	return r < 0 ? r : command_options(ctx, &argv, listener->unit.id, true, ret, error);
 }
 
@@ -350,4 +358,22 @@ int heal_start_arguments(struct heal_context *ctx, const struct heal_listener *l
 			 struct heal_words *argv, struct heal_start *start, struct heal_error *error)
 {
 	return command_unit_argv(ctx, listener, argv, start, error);
+}
+
+const char *heal_start_runtime(const struct heal_start *start, const char *words)
+{
+	static const char missing[] = "Missing privilege separation directory: /run/";
+	const char *path = strstr(words, missing);
+
+	if (!path)
+		return NULL;
+	path += strlen(missing);
+	for (size_t i = 0; i < start->runtime.count; i++) {
+		const char *name = start->runtime.items[i];
+
+		if (*name && strlen(name) == strcspn(path, "; \t\r\n") &&
+		    strncmp(path, name, strlen(name)) == 0 && !strchr(name, '/'))
+			return name;
+	}
+	return NULL;
 }

@@ -15,6 +15,7 @@ struct heal_start {
 	const char *path;
 	struct heal_words options;
 	struct heal_words environment; /* as the unit gives it; empty: nothing but PATH */
+	struct heal_words runtime; /* directories below /run that the start makes first */
 	char *cwd;    /* NULL: / */
 	char *log;    /* of -E, absolute; NULL: none */
 	char label[256]; /* the listener's security label, see command_label() */
@@ -43,6 +44,8 @@ int heal_start_find(struct heal_context *ctx, struct heal_listener *listener,
 /* The arguments that the unit starts sshd with, expanded, and where; NULL for /. */
 int heal_start_arguments(struct heal_context *ctx, const struct heal_listener *listener,
 			 struct heal_words *argv, struct heal_start *start, struct heal_error *error);
+/* The directory that sshd says it misses, if the start makes it; NULL: it misses none, or no start helps. */
+const char *heal_start_runtime(const struct heal_start *start, const char *words);
 void heal_start_done(struct heal_start *start);
 
 /*

@@ -1,25 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the sshd on disk would do with its configuration, by its own word: sshd -T.
- * Two things that a trial does not show follow from it: host keys that are not
- * those of the running listener, and ports that somebody else holds.
+ * One thing that a trial does not show follows from it: ports that somebody else holds.
  */
 #include <errno.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "try/effective.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/spawn.h"
 #include "base/text.h"
 #include "base/words.h"
@@ -32,9 +26,6 @@
 #include "try/place.h"
 
 #define EFFECTIVE_MS 3000
-
-/* Start times are in ticks of 10 ms, and a first start makes its keys just before. */
-#define EFFECTIVE_SLACK_S 1
 
 /* How long the address is: "0.0.0.0:22 rdomain x" is one and where it is, "fe80::1%eth0" has that in it. */
 static size_t effective_address(const char *text, size_t len, bool *is_bound)
@@ -107,10 +98,11 @@ void heal_effective_words(char *raw, char *ret, size_t size)
 
 /* One sshd -T. Returns 1 when it did not tell, with its words. */
 static int effective_ask(struct heal_context *ctx, const struct heal_start *start,
-			 const struct heal_words *argv, struct heal_output *ret)
+			 const struct heal_words *argv, const char *runtime, struct heal_output *ret)
 {
 	_cleanup_(heal_words_done) struct heal_words environment = {0};
-	const struct place place = {.mount_fd = start->mount_fd, .socket_fd = -1, .label = ""};
+	const struct place place = {
+		.mount_fd = start->mount_fd, .socket_fd = -1, .runtime = runtime, .label = ""};
 	struct heal_command command = {.argv = argv->items, .fds = {-1, -1, -1}};
 	int r = place_set(&place, start, &environment, &command);
 
@@ -128,6 +120,7 @@ int heal_effective_load(struct heal_context *ctx, const struct heal_start *start
 	static const char client[] = "user=root,host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22,rdomain=";
 	static const char *const flags[][4] = {{"-T", NULL}, {"-T", "-C", client, NULL}};
 	_cleanup_(heal_output_done) struct heal_output output = {0};
+	const char *runtime;
 	char words[256];
 	int r = 1;
 
@@ -139,7 +132,12 @@ int heal_effective_load(struct heal_context *ctx, const struct heal_start *start
 		heal_output_done(&output);
 		r = arguments_build(start->path, flags[i], &start->options, &argv);
 		if (r == 0)
-			r = effective_ask(ctx, start, &argv, &output);
+			r = effective_ask(ctx, start, &argv, NULL, &output);
+		runtime = r == 1 ? heal_start_runtime(start, output.words) : NULL;
+		if (runtime) {
+			heal_output_done(&output);
+			r = effective_ask(ctx, start, &argv, runtime, &output);
+		}
 		/* Only then the second would tell more than the first. */
 		if (r == 1 && i == 0 && !strstr(output.words, "connection test"))
 			break;
@@ -154,98 +152,6 @@ int heal_effective_load(struct heal_context *ctx, const struct heal_start *start
 	}
 	r = effective_parse(output.text, output.len, ret);
 	return r < 0 ? heal_error_set(error, -r, "%s: out of memory", what) : 0;
-}
-
-/* When the process started, as seconds of the wall clock. */
-static int64_t effective_start_s(const struct heal_process *process)
-{
-	struct timespec boot = {0};
-	struct timespec wall = {0};
-	int64_t ticks = sysconf(_SC_CLK_TCK);
-
-	(void)clock_gettime(CLOCK_BOOTTIME, &boot);
-	(void)clock_gettime(CLOCK_REALTIME, &wall);
-	return wall.tv_sec - boot.tv_sec +
-	       (int64_t)(ticks > 0 ? process->start_time / (uint64_t)ticks : 0);
-}
-
-/* When sshd last (re-)executed itself: its PID file tells, if it is this process's. */
-static int64_t effective_since_s(struct heal_context *ctx, const struct heal_process *process,
-				 const struct heal_words *pid_files)
-{
-	int64_t since = effective_start_s(process);
-
-	for (size_t i = 0; i < pid_files->count; i++) {
-		const char *path = pid_files->items[i];
-		_cleanup_free_ char *text = NULL;
-		struct stat st;
-		size_t len;
-
-		if (*path == '/' && heal_read_at(ctx->root_fd, path + 1, 64, &text, &len) == 0 &&
-		    atol(text) == process->pid &&
-		    fstatat(ctx->root_fd, path + 1, &st, 0) == 0 && st.st_mtime > since)
-			since = st.st_mtime;
-	}
-	return since;
-}
-
-/* Whether what is at a path was changed since: 1, 0, or -errno. */
-static int effective_is_newer(int root_fd, const char *path, int64_t since)
-{
-	struct stat st;
-
-	if (fstatat(root_fd, path[1] ? path + 1 : ".", &st, 0) < 0)
-		return -errno;
-	/* Written over, or, with whatever dates of its own, moved there. */
-	return st.st_ctim.tv_sec > since || st.st_mtim.tv_sec > since;
-}
-
-/* Whether a file may have been taken away since: its directory was changed. */
-static int effective_is_gone(int root_fd, const char *path, int64_t since)
-{
-	_cleanup_free_ char *directory = strdup(path);
-	int r;
-
-	if (!directory)
-		return -ENOMEM;
-	strrchr(directory, '/')[1] = '\0';
-	r = effective_is_newer(root_fd, directory, since);
-	return r == -ENOENT ? 0 : r;
-}
-
-static int64_t effective_limit_s(struct heal_context *ctx, const struct heal_process *process,
-				 const struct heal_effective *effective)
-{
-	return effective_since_s(ctx, process, &effective->pid_files) + EFFECTIVE_SLACK_S;
-}
-
-int heal_effective_is_new(struct heal_context *ctx, const struct heal_process *process,
-			  const struct heal_effective *effective, const char *path)
-{
-	int r = *path == '/' ? effective_is_newer(ctx->root_fd, path,
-						  effective_limit_s(ctx, process, effective))
-			     : 0;
-
-	return r == -ENOENT ? 0 : r;
-}
-
-int heal_effective_new_key(struct heal_context *ctx, const struct heal_process *process,
-			   const struct heal_effective *effective, const char **ret)
-{
-	int64_t since = effective_limit_s(ctx, process, effective);
-
-	for (size_t i = 0; i < effective->host_keys.count; i++) {
-		const char *path = effective->host_keys.items[i];
-		int r = *path == '/' ? effective_is_newer(ctx->root_fd, path, since) : 0;
-
-		if (r == -ENOENT)
-			r = effective_is_gone(ctx->root_fd, path, since);
-		if (r != 0)
-			*ret = path;
-		if (r != 0)
-			return r;
-	}
-	return 0;
 }
 
 /*

@@ -31,15 +31,6 @@ int heal_effective_load(struct heal_context *ctx, const struct heal_start *start
  */
 void heal_effective_words(char *raw, char *ret, size_t size);
 void heal_effective_done(struct heal_effective *effective);
-/* The same of its host keys, or whether one may be gone; gives the first for which that is not 0. */
-int heal_effective_new_key(struct heal_context *ctx, const struct heal_process *process,
-			   const struct heal_effective *effective, const char **ret);
-/*
- * Whether a file was changed since the listener's last start or reload. Returns 1, 0, or
- * -errno; one that is not there was not.
- */
-int heal_effective_is_new(struct heal_context *ctx, const struct heal_process *process,
-			  const struct heal_effective *effective, const char *path);
 /* An address that the listener has and would have no more; or NULL. */
 const char *heal_effective_lost(const struct heal_process *process, const struct heal_words *would);
 /* Whether there is one where it listens and that no interface has now. 1, 0, -errno. */

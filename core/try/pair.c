@@ -70,12 +70,14 @@ static void pair_read_stderr(int fd, char *ret, size_t size)
 	heal_effective_words(buf, ret, size);
 }
 
-static int pair_start(const struct heal_start *start, int server, int err, pid_t *ret)
+static int pair_start(const struct heal_start *start, const char *runtime, int server, int err,
+		      pid_t *ret)
 {
 	static const char *const flags[] = {"-i", "-e", NULL};
 	_cleanup_(heal_words_done) struct heal_words argv = {0};
 	_cleanup_(heal_words_done) struct heal_words environment = {0};
-	const struct place place = {.mount_fd = start->mount_fd, .socket_fd = -1, .label = ""};
+	const struct place place = {
+		.mount_fd = start->mount_fd, .socket_fd = -1, .runtime = runtime, .label = ""};
 	struct heal_command command = {.fds = {server, server, err}};
 	int r = arguments_build(start->path, flags, &start->options, &argv);
 
@@ -85,7 +87,7 @@ static int pair_start(const struct heal_start *start, int server, int err, pid_t
 	return r < 0 ? r : heal_spawn_start(&command, ret);
 }
 
-int heal_pair_try(struct heal_context *ctx, const struct heal_start *start,
+int heal_pair_try(struct heal_context *ctx, const struct heal_start *start, const char *runtime,
 		  struct heal_hello *hello, char *words, size_t size)
 {
 	int64_t deadline = heal_now_ms() + heal_left_ms(ctx->deadline_ms, PAIR_MS);
@@ -105,7 +107,7 @@ int heal_pair_try(struct heal_context *ctx, const struct heal_start *start,
 		return -errno;
 	err_read = pair[0];
 	err_write = pair[1];
-	r = pair_start(start, server, err_write, &pid);
+	r = pair_start(start, runtime, server, err_write, &pid);
 	if (r < 0)
 		return r;
 	/* Only sshd may hold its end, or its death would not be seen. */

@@ -11,10 +11,10 @@
 
 /*
  * Starts sshd with -i on one end of a loopback connection, and is its client on the
- * other. words gets what sshd said. Errors: -ETIME where there is no time, those of
+ * other. runtime: a directory that is all that there is in /run; NULL: /run as it is. words gets what sshd said. Errors: -ETIME where there is no time, those of
  * starting it.
  */
-int heal_pair_try(struct heal_context *ctx, const struct heal_start *start,
+int heal_pair_try(struct heal_context *ctx, const struct heal_start *start, const char *runtime,
 		  struct heal_hello *hello, char *words, size_t size);
 
 #endif

@@ -21,6 +21,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "try/place.h"
@@ -145,6 +146,17 @@ static int place_hide(const char *path)
 	return mount("/dev/null", path, NULL, MS_BIND, NULL) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+/* What the start makes first, in a /run of its own: nothing is made in that of the host. */
+static int place_make_runtime(const char *name)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1M") < 0)
+		return -errno;
+	fd = open("/run", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 || mkdirat(fd, name, 0755) < 0 ? -errno : 0;
+}
+
 /* What libwrap says goes to the log by itself, as if the real sshd had said it. */
 static int place_set_up_mounts(const struct place *place)
 {
@@ -157,6 +169,8 @@ static int place_set_up_mounts(const struct place *place)
 		r = place_hide("/etc/hosts.allow");
 	if (r == 0 && place->hides_wrappers)
 		r = place_hide("/etc/hosts.deny");
+	if (r == 0 && place->runtime)
+		r = place_make_runtime(place->runtime);
 	return r;
 }
 
@@ -181,7 +195,7 @@ static int place_enter(void *user)
 		r = place_send_sockets(place->socket_fd);
 	if (r == 0 && place->mount_fd >= 0 && setns(place->mount_fd, CLONE_NEWNS) < 0)
 		r = -errno;
-	if (r == 0 && place->socket_fd >= 0)
+	if (r == 0 && (place->socket_fd >= 0 || place->runtime))
 		r = place_set_up_mounts(place);
 	if (r == 0)
 		place_take_label(place->label);
@@ -200,7 +214,7 @@ int place_set(const struct place *place, const struct heal_start *start,
 	command->path = start->path;
 	command->cwd = start->cwd;
 	command->environment = environment->items;
-	if (place->mount_fd < 0 && place->socket_fd < 0)
+	if (place->mount_fd < 0 && place->socket_fd < 0 && !place->runtime)
 		return 0;
 	command->enter = place_enter;
 	command->user = (void *)place;

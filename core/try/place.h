@@ -24,6 +24,7 @@ struct place {
 	int mount_fd;        /* -1: the mounts are ours */
 	int socket_fd;       /* gets the sockets of a network of its own; -1: the network is ours */
 	bool hides_wrappers; /* there is nothing in hosts.allow and hosts.deny, hosts_access(5) */
+	const char *runtime; /* a directory that is all that is in /run; NULL: /run is as it is */
 	const char *label;   /* for proc_pid_attr(5)'s exec; "": what the program gets by itself */
 };
 

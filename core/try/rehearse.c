@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -21,11 +22,14 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/spawn.h"
 #include "base/words.h"
 #include "host/context.h"
 #include "host/inet-diag.h"
+#include "host/proc.h"
 #include "look/addresses.h"
+#include "look/maps.h"
 #include "report.h"
 #include "try/arguments.h"
 #include "try/client.h"
@@ -34,6 +38,7 @@
 
 #define REHEARSE_PAUSE_MS 1
 #define REHEARSE_WORDS_MAX 4096
+#define REHEARSE_CHILDREN_MAX 4096
 
 /* One that is going on. */
 struct rehearsal {
@@ -51,6 +56,7 @@ struct rehearsal {
 void heal_rehearsal_done(struct heal_rehearsal *rehearsal)
 {
 	heal_words_done(&rehearsal->addresses);
+	heal_words_done(&rehearsal->mapped);
 }
 
 /* Adds one socket to those that were found. */
@@ -109,6 +115,39 @@ static const char *rehearse_address(const struct rehearsal *self)
 	return self->ret->addresses.items[0];
 }
 
+/* Adds what the children of a process have mapped, and theirs. */
+static void rehearse_add_mapped(struct rehearsal *self, pid_t parent, int depth)
+{
+	_cleanup_free_ char *children = NULL;
+	char *rest;
+	size_t len;
+
+	if (heal_readf_at(self->ctx->proc_fd, REHEARSE_CHILDREN_MAX, &children, &len, "%d/task/%d/children",
+			  (int)parent, (int)parent) < 0)
+		return;
+	rest = children;
+	for (char *pid = strtok_r(rest, " ", &rest); pid; pid = strtok_r(NULL, " ", &rest)) {
+		_cleanup_close_ int dirfd = heal_open_process(self->ctx, pid);
+		const struct heal_process child = {.dirfd = dirfd};
+
+		if (dirfd >= 0)
+			(void)heal_maps_each(&child, maps_add_path, &self->ret->mapped);
+		if (depth)
+			rehearse_add_mapped(self, (pid_t)atoi(pid), depth - 1);
+	}
+}
+
+/* Who serves a client, and is not the listener: seen while one waits that says nothing. */
+static void rehearse_see_servers(struct rehearsal *self)
+{
+	const char *address = rehearse_address(self);
+	const int *sockets = address[0] == '[' ? self->network.v6 : self->network.v4;
+
+	if (self->n_clients < PLACE_CLIENTS &&
+	    heal_client_knock(sockets[self->n_clients++], address, self->deadline_ms) == 0)
+		rehearse_add_mapped(self, self->pid, 2);
+}
+
 static int rehearse_send_client(struct rehearsal *self)
 {
 	const char *address = rehearse_address(self);
@@ -155,6 +194,8 @@ static int rehearse_clients(struct rehearsal *self)
 		r = rehearse_send_client(self);
 	if (r == 0 && rehearse_is_in(self) && self->of->hups)
 		r = rehearse_hup(self);
+	if (r == 0 && rehearse_is_in(self))
+		rehearse_see_servers(self);
 	/* By then it has bound all that it would. */
 	if (r == 0)
 		r = rehearse_list(self);
@@ -202,7 +243,11 @@ int heal_rehearse(struct heal_context *ctx, const struct heal_start *start,
 		.deadline_ms = heal_now_ms() + heal_left_ms(ctx->deadline_ms, of->timeout_ms),
 	};
 	struct place place = {
-		.mount_fd = start->mount_fd, .hides_wrappers = of->hides_wrappers, .label = start->label};
+		.mount_fd = start->mount_fd,
+		.hides_wrappers = of->hides_wrappers,
+		.runtime = of->runtime,
+		.label = start->label,
+	};
 	_cleanup_close_ int here = -1;
 	_cleanup_close_ int there = -1;
 	_cleanup_close_ int words = -1;

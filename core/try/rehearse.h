@@ -16,12 +16,14 @@ struct heal_rehearsal_of {
 	const struct heal_process *process; /* where it listens now: a client goes to the same place */
 	bool hups;           /* and gets in after a SIGHUP, too */
 	bool hides_wrappers; /* without hosts.allow and hosts.deny */
+	const char *runtime; /* with this directory in /run; NULL: as it is */
 	int timeout_ms;
 };
 
 struct heal_rehearsal {
 	struct heal_hello hello;     /* what a client met, the last one that was sent */
 	struct heal_words addresses; /* where sshd listened, "0.0.0.0:22" */
+	struct heal_words mapped;    /* what those had mapped as code that served a client */
 	char words[256];             /* what sshd said */
 };
 

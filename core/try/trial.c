@@ -46,7 +46,7 @@ static int trial_owner_before(struct heal_context *ctx, const struct heal_proces
 		heal_proof_load(ctx, &proof) == 0 ? heal_proof_find(&proof, process) : NULL;
 
 	for (size_t i = 0; proven && i < proven->n_files; i++) {
-		const struct heal_proven_file *file = &proven->files[i];
+		const struct heal_counted *file = &proven->files[i];
 
 		if (strcmp(file->path, path) != 0 || !file->package || !file->version)
 			continue;
@@ -221,23 +221,45 @@ enum trial_manner {
 	TRIAL_BY_REHEARSAL_WITH_HUP,
 };
 
+/* One trial, with a directory that the start makes first (NULL: none), in a /run that has nothing else. */
+static int trial_once(struct heal_context *ctx, struct heal_listener *listener,
+		      const struct heal_start *start, enum trial_manner manner, const char *runtime,
+		      struct heal_rehearsal *ret)
+{
+	const struct heal_rehearsal_of of = {
+		.process = &listener->process, .runtime = runtime, .timeout_ms = TRIAL_MS};
+	int r = -EOPNOTSUPP;
+
+	heal_rehearsal_done(ret);
+	*ret = (struct heal_rehearsal){0};
+	if (manner != TRIAL_BY_PAIR)
+		r = runtime ? heal_rehearse(ctx, start, &of, ret)
+			    : trial_rehearse(ctx, listener, start, manner == TRIAL_BY_REHEARSAL_WITH_HUP, ret);
+	listener->evidence.trial.kind = r == -EOPNOTSUPP ? HEAL_TRIAL_PAIR : HEAL_TRIAL_REHEARSAL;
+	return r == -EOPNOTSUPP ? heal_pair_try(ctx, start, runtime, &ret->hello, ret->words, sizeof(ret->words))
+				: r;
+}
+
 static void trial_with(struct heal_context *ctx, struct heal_listener *listener,
 		       const struct heal_start *start, enum trial_manner manner, struct heal_words *would)
 {
 	_cleanup_(heal_rehearsal_done) struct heal_rehearsal rehearsal = {0};
 	struct heal_trial *trial = &listener->evidence.trial;
 	struct heal_error error;
-	int r = manner == TRIAL_BY_PAIR
-			? -EOPNOTSUPP
-			: trial_rehearse(ctx, listener, start, manner == TRIAL_BY_REHEARSAL_WITH_HUP, &rehearsal);
+	int r = trial_once(ctx, listener, start, manner, NULL, &rehearsal);
+	const char *runtime = r == 0 ? heal_start_runtime(start, rehearsal.words) : NULL;
 
-	trial->kind = r == -EOPNOTSUPP ? HEAL_TRIAL_PAIR : HEAL_TRIAL_REHEARSAL;
-	if (r == -EOPNOTSUPP)
-		r = heal_pair_try(ctx, start, &rehearsal.hello, rehearsal.words, sizeof(rehearsal.words));
+	/* A SIGHUP makes nothing. */
+	trial->is_hup_fatal |= runtime != NULL;
+	if (runtime)
+		r = trial_once(ctx, listener, start, manner, runtime, &rehearsal);
 	if (trial_is_void(start, r, &rehearsal.hello, &error))
 		trial_skip(trial, error.message);
 	else
 		trial_judge(ctx, &listener->process, trial, r, &rehearsal.hello, rehearsal.words);
+	if (runtime && trial->result == HEAL_TRIAL_OK && listener->unit.absence == HEAL_ABSENCE_NONE)
+		heal_append(trial->detail, sizeof(trial->detail), "/run/%s is missing, which a start makes anew",
+			    runtime);
 	r = start->log && start->mount_fd < 0 ? trial_check_log(ctx, start->log) : 0;
 	if (r < 0 && trial->result == HEAL_TRIAL_OK) {
 		trial->result = HEAL_TRIAL_FAILED;
@@ -247,6 +269,9 @@ static void trial_with(struct heal_context *ctx, struct heal_listener *listener,
 	heal_words_done(would);
 	*would = rehearsal.addresses;
 	rehearsal.addresses = (struct heal_words){0};
+	heal_words_done(&trial->mapped);
+	trial->mapped = rehearsal.mapped;
+	rehearsal.mapped = (struct heal_words){0};
 }
 
 static void trial_compare_keys(const struct heal_hello *hello, struct heal_trial *trial)
@@ -291,50 +316,19 @@ static int trial_check_addresses(const struct heal_process *process, struct heal
 	return r < 0 ? r : 0;
 }
 
-/* The configuration file: that of -f, or the usual one. */
-static const char *trial_config_file(const struct heal_words *options)
-{
-	for (size_t i = 0; i + 1 < options->count; i++)
-		if (strcmp(options->items[i], "-f") == 0)
-			return options->items[i + 1];
-	return "/etc/ssh/sshd_config";
-}
-
-/* The keys of the other types than the client's, and the configuration. */
-static int trial_check_files(struct heal_context *ctx, const struct heal_process *process,
-			     struct heal_trial *trial, const struct heal_effective *effective,
-			     const char *config, const char **ret)
-{
-	int r = heal_effective_new_key(ctx, process, effective, ret);
-
-	if (r < 0)
-		return r;
-	if (r > 0 && trial->host_key != HEAL_HOST_KEY_CHANGED) {
-		trial->host_key = HEAL_HOST_KEY_CHANGED;
-		trial_add(trial, "the host key ", *ret, " was replaced after sshd had started");
-	}
-	*ret = config;
-	r = heal_effective_is_new(ctx, process, effective, config);
-	if (r > 0)
-		trial_add(trial, "sshd takes up what was changed in ", config, " since it started");
-	return r < 0 ? r : 0;
-}
-
-/* What a client does not see: of what sshd says of its configuration, and of where it listened. */
-static void trial_check(struct heal_context *ctx, struct heal_listener *listener,
-			const struct heal_start *start, const struct heal_effective *effective,
+/* What a client does not see: where it would listen. */
+static void trial_check(struct heal_listener *listener, const struct heal_effective *effective,
 			const struct heal_words *would)
 {
 	const struct heal_process *process = &listener->process;
 	struct heal_trial *trial = &listener->evidence.trial;
 	const char *what = NULL;
 	struct heal_error error;
-	int r = trial_check_files(ctx, process, trial, effective, trial_config_file(&start->options),
-				  &what);
+	int r = heal_listener_is_socket_activated(listener)
+			? 0
+			: trial_check_addresses(process, trial, would->count ? would : &effective->addresses,
+						&what);
 
-	if (r == 0 && !heal_listener_is_socket_activated(listener))
-		r = trial_check_addresses(process, trial, would->count ? would : &effective->addresses,
-					  &what);
 	if (r < 0) {
 		(void)heal_error_set(&error, -r, "looking at %s: %s", what, strerror(-r));
 		trial_skip(trial, error.message);
@@ -376,7 +370,8 @@ static void trial_starts_with(struct heal_context *ctx, struct heal_listener *li
 									    : manner,
 			   &would);
 	if (trial->is_hup_fatal ||
-	    (trial->result == HEAL_TRIAL_OK && has_unit && !trial_are_same(&starts->hup, &starts->restart)))
+	    (trial->result == HEAL_TRIAL_OK && has_unit && !trial_are_same(&starts->hup, &starts->restart)) ||
+	    (trial->result == HEAL_TRIAL_FAILED && heal_start_runtime(&starts->restart, trial->detail)))
 		trial_with(ctx, listener, &starts->restart, manner, &would);
 	trial_compare_keys(&listener->evidence.live, trial);
 	if (trial->result != HEAL_TRIAL_OK)
@@ -384,7 +379,7 @@ static void trial_starts_with(struct heal_context *ctx, struct heal_listener *li
 	if (told < 0)
 		trial_skip(trial, error.message);
 	else
-		trial_check(ctx, listener, next, &effective, &would);
+		trial_check(listener, &effective, &would);
 }
 
 /* Whether we can be its client. */
@@ -459,10 +454,8 @@ void heal_trial_again(struct heal_context *ctx, struct heal_listener *listener)
 	if (heal_start_find(ctx, listener, &start, &error) < 0)
 		trial_skip(&listener->evidence.trial, error.message);
 	else
-		trial_with(ctx, listener, &start, trial_can_rehearse(ctx) ? TRIAL_BY_REHEARSAL : TRIAL_BY_PAIR,
+		trial_with(ctx, listener, &start,
+			   trial_can_rehearse(ctx) && !listener->unit.is_per_client ? TRIAL_BY_REHEARSAL
+									    : TRIAL_BY_PAIR,
 			   &would);
-	/* With the unit down its RuntimeDirectory is gone, which a start makes anew. */
-	if (listener->evidence.trial.result == HEAL_TRIAL_FAILED &&
-	    strstr(listener->evidence.trial.detail, "Missing privilege separation directory"))
-		trial_skip(&listener->evidence.trial, "");
 }

@@ -153,12 +153,60 @@ static void fuzz_words(const char *text, size_t len)
 			abort();
 }
 
+/* A line of sshd_config each; and as the title of a listener. */
+static void fuzz_sshd_config(const char *text, size_t len)
+{
+	struct heal_words options = {0};
+	const char *cursor = text;
+	const char *line;
+	size_t line_len = 0;
+
+	while ((line = heal_next_line(&cursor, text + len, &line_len))) {
+		struct heal_sshd_config config = {0};
+		struct heal_words words = {0};
+		char *copy = heal_strndup(line, line_len);
+		size_t n = 0;
+
+		if (sshd_config_words(line, line_len, &words) == 0)
+			for (size_t i = 0; i < words.count; i++)
+				n += strlen(words.items[i]);
+		if (n > line_len || (words.count && !*words.items[0]))
+			abort();
+		heal_words_done(&words);
+		if (copy)
+			(void)heal_sshd_config_option(&config, copy);
+		heal_sshd_config_done(&config);
+		free(copy);
+	}
+	(void)pending_options(text, len, &options);
+	heal_words_done(&options);
+}
+
+static void fuzz_pam(const char *text, size_t len)
+{
+	const char *cursor = text;
+	char *line = NULL;
+	size_t n = 0;
+
+	while (pam_next_line(&cursor, text + len, &line, &n) == 1) {
+		struct pam_rule rule;
+
+		if (n > len || line[n])
+			abort();
+		pam_parse_rule(line, n, &rule);
+		if (rule.kind != PAM_NOTHING &&
+		    (!*rule.name || rule.type > PAM_TYPES || rule.on_success < 0 || rule.on_unknown < 0))
+			abort();
+		free(line);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const targets[])(const char *text, size_t len) = {
 		fuzz_maps, fuzz_stat,       fuzz_title,       fuzz_socket,
 		fuzz_state, fuzz_diversions, fuzz_environment, fuzz_words,
-		fuzz_rpm, fuzz_reply,
+		fuzz_rpm, fuzz_reply,      fuzz_sshd_config, fuzz_pam,
 	};
 	char *text;
 

@@ -17,6 +17,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("B", "build")).resolve()
 ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8",
        "DEBIAN_FRONTEND": "noninteractive"}
+#: Lines of [Service] whose sshd only a restart helps: SIGHUP has it look for its file in /.
+ONLY_A_RESTART = ("ExecReload=\nWorkingDirectory=/etc/ssh\nExecStart=\n"
+                  "ExecStart=/usr/sbin/sshd -D -f sshd_config\n")
 _numbers = itertools.count(1)
 
 

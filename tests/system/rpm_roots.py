@@ -15,6 +15,8 @@ HERE = pathlib.Path(__file__).resolve().parent / "rpm"
 
 #: Each suite's package manager.
 FRONT_END = {"bookworm": "dnf", "trixie": "dnf", "forky": "dnf5"}
+#: Where there is another, besides.
+ZYPPER = {"bookworm": ["zypper"]}
 INCLUDE = [*roots.INCLUDE, "rpm", "createrepo-c", "python3"]
 #: What building sshd-heal's own rpm takes on top of that.
 BUILD_TOOLS = [*roots.BUILD_TOOLS, "elfutils", "file", "librpm-dev", "libcmocka-dev", "rpmlint"]
@@ -28,7 +30,8 @@ def rpm_host(suite):
     def make(root):
         archive = roots.Archive(suite)
         archive.update()
-        roots.bootstrap(root, archive, {}, [*INCLUDE, FRONT_END[suite]])
+        roots.bootstrap(root, archive, {},
+                        [*INCLUDE, FRONT_END[suite], *ZYPPER.get(suite, [])])
         roots.authorize(root)
         _configure(root)
         shutil.copytree(HERE, root / INSIDE)
@@ -89,7 +92,8 @@ def python2_root():
 def _configure(root):
     """Lets rpm and dnf keep to the root's own database and repository."""
     for source, target in (("macros.host", "etc/rpm/macros"),
-                           ("host.repo", "etc/yum.repos.d/host.repo")):
+                           ("host.repo", "etc/yum.repos.d/host.repo"),
+                           ("host.repo", "etc/zypp/repos.d/host.repo")):
         (root / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(HERE / source, root / target)
     # dnf5's `local` plugin would make a repository of its own of all that is installed.

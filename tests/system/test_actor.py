@@ -4,6 +4,7 @@
 import contextlib
 import os
 import random
+import re
 import signal
 import time
 
@@ -58,6 +59,13 @@ TROUBLES = {
     "hangs": (*instead("/bin/sleep 300"), "does not answer", 5),
     "never ends": (*instead(CLAIM), "does not answer", None),
     "silent systemd": (signal.SIGSTOP, signal.SIGCONT, "could not be started: ", 2),
+    # As our own upgrade leaves it under a hook that is running.
+    "another build": ("cd $(dirname $(find /usr/lib -name service-systemd.so)); cp service-systemd.so /root;"
+                      " v=$(sshd-heal --version | cut -d' ' -f2);"
+                      " sed -i \"s/$v-/$(echo $v | tr 0-9 a-j)-/\" service-systemd.so",
+                      "mv /root/service-systemd.so $(dirname $(find /usr/lib -name service-systemd.so))",
+                      r"could not be started: loading module service-systemd: /\S+ is of another build"
+                      " than this", 1),
     # The last one: apt itself waits for a logind that has lost its bus and a silent systemd.
     "no systemd": ("systemctl stop dbus.socket dbus.service; mv /run/systemd/private /run/away",
                    "mv /run/away /run/systemd/private; systemctl start dbus.service",
@@ -68,7 +76,7 @@ TIMED = """#!/bin/sh
 start=$(date +%s%N)
 /usr/libexec/sshd-heal "$@"
 status=$?
-echo "$2 $((($(date +%s%N) - start) / 1000000))" >>/run/waited
+test "$1" != hook || echo "$2 $((($(date +%s%N) - start) / 1000000))" >>/run/waited
 exit $status
 """
 
@@ -108,8 +116,9 @@ def test_without_its_service_a_hook_says_so_and_ends(host, trouble):
         done = host.upgrade("libssl3")
         [(name, seconds)] = waited(host)
         assert done.returncode == 0 and name == "apt"
-        assert f"sshd-heal: sshd may still run deleted files, and {UNIT} {words}" in done.stderr
-        assert done.stderr.count("sshd-heal: ") == 1 and "type: sshd-heal heal" in done.stderr
+        assert re.search(f"sshd-heal: sshd may still run deleted files, and {UNIT} {words}.*;"
+                         " type: sshd-heal heal", done.stderr), done.stderr
+        assert done.stderr.count("sshd-heal: ") == 1, done.stderr
         assert seconds < wait_s + 1
     # By hand it goes its way itself.
     host.heals()

@@ -7,6 +7,7 @@ import time
 import pytest
 
 import roots
+from host import ONLY_A_RESTART
 
 #: What goes wrong, as a shell command on the host.
 FAULTS = {
@@ -21,14 +22,15 @@ LIMIT = 5
 #: Where it happens, and the lines of the unit that make it so.
 PLACES = {
     "before, reload": [],
-    "before, restart": ["ExecReload="],
     # policy-rc.d is asked after the look: the connection is open already.
     "between, reload": [],
-    "between, restart": ["ExecReload="],
     "during, reload": ["ExecReload=", f"ExecReload={FAULT}", "ExecReload=/bin/kill -HUP $MAINPID"],
     "behind, reload": [f"ExecReload={FAULT}"],
-    "during, restart": ["ExecReload=", f"ExecStartPre={FAULT}"],
-    "behind, restart": ["ExecReload=", f"ExecStartPost={FAULT}"],
+    # From here on sshd itself is one that no SIGHUP helps.
+    "before, restart": [ONLY_A_RESTART],
+    "between, restart": [ONLY_A_RESTART],
+    "during, restart": [ONLY_A_RESTART, f"ExecStop={FAULT}"],
+    "behind, restart": [ONLY_A_RESTART, f"ExecStartPost={FAULT}"],
 }
 
 
@@ -144,8 +146,8 @@ def test_a_job_that_fails_then_is_told_as_it_is(host, fault):
             # Not so here.
             (["ExecReload=", f"ExecReload={FAULT}", "ExecReload=/bin/false"], "NOT healed: "),
             # systemd ends the new process, and that of the start that follows.
-            (["ExecReload=", f"ExecStartPost={FAULT}", "ExecStartPost=/bin/false", "Restart=no"],
-             "NOT healed: CRITICAL: sshd is DOWN")):
+            ([ONLY_A_RESTART, f"ExecStartPost={FAULT}", "ExecStartPost=/bin/false", "Restart=no",
+              "PrivateTmp=yes"], "NOT healed: CRITICAL: sshd is DOWN")):
         drop_in(host, *lines)
         make_stale(host)
         # The last takes two actions and a proof of each.
@@ -159,7 +161,7 @@ def test_a_job_that_fails_then_is_told_as_it_is(host, fault):
 def test_it_heals_while_systemd_is_at_it_again_and_again(any_host, fault):
     """The requests themselves are cut off, too: none is lost."""
     for how in ("reload", "restart"):
-        drop_in(any_host, *(["ExecReload="] if how == "restart" else []))
+        drop_in(any_host, *([ONLY_A_RESTART] if how == "restart" else []))
         with again_and_again(any_host, FAULTS[fault]):
             for _ in range(6):
                 make_stale(any_host)
@@ -189,7 +191,7 @@ def test_it_heals_by_the_bus_alone(any_host):
               "while [ ! -S /run/systemd/private ]; do sleep 0.01; done\n"
               "rm /run/systemd/private")
     for how, lines in (("reload", [f"ExecReload={FAULT}"]),
-                       ("restart", ["ExecReload=", f"ExecStartPre={FAULT}"])):
+                       ("restart", [ONLY_A_RESTART, f"ExecStop={FAULT}"])):
         drop_in(any_host, *lines)
         make_stale(any_host)
         any_host.run("rm", "/run/systemd/private")
@@ -215,8 +217,11 @@ def test_a_job_without_end_leaves_time_for_the_proof(host):
 def test_a_restart_without_end_leaves_time_for_the_truth(host):
     prepared(host)
     host.write("/etc/sshd-heal.conf", "Deadline=9s\n")
-    drop_in(host, "ExecReload=", "ExecStartPre=/bin/sleep 100")
+    drop_in(host, ONLY_A_RESTART, "ExecStopPost=/bin/sleep 100")
     make_stale(host)
     words = heal(host, 9.5)
     assert words.startswith("NOT healed: CRITICAL: sshd is DOWN, restarting ssh.service: "
                             "systemd's job is not over yet")
+    # Nor is the host's end to wait for it.
+    drop_in(host)
+    host.run("pkill", "-x", "sleep")

@@ -10,8 +10,9 @@ import deb_roots
 import roots
 from conftest import booted_rpm_host
 from host import Host
+from test_actor import TROUBLES, UNDO, UNIT, failed, said
 from test_deb import INSTALL, age, by_aptitude, by_python_apt, deb_staged  # noqa: F401
-from test_rpm import package
+from test_rpm import ACTIONS, PLUGIN, front_end, package
 
 #: How long after the end of a transaction sshd may stay as it was, beside another busy test.
 LIMIT_S = 1.0
@@ -179,7 +180,10 @@ def test_what_is_killed_in_the_middle_leaves_a_healed_sshd(deb_host, table, vict
 # --- rpm and its front ends ---------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=["bookworm", "forky"])
+RPM_SUITES = ["bookworm", "forky"]
+
+
+@pytest.fixture(scope="module", params=RPM_SUITES)
 def rpm_lasting(request, rpm_staged):
     with booted_rpm_host(request.param, rpm_staged(request.param)) as booted:
         booted.suite = request.param
@@ -190,37 +194,211 @@ def rpm_lasting(request, rpm_staged):
 def rpm_shell(script):
     """{0} is the archive of the newest version, {1} of the oldest, {2} the front end."""
     def upgrade(host):
-        return host.sh(script.format(package(host, "3.2.2-1"), package(host, "3.0.7-1"),
-                                     host.front_end), check=False)
+        return host.sh(script.format(package(host, NEW), package(host, OLD), host.front_end),
+                       check=False)
     return upgrade
 
 
+OLD, NEW = "3.0.7-1", "3.2.2-1"
+WITHOUT = f"""mv {PLUGIN} {ACTIONS} /root 2>/dev/null; {{2}} -y upgrade openssl-libs; s=$?
+mv /root/sshd_heal.py {PLUGIN} 2>/dev/null; mv /root/sshd-heal.actions {ACTIONS} 2>/dev/null; exit $s"""
+#: What runs rpm for one package after the other, and is at something else in between.
+PIECEWISE = """echo $$ >/run/zypp.pid; rpm -U {0}; sleep 0.5
+grep -q 'libcrypto.*deleted' /proc/$(systemctl show -P MainPID ssh.service)/maps"""
+
+
+def row(script, told, before=OLD, suites=RPM_SUITES):
+    """A front end, how often it tells its user, the version to upgrade from, and who has it."""
+    return script, told, before, suites
+
+
 RPM_FRONT_ENDS = {
-    "rpm -U": ("rpm -U {0}", 0),
-    "rpm -F": ("rpm -F {0}", 0),
-    "rpm --nodeps": ("rpm -U --nodeps {0}", 0),
-    "rpm --noplugins": ("rpm -U --noplugins {0}", 0),
-    "rpm --noscripts": ("rpm -U --noscripts {0}", 0),
-    "rpm --notriggers": ("rpm -U --notriggers {0}", 0),
-    "rpm --reinstall": ("rpm -U --replacepkgs --replacefiles {1}", 0),
-    "rpm -e": ("rpm -e --nodeps openssl-libs", 0),
-    "upgrade": ("{2} -y upgrade openssl-libs", 1),
-    "distro-sync": ("{2} -y distro-sync openssl-libs", 1),
-    "reinstall": ("{2} -y reinstall openssl-libs", 1),
+    "rpm -U": row("rpm -U {0}", 0),
+    "rpm -U --oldpackage": row("rpm -U --oldpackage {1}", 0, NEW),
+    "rpm -F": row("rpm -F {0}", 0),
+    "rpm --nodeps": row("rpm -U --nodeps {0}", 0),
+    "rpm --noplugins": row("rpm -U --noplugins {0}", 0),
+    "rpm --noscripts": row("rpm -U --noscripts {0}", 0),
+    "rpm --notriggers": row("rpm -U --notriggers {0}", 0),
+    "rpm --reinstall": row("rpm -U --replacepkgs --replacefiles {1}", 0),
+    "rpm -e": row("rpm -e --nodeps openssl-libs", 0),
+    "rpm, piecewise": row(PIECEWISE, 0),
+    "upgrade": row("{2} -y upgrade openssl-libs", 1),
+    "distro-sync": row("{2} -y distro-sync openssl-libs", 1),
+    "reinstall": row("{2} -y reinstall openssl-libs", 1),
+    "downgrade": row("{2} -y downgrade openssl-libs", 1, NEW),
+    "upgrade --noplugins": row("{2} -y --noplugins upgrade openssl-libs", 0),
+    "upgrade, no plugin of ours": row(WITHOUT, 0),
+    # dnf 4 has its plugins' words go by its own rules; dnf 5 does not know of them.
+    "dnf -q upgrade": row("dnf -q -y upgrade openssl-libs", 0, OLD, ["bookworm"]),
+    "dnf5 -q upgrade": row("dnf5 -q -y upgrade openssl-libs", 1, OLD, ["forky"]),
+    "zypper": row("zypper -n --no-gpg-checks up openssl-libs unrelated", 0, OLD, ["bookworm"]),
 }
 
 
-def renew_rpm(host):
-    host.sh(f"rpm -q openssl-libs-1:3.0.7-1 >/dev/null || rpm -U --oldpackage"
-            f" {package(host, '3.0.7-1')}", check=False)
+def renew_rpm(host, evr=OLD):
+    host.sh(f"rpm -q openssl-libs-1:{evr} >/dev/null || rpm -U --oldpackage"
+            f" {package(host, evr)}", check=False)
     # Where it was removed, sshd runs another.
     host.sh(f"grep -q /usr/lib64/libcrypto /proc/{host.listener()}/maps || systemctl restart ssh")
     host.run("systemctl", "start", "sshd-heal.service")
     host.wait_for(lambda: host.deleted(host.listener()) == [], 10, "sshd to be fresh")
+    host.wait_for(host.trigger_is_done, 10, UNIT)
+    # Nobody is to be told of that.
+    host.run("rm", "-f", "/run/sshd-heal/told", "/run/sshd-heal/untold")
 
 
-@pytest.mark.parametrize("name", RPM_FRONT_ENDS)
+def rpm_measured(host, table, name, script, told):
+    done = measured(host, table, f"{host.suite}: {name}", rpm_shell(script), told)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("rpm_lasting, name", [
+    (suite, name) for suite in RPM_SUITES for name, (*_, suites) in RPM_FRONT_ENDS.items()
+    if suite in suites], indirect=["rpm_lasting"])
 def test_a_front_end_of_rpm_ends_with_a_healed_sshd(rpm_lasting, table, name):
-    script, told = RPM_FRONT_ENDS[name]
+    script, told, before, _ = RPM_FRONT_ENDS[name]
+    renew_rpm(rpm_lasting, before)
+    rpm_measured(rpm_lasting, table, name, script, told)
+
+
+def test_what_is_left_to_do_is_seen_though_the_front_end_is_quiet(rpm_lasting):
     renew_rpm(rpm_lasting)
-    measured(rpm_lasting, table, f"{rpm_lasting.suite}: {name}", rpm_shell(script), told)
+    rpm_lasting.write("/etc/sshd-heal.conf", "Mode=warn\n")
+    done = rpm_lasting.run(rpm_lasting.front_end, "-q", "-y", "upgrade", "openssl-libs")
+    rpm_lasting.run("rm", "/etc/sshd-heal.conf")
+    text = done.stdout + done.stderr
+    assert text.count("left alone: configured to warn only") == 1, text
+
+
+@pytest.mark.parametrize("trouble, words", TROUBLES)
+def test_without_its_service_no_front_end_of_rpm_is_kept(rpm_lasting, trouble, words):
+    host = rpm_lasting
+    renew_rpm(host)
+    host.sh(trouble)
+    start = time.monotonic()
+    done = host.run(host.front_end, "-y", "upgrade", "openssl-libs")
+    middle = time.monotonic()
+    plain = host.run("rpm", "-U", "--oldpackage", package(host, "3.0.7-2"))
+    end = time.monotonic()
+    host.sh(UNDO + f"systemctl unmask {UNIT}; rm -rf /etc/systemd/system/{UNIT}.d; test ! -e"
+            f" /root/{UNIT} || mv /root/{UNIT} /usr/lib/systemd/system; systemctl daemon-reload;"
+            f" systemctl restart dbus.service systemd-logind.service; systemctl kill -s KILL {UNIT}; systemctl reset-failed;"
+            " systemctl restart sshd-heal.path", check=False)
+    assert said(done, words), done.stderr
+    assert "sshd-heal" not in plain.stdout + plain.stderr
+    assert middle - start < 12 and end - middle < 3
+    assert "openssl-libs-3.0.7-2" in host.run("rpm", "-q", "openssl-libs").stdout
+
+
+def test_a_healed_host_costs_a_front_end_of_rpm_nothing(rpm_lasting):
+    renew_rpm(rpm_lasting)
+    before = rpm_lasting.journal()
+    for name in ("dnf4", "dnf5", "rpm") * 3:
+        start = time.monotonic()
+        assert rpm_lasting.run("sshd-heal", "hook", name).stdout == ""
+        assert time.monotonic() - start < 0.3
+    assert rpm_lasting.journal() == before
+
+
+# --- its own installation and removal --------------------------------------------------
+
+
+def states(host):
+    """Whether the net is enabled, and whether it is there."""
+    units = "sshd-heal.path sshd-heal.timer"
+    return host.sh(f"systemctl is-enabled {units}; systemctl is-active {units}",
+                   check=False).stdout.split()
+
+
+DNF_INSTALL = f"{{2}} -y install sshd-heal openssl-libs-1:{NEW}"
+RPM_INSTALL = "rpm -U /srv/heal/sshd-heal-[0-9]*.rpm {0}"
+
+
+@pytest.mark.parametrize("name, script, presets, expected", [
+    ("install, sshd-heal too", DNF_INSTALL, "", ["enabled", "active"]),
+    ("rpm -U, sshd-heal too", RPM_INSTALL, "", ["enabled", "active"]),
+    ("rpm -U, not to be enabled", RPM_INSTALL, "disable sshd-heal.*", ["disabled", "inactive"]),
+])
+def test_its_installation_beside_an_upgrade_heals(rpm_lasting, table, name, script, presets, expected):
+    """Where no unit is enabled but what a preset names, as with Fedora."""
+    host = rpm_lasting
+    renew_rpm(host)
+    front_end(host, "remove", "sshd-heal")
+    host.write("/usr/lib/systemd/system-preset/99-default-disable.preset", "disable *\n")
+    host.write("/usr/lib/systemd/system-preset/90-default.preset", presets + "\n")
+    rpm_measured(host, table, name, script, 0)
+    assert states(host) == [word for word in expected for _ in range(2)]
+    host.run("rm", "/usr/lib/systemd/system-preset/90-default.preset")
+    host.run("systemctl", "start", "sshd-heal.path")
+    front_end(host, "install", "sshd-heal", f"{'dnf5' if host.suite == 'forky' else 'dnf'}-plugin-sshd-heal")
+
+
+LEFT = ("find / -xdev -iname '*sshd*heal*' -not -path '/srv/*' -not -path '/var/*' -not -path"
+        " '/tmp/*' -not -path '/root/*'; ls -d /run/sshd-heal /run/motd.d/sshd-heal; pgrep -x sshd-heal")
+
+
+@pytest.mark.parametrize("how", [
+    f"{{2}} -y swap --allowerasing sshd-heal openssl-libs-1:{NEW}",
+    "{2} -y upgrade openssl-libs; {2} -y remove sshd-heal",
+    "rpm -U {0}; rpm -e $(rpm -qa '*sshd-heal*')",
+    "rpm -U {0}; sleep 1; rpm -e $(rpm -qa '*sshd-heal*')",
+])
+def test_a_removal_beside_an_upgrade_leaves_nothing_of_it_that_fails(rpm_lasting, how):
+    host = rpm_lasting
+    renew_rpm(host)
+    done = rpm_shell(how)(host)
+    assert done.returncode == 0, done.stdout + done.stderr
+    time.sleep(0.5)
+    assert failed(host) == ""
+    assert host.sh(LEFT, check=False).stdout == ""
+    assert f"openssl-libs-{NEW}" in host.run("rpm", "-q", "openssl-libs").stdout
+    # And back again, with no word to systemd in between.
+    front_end(host, "install", "sshd-heal")
+    host.wait_for(host.trigger_is_done, 20, UNIT)
+    assert host.deleted(host.listener()) == [] and failed(host) == ""
+    assert states(host) == ["enabled"] * 2 + ["active"] * 2
+
+
+# --- killed ----------------------------------------------------------------------------
+
+SLOW = """Name: slow
+Version: 1
+Release: 1
+Summary: It takes its time
+License: GPL-2.0-or-later
+BuildArch: noarch
+Requires: openssl-libs
+
+%description
+It does.
+
+%post
+touch /run/in-post
+sleep 600
+
+%files
+"""
+
+
+@pytest.mark.parametrize("name, script", [
+    ("rpm, killed", "rpm -U {} /root/noarch/slow-1-1.noarch.rpm"),
+    ("upgrade, killed", "{1} -y install {0} /root/noarch/slow-1-1.noarch.rpm"),
+])
+def test_what_is_killed_in_a_transaction_of_rpm_leaves_a_healed_sshd(rpm_lasting, table, name, script):
+    host = rpm_lasting
+    renew_rpm(host)
+    host.write("/root/slow.spec", SLOW)
+    host.sh("rpmbuild --quiet -bb --define '_rpmdir /root' --define '_topdir /tmp' /root/slow.spec;"
+            " rm -f /run/in-post")
+    command = script.format(package(host, "3.0.7-2"), host.front_end)
+
+    def kill(host):
+        host.sh(f"{command} >/tmp/slow.log 2>&1 & echo $! >/run/victim; while ! test -e /run/in-post;"
+                " do sleep 0.05; done", timeout=20)
+        assert host.deleted(host.listener())
+        return host.sh("kill -KILL $(cat /run/victim)")
+
+    measured(host, table, f"{host.suite}: {name}", kill, 0)
+    host.sh("pkill -KILL -f '^sleep 600'; rpm -e --noscripts --nodeps slow; rpm -e --justdb --nodeps"
+            f" --allmatches openssl-libs; rpm -U --replacefiles {package(host, OLD)}", check=False)

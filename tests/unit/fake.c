@@ -70,6 +70,8 @@ static int fake_main_pid(void *handle, const char *unit, pid_t *ret, struct heal
 	int r = fake_result(fake, "main_pid", error);
 
 	assert_true(test_same(unit, fake->unit.id) || test_same(unit, HEAL_RESCUE_UNIT));
+	if (r == 0 && test_same(unit, HEAL_RESCUE_UNIT) && !fake->rescue_pid)
+		return heal_error_set(error, ENOENT, "it is not loaded");
 	if (r == 0)
 		*ret = test_same(unit, HEAL_RESCUE_UNIT) ? fake->rescue_pid : fake->main_pid;
 	return r;
@@ -97,6 +99,19 @@ static int fake_state_of(void *handle, const char *unit, struct heal_unit_state 
 	else if (test_same(unit, fake->unit.id))
 		*ret = fake->state;
 	return r;
+}
+
+static int fake_socket_of(void *handle, const char *unit, struct heal_socket_unit *ret,
+			  struct heal_error *error)
+{
+	const struct fake_service *fake = handle;
+	int r = fake_result(fake, "socket_of", error);
+
+	if (r < 0 || !fake->socket || strcmp(unit, "ssh.socket") != 0)
+		return r;
+	ret->accepts = fake->accepts;
+	ret->service = strdup(fake->unit.id);
+	return heal_words_add(&ret->addresses, fake->socket, strlen(fake->socket)) < 0 ? -ENOMEM : 1;
 }
 
 static int fake_is_confined(void *handle, const char *unit, bool *ret, struct heal_error *error)
@@ -184,6 +199,8 @@ static int fake_exec_start(void *handle, const char *unit, struct heal_exec *ret
 		r = words_split(fake->environment, &ret->environment);
 	if (r == 0 && fake->environment_files)
 		r = words_split(fake->environment_files, &ret->files);
+	if (r == 0 && fake->runtime)
+		r = words_split(fake->runtime, &ret->runtime);
 	if (r == 0)
 		ret->directory = strdup(fake->directory ? fake->directory : "");
 	return r;
@@ -203,6 +220,7 @@ static const struct service_ops fake_service_ops = {
 	.foresee = fake_foresee,
 	.state_of = fake_state_of,
 	.is_confined = fake_is_confined,
+	.socket_of = fake_socket_of,
 	.reload = fake_reload,
 	.try_restart = fake_try_restart,
 	.start = fake_start,
@@ -306,7 +324,14 @@ static void fake_meet(int fd, int timeout_ms, struct heal_hello *hello)
 	}
 }
 
-static const struct client_ops fake_client_ops = {.meet = fake_meet};
+/* A key file is its key's name and nothing else. */
+static int fake_name_key(const char *text, char *ret, size_t size)
+{
+	(void)snprintf(ret, size, "%s", text);
+	return strstr(text, " SHA256:") ? 0 : -EBADMSG;
+}
+
+static const struct client_ops fake_client_ops = {.meet = fake_meet, .name_key = fake_name_key};
 
 void fake_client_use(struct heal_context *ctx, const struct heal_hello *hellos, size_t n)
 {

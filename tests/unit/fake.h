@@ -21,10 +21,13 @@ struct fake_service {
 	pid_t rescue_pid;              /* 0: it does not run */
 	struct heal_unit_state state;  /* of the unit */
 	bool is_confined;
+	const char *socket;            /* where ssh.socket listens; NULL: nowhere */
+	bool accepts;                  /* it starts an instance for each client */
 	const char *exec_path;         /* the program of ExecStart= */
 	const char *exec_start;        /* and its words */
 	const char *environment;       /* NULL: none */
 	const char *environment_files; /* NULL: none */
+	const char *runtime;           /* RuntimeDirectory=; NULL: none */
 	const char *directory;         /* WorkingDirectory=; NULL: none */
 	char calls[512]; /* "is_stopping; unit_of 34; reload ssh.service; " */
 };

@@ -142,6 +142,7 @@ static DBusMessage *peer_property(const struct peer *peer, const struct peer_sta
 		{"ActiveExitTimestampMonotonic", "t", &peer->closed_us},
 		{"TriggeredBy", "as", peer->triggered_by},
 		{"Environment", "as", peer->environment},
+		{"RuntimeDirectory", "as", peer->runtime},
 		{"EnvironmentFiles", "a(sb)", NULL},
 		{"ExecStart", "a(sasbttttuii)", NULL},
 		{"Job", "(uo)", now->job},

@@ -47,6 +47,7 @@ struct peer {
 	const char *kill_mode;
 	const char *system_state;
 	const char *triggered_by; /* NULL: nothing */
+	const char *runtime;     /* RuntimeDirectory=; NULL: none */
 	const char *environment;  /* NULL: nothing */
 	const char *directory;
 	const char *load_state;

@@ -19,9 +19,9 @@ void scene_init(struct scene *scene, int deadline_ms)
 	scene->listener.unit.id = strdup(scene->fake.unit.id);
 }
 
-static enum heal_objection scene_objection(unsigned facts)
+static enum heal_objection scene_objection(uint64_t facts)
 {
-	static const unsigned objections[] = {
+	static const uint64_t objections[] = {
 		[HEAL_OBJECTION_NO_TIME] = HEAL_FACT_NO_TIME,
 		[HEAL_OBJECTION_NOT_READY] = HEAL_FACT_NOT_READY,
 		[HEAL_OBJECTION_LOG_STUCK] = HEAL_FACT_LOG_STUCK,
@@ -36,7 +36,7 @@ static enum heal_objection scene_objection(unsigned facts)
 	return HEAL_OBJECTION_NONE;
 }
 
-static void scene_unit(struct heal_listener *listener, unsigned facts)
+static void scene_unit(struct heal_listener *listener, uint64_t facts)
 {
 	struct heal_unit *unit = &listener->unit;
 
@@ -55,7 +55,7 @@ static void scene_unit(struct heal_listener *listener, unsigned facts)
 		listener->evidence.at_stake = HEAL_AT_STAKE_UNSEEN;
 }
 
-static void scene_trial(struct heal_trial *trial, unsigned facts)
+static void scene_trial(struct heal_trial *trial, uint64_t facts)
 {
 	if (facts & HEAL_FACT_UNTRIED)
 		trial->result = HEAL_TRIAL_SKIPPED;
@@ -68,7 +68,7 @@ static void scene_trial(struct heal_trial *trial, unsigned facts)
 	trial->is_hup_fatal = facts & HEAL_FACT_HUP_FATAL;
 }
 
-void scene_see(struct scene *scene, unsigned facts)
+void scene_see(struct scene *scene, uint64_t facts)
 {
 	struct heal_listener *listener = &scene->listener;
 
@@ -81,6 +81,7 @@ void scene_see(struct scene *scene, unsigned facts)
 		listener->evidence.live.fate = HEAL_FATE_RESET;
 	if (facts & HEAL_FACT_UNSEEN)
 		listener->evidence.live.fate = HEAL_FATE_TIMEOUT;
+	listener->evidence.pending.is_config = facts & HEAL_FACT_CONFIG_PENDING;
 	listener->evidence.objection = scene_objection(facts);
 	if (facts & HEAL_FACT_RELOADED)
 		listener->result.in_vain = HEAL_PLAN_RELOAD;
@@ -99,7 +100,7 @@ void scene_see(struct scene *scene, unsigned facts)
 	assert_int_equal(scene_facts(scene), facts);
 }
 
-unsigned scene_facts(const struct scene *scene)
+uint64_t scene_facts(const struct scene *scene)
 {
 	return heal_facts_of(&scene->ctx->config, scene->ctx->lock, &scene->listener);
 }

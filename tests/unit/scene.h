@@ -15,9 +15,9 @@ struct scene {
 
 void scene_init(struct scene *scene, int deadline_ms);
 /* Has these facts seen, and no others; but of one that is foreign. */
-void scene_see(struct scene *scene, unsigned facts);
+void scene_see(struct scene *scene, uint64_t facts);
 /* What follows from what was seen. */
-unsigned scene_facts(const struct scene *scene);
+uint64_t scene_facts(const struct scene *scene);
 /* Actions of the fake: an sshd in the place of the old one. */
 void scene_gets_new_process(struct fake_service *fake);
 void scene_gets_new_stale_process(struct fake_service *fake);

@@ -281,7 +281,7 @@ HEAL_TEST(cli_of_the_service_has_nothing_to_do_where_all_is_as_it_was_proven)
 	const char *const words[] = {"hook", "service", "--root", tree->path, NULL};
 
 	tree_add(tree, &(struct tree_process){.pid = 34});
-	tree_file(tree, "run/sshd-heal/proven", "sshd-heal proven 1\nlistener\t34\t228034\n");
+	tree_file(tree, "run/sshd-heal/proven", "sshd-heal proven 3\nlistener\t34\t228034\t28\t0\thealthy\n");
 	_cleanup_said_ struct said said = call_from("/", words);
 	assert_string_equal(test_became, "");
 	assert_string_equal(said.out, "");

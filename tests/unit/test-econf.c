@@ -7,20 +7,41 @@
 #define DROP_IN "etc/sshd-heal.conf.d/10-x.conf"
 #define USR_DROP_IN "usr/lib/sshd-heal/sshd-heal.conf.d/10-x.conf"
 
-/* Loads the tree's configuration; gives the error's message, "" when there is none. */
-static const char *load(const struct tree *tree, enum heal_mode *ret_mode)
+static const char *load_from(const char *module_dir, const struct tree *tree,
+			     enum heal_mode *ret_mode)
 {
 	static struct heal_error error;
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
 	int r;
 
 	free(ctx->module_dir);
-	ctx->module_dir = strdup(TEST_MODULE_DIR);
+	ctx->module_dir = strdup(module_dir);
 	error = (struct heal_error){0};
 	r = heal_config_load(ctx, NULL, &error);
 	assert_int_equal(r, -error.code);
 	*ret_mode = ctx->config.mode;
 	return error.message;
+}
+
+/* Loads the tree's configuration; gives the error's message, "" when there is none. */
+static const char *load(const struct tree *tree, enum heal_mode *ret_mode)
+{
+	return load_from(TEST_MODULE_DIR, tree, ret_mode);
+}
+
+/* As in the middle of an upgrade of our own, which replaces the modules of what runs. */
+HEAL_TEST(econf_of_another_build_is_not_called)
+{
+	const struct tree *tree = tree_new();
+	enum heal_mode mode;
+
+	tree_file(tree, MAIN, "Mode=warn\n");
+	assert_string_equal(load(tree, &mode), "");
+	assert_int_equal(mode, HEAL_MODE_WARN);
+	assert_string_equal(load_from(TEST_OTHER_DIR, tree, &mode),
+			    "loading module config-econf: " TEST_OTHER_DIR
+			    "/config-econf.so is of another build than this sshd-heal");
+	assert_int_equal(mode, HEAL_MODE_HEAL);
 }
 
 HEAL_TEST(econf_names_file_and_line_also_of_a_drop_in)

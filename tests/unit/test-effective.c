@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What sshd -T says, and what follows from it; the message of the day. */
 #include <sys/stat.h>
-#include <time.h>
 
 #include "scene.h"
-
-#define KEY_FILE "etc/ssh/ssh_host_rsa_key"
-#define KEY "/" KEY_FILE
 
 static void assert_effective(const char *text, const char *keys, const char *addresses)
 {
@@ -111,81 +107,6 @@ HEAL_TEST(effective_is_not_asked_for_without_time)
 	ctx->deadline_ms = heal_now_ms() + HEAL_BEGIN_MS - 10;
 	assert_int_equal(heal_effective_load(ctx, &start, &effective, &error), -ETIME);
 	assert_string_equal(error.message, "no time is left to ask sshd -T");
-}
-
-/* Clock ticks since boot, as a process has that starts so many seconds from now. */
-static uint64_t ticks_from_now(int seconds)
-{
-	struct timespec boot = {0};
-
-	assert_int_equal(clock_gettime(CLOCK_BOOTTIME, &boot), 0);
-	return (uint64_t)(boot.tv_sec + seconds) * (uint64_t)sysconf(_SC_CLK_TCK);
-}
-
-static void assert_new_key(const struct tree *tree, uint64_t start_time, const char *expected)
-{
-	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	const struct heal_listener listener = {.process.pid = 34, .process.start_time = start_time};
-	static const char text[] = "hostkey relative\nhostkey /elsewhere/none\nhostkey " KEY
-				   "\npidfile /run/sshd.pid\n";
-	struct heal_effective effective = {0};
-	const char *found = NULL;
-	int r;
-
-	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
-	r = heal_effective_new_key(ctx, &listener.process, &effective, &found);
-	assert_row(r == (expected != NULL) && test_same(found, expected), "%s: %d",
-		   expected ? "not new" : "new", r);
-	heal_effective_done(&effective);
-}
-
-HEAL_TEST(effective_host_key_is_new_when_it_is_younger_than_the_last_start)
-{
-	const struct tree *tree = tree_new();
-	const struct timespec long_ago[2] = {{.tv_sec = 1000000}, {.tv_sec = 1000000}};
-
-	assert_new_key(tree, 0, NULL);
-	tree_file(tree, KEY_FILE, "key");
-	/* Started at boot, and just now. */
-	assert_new_key(tree, 0, KEY);
-	assert_new_key(tree, ticks_from_now(0), NULL);
-	assert_new_key(tree, ticks_from_now(-60), KEY);
-	/* A file moved there keeps its old time, but not that of its last change. */
-	assert_int_equal(utimensat(tree->fd, KEY_FILE, long_ago, 0), 0);
-	assert_new_key(tree, ticks_from_now(-60), KEY);
-	assert_new_key(tree, ticks_from_now(60), NULL);
-	/* One that was taken away is not that which clients know either. */
-	tree_remove(tree, KEY_FILE);
-	assert_new_key(tree, ticks_from_now(-60), KEY);
-	assert_new_key(tree, ticks_from_now(60), NULL);
-}
-
-HEAL_TEST(effective_host_key_that_cannot_be_looked_at_is_an_error)
-{
-	static const char text[] = "hostkey /loop\n";
-	const struct tree *tree = tree_new();
-	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
-	const struct heal_listener listener = {.process.pid = 34};
-	struct heal_effective effective = {0};
-	const char *found = NULL;
-
-	tree_link(tree, "loop", "loop");
-	assert_int_equal(effective_parse(text, sizeof(text) - 1, &effective), 0);
-	assert_int_equal(heal_effective_new_key(ctx, &listener.process, &effective, &found), -ELOOP);
-	assert_string_equal(found, "/loop");
-	heal_effective_done(&effective);
-}
-
-HEAL_TEST(effective_host_key_is_not_new_after_a_reload)
-{
-	const struct tree *tree = tree_new();
-
-	tree_file(tree, KEY_FILE, "key");
-	tree_file(tree, "run/sshd.pid", "34\n");
-	assert_new_key(tree, 0, NULL);
-	/* Another sshd's PID file says nothing about this one. */
-	tree_file(tree, "run/sshd.pid", "35\n");
-	assert_new_key(tree, 0, KEY);
 }
 
 HEAL_TEST(effective_address_is_lost_when_sshd_would_not_listen_there)

@@ -201,6 +201,9 @@ HEAL_TEST(facts_of_the_configuration)
 /* Each fact by itself, and which of the client's fates are a refusal. */
 HEAL_TEST(facts_follow_from_what_was_seen)
 {
+	const struct heal_listener waiting = {.evidence.pending = {.is_config = true, .is_key = true}};
+	uint64_t pending = HEAL_FACT_CONFIG_PENDING | HEAL_FACT_KEY_CHANGED;
+
 	for (unsigned bit = 0; bit <= 27; bit++) {
 		_cleanup_scene_ struct scene scene;
 
@@ -209,6 +212,7 @@ HEAL_TEST(facts_follow_from_what_was_seen)
 		scene_see(&scene, HEAL_FACT_STALE | 1u << bit);
 		tree_remove_all();
 	}
+	assert_int_equal(heal_facts_of(&(struct heal_config){0}, HEAL_LOCK_HELD, &waiting) & pending, pending);
 	for (int fate = HEAL_FATE_UNKNOWN; fate <= HEAL_FATE_FAILED; fate++) {
 		struct heal_listener listener = {.evidence.live.fate = (enum heal_fate)fate};
 		struct heal_config config = {0};

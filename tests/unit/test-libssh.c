@@ -196,3 +196,51 @@ HEAL_TEST(libssh_does_not_blame_the_server_for_a_banner_that_is_too_long_for_it)
 	assert_int_equal(hello.fate, HEAL_FATE_UNKNOWN);
 	assert_string_not_equal(hello.detail, "");
 }
+
+/* Throwaway keys, of this test and nothing else. */
+HEAL_TEST(libssh_names_the_key_of_a_file)
+{
+	static const struct {
+		const char *text;
+		const char *name; /* NULL: it knows none */
+	} rows[] = {
+		{"-----BEGIN OPENSSH PRIVATE KEY-----\n"
+		 "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW\n"
+		 "QyNTUxOQAAACCAYkcvff/GUxOpGj0OipPiZMvq/lbTaXETfTaCtr4WmwAAAIj4S/vY+Ev7\n"
+		 "2AAAAAtzc2gtZWQyNTUxOQAAACCAYkcvff/GUxOpGj0OipPiZMvq/lbTaXETfTaCtr4Wmw\n"
+		 "AAAECv/5RIxvwmkLjsG7n+qJtrwymCpvb5Eghg5n4HlGTDx4BiRy99/8ZTE6kaPQ6Kk+Jk\n"
+		 "y+r+VtNpcRN9NoK2vhabAAAAAAECAwQF\n"
+		 "-----END OPENSSH PRIVATE KEY-----\n",
+		 "ssh-ed25519 SHA256:zTLNdGbi4TLTpK3f0ix4vNUmbw5zrVTVbAWHWQ+ndR4"},
+		/* What an agent has the other half of. */
+		{"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIBiRy99/8ZTE6kaPQ6Kk+Jky+r+VtNpcRN9NoK2vhab host\n",
+		 "ssh-ed25519 SHA256:zTLNdGbi4TLTpK3f0ix4vNUmbw5zrVTVbAWHWQ+ndR4"},
+		/* With a passphrase, which nobody may be asked for at the terminal. */
+		{"-----BEGIN EC PRIVATE KEY-----\n"
+		 "Proc-Type: 4,ENCRYPTED\n"
+		 "DEK-Info: AES-128-CBC,E305B955D853437CE381DDF516FDD55F\n"
+		 "\n"
+		 "uymeohwSWzQza9t+o2d9NFZd5+y1pTPOTp8PrLmORO/kWTbrAXv49ewRIZvGlRj/\n"
+		 "5yheDUTHeAu99SAwj4jJ5x+WzPZOetn3JN9aNWXIzyRXW8A2cQeHzaZpmpuAJuGs\n"
+		 "gUa51xcP03EW9PNr7gXCAb77JEWQY+dssmLgNUZvGGo=\n"
+		 "-----END EC PRIVATE KEY-----\n",
+		 NULL},
+		{"", NULL},
+		{"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n", NULL},
+		{"ssh-ed25519 AAAA", NULL},
+		{"no key at all", NULL},
+	};
+	void *module = dlopen(TEST_MODULE_DIR "/client-libssh.so", RTLD_NOW | RTLD_LOCAL);
+	const struct client_ops *ops = module ? dlsym(module, HEAL_CLIENT_OPS_SYMBOL) : NULL;
+
+	if (!ops)
+		fail_msg("%s", dlerror());
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char name[128] = "";
+		int r = ops->name_key(rows[i].text, name, sizeof(name));
+
+		assert_row(r == (rows[i].name ? 0 : -EBADMSG), "row %zu: %d", i, r);
+		if (rows[i].name)
+			assert_string_equal(name, rows[i].name);
+	}
+}

@@ -55,15 +55,16 @@ static void assert_stale(const struct heal_report *report, size_t listener, size
 }
 
 /* What was proven of a process: a file, its owner, its version. */
-#define LISTENER(pid, start) "listener\t" pid "\t" start "\n"
-#define FILE_OF(path, package, version) "file\t1\t2\t3\t4\t" path "\t" package "\t" version "\n"
+#define LISTENER(pid, start) "listener\t" pid "\t" start "\t28\t0\thealthy\n"
+#define FILE_OF(path, package, version) \
+	"mapped\t1\t2\t3\t4\t" path "\t" package "\t" version "\t-\n"
 
 static struct heal_context *proven(const char *lines)
 {
 	const struct tree *tree = tree_new();
 	char text[2048];
 
-	(void)snprintf(text, sizeof(text), "sshd-heal proven 1\n%s", lines);
+	(void)snprintf(text, sizeof(text), "sshd-heal proven 3\n%s", lines);
 	tree_file(tree, "run/sshd-heal/proven", text);
 	return tree_context(tree);
 }

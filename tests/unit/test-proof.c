@@ -5,8 +5,9 @@
 #include "scene.h"
 
 #define PROVEN "run/sshd-heal/proven"
-#define HEADING "sshd-heal proven 1\n"
-#define ROW "file\t1\t2\t3\t4\t/a\tp\t1\n"
+#define HEADING "sshd-heal proven 3\n"
+#define LISTENER "listener\t34\t7\t28\t1\thealthy\n"
+#define ROW "mapped\t1\t2\t3\t4\t/a\tp\t1\t-\n"
 
 static const struct fake_owner owners[] = {
 	{TREE_LIBCRYPTO, {(char *)"libssl3", (char *)"openssl", (char *)"3.0.22", (char *)"amd64", 0}},
@@ -47,23 +48,29 @@ HEAL_TEST(proof_that_is_not_of_its_format_is_none)
 		int r;
 	} rows[] = {
 		{HEADING, 0},
-		{HEADING "listener\t34\t7\n" ROW ROW "listener\t35\t8\n" ROW, 0},
-		{HEADING "listener\t34\t7\nfile\t1\t2\t3\t4\t/a b\t-\t-\n", 0},
+		{HEADING LISTENER ROW ROW "listener\t35\t8\t0\t0\thealthy\n" ROW, 0},
+		{HEADING LISTENER "mapped\t1\t2\t3\t4\t/a b\t-\t-\t-\n", 0},
+		{HEADING LISTENER "config\t0\t0\t0\t0\t/a\t-\t-\t?\ndirectory\t1\t2\t3\t4\t/\t-\t-\t-\n", 0},
+		{HEADING LISTENER "key\t1\t2\t3\t4\t/a\t-\t-\tssh-rsa SHA256:x\npam\t1\t2\t3\t4\t/a\t-\t-\tall\n", 0},
 		{"", -EBADMSG},
-		{"sshd-heal proven 2\n", -EBADMSG},
-		{"listener\t34\t7\n", -EBADMSG},
+		/* What an older one has written is no proof. */
+		{"sshd-heal proven 1\n", -EBADMSG},
+		{LISTENER, -EBADMSG},
 		{HEADING ROW, -EBADMSG},
-		{HEADING "listener\t34\t7", -EBADMSG},
-		{HEADING "listener\t34\n", -EBADMSG},
-		{HEADING "listener\t-34\t7\n", -EBADMSG},
-		{HEADING "listener\t0\t7\n", -EBADMSG},
-		{HEADING "listener\t34\t7\nfile\t1\t2\t3\t/a\tp\t1\n", -EBADMSG},
-		{HEADING "listener\t34\t7\nfile\t1\t2\t3\t4\ta\tp\t1\n", -EBADMSG},
-		{HEADING "listener\t34\t7\nfile\t1\t2\t3\t4\t-\tp\t1\n", -EBADMSG},
-		{HEADING "listener\t34\t7\nfile\t1\t2\t3\t4\t/a\tp\n", -EBADMSG},
-		{HEADING "listener\t34\t7\nfile\t1\t2\t3\t4\t/a\tp\t1\tmore\n", -EBADMSG},
-		{HEADING "listener\t34\t7\nfile\t1\t2\t3\t4\t/a\t\t1\n", -EBADMSG},
-		{HEADING "listener\t34\t7\nelse\n", -EBADMSG},
+		{HEADING "listener\t34\t7\t28\t1\thealthy", -EBADMSG},
+		{HEADING "listener\t34\t7\t28\t1\twell\n", -EBADMSG},
+		{HEADING "listener\t34\t7\n", -EBADMSG},
+		{HEADING "listener\t-34\t7\t28\t1\thealthy\n", -EBADMSG},
+		{HEADING "listener\t0\t7\t28\t1\thealthy\n", -EBADMSG},
+		{HEADING LISTENER "mapped\t1\t2\t3\t/a\tp\t1\t-\n", -EBADMSG},
+		{HEADING LISTENER "mapped\t1\t2\t3\t4\ta\tp\t1\t-\n", -EBADMSG},
+		{HEADING LISTENER "mapped\t1\t2\t3\t4\t-\tp\t1\t-\n", -EBADMSG},
+		{HEADING LISTENER "mapped\t1\t2\t3\t4\t/a\tp\t1\n", -EBADMSG},
+		{HEADING LISTENER "mapped\t1\t2\t3\t4\t/a\tp\t1\t-\tmore\n", -EBADMSG},
+		{HEADING LISTENER "mapped\t1\t2\t3\t4\t/a\t\t1\t-\n", -EBADMSG},
+		{HEADING LISTENER "file\t1\t2\t3\t4\t/a\tp\t1\t-\n", -EBADMSG},
+		{HEADING LISTENER "else\n", -EBADMSG},
+		{HEADING LISTENER "mapped\n", -EBADMSG},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -154,8 +161,8 @@ HEAL_TEST(proof_is_of_one_process)
 
 HEAL_TEST(proof_of_a_stale_listener_is_that_of_before)
 {
-	static const char before[] = HEADING "listener\t34\t228034\nfile\t1\t2\t3\t4\t" TREE_LIBCRYPTO
-					     "\tlibssl3\t3.0.17\n";
+	static const char before[] = HEADING "listener\t34\t228034\t28\t1\thealthy\nmapped\t1\t2\t3\t4\t" TREE_LIBCRYPTO
+					     "\tlibssl3\t3.0.17\t-\nconfig\t0\t0\t0\t0\t/a\t-\t-\tmark\n";
 	_cleanup_scene_ struct scene scene;
 	_cleanup_free_ char *text = NULL;
 	struct fake_packages packages = {.owners = owners};
@@ -177,7 +184,7 @@ HEAL_TEST(proof_of_a_stale_listener_is_that_of_before)
 	free(heal_take(text));
 	text = tree_read(scene.fake.tree, PROVEN);
 	assert_row(strncmp(text, before, strlen(before)) == 0, "%s", text);
-	assert_non_null(strstr(text, "listener\t35\t228034\n"));
+	assert_non_null(strstr(text, "listener\t35\t228034\t28\t0\thealthy\n"));
 }
 
 HEAL_TEST(proof_that_cannot_be_written_is_an_error_that_names_it)

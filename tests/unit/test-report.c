@@ -219,6 +219,58 @@ HEAL_TEST(report_of_a_listener_that_turns_clients_away_is_critical)
 	assert_int_equal(heal_report_status(&sample.report), 1);
 }
 
+HEAL_TEST(report_of_a_unit_that_nothing_runs_for)
+{
+	static const struct {
+		enum heal_absence absence;
+		enum heal_verdict verdict;
+		enum heal_outcome outcome;
+		const char *text;
+		int priority;
+		const char *log;
+	} rows[] = {
+		{HEAL_ABSENCE_STOPPED, HEAL_VERDICT_AT_RISK, HEAL_OUTCOME_WARNED,
+		 "is enabled and stopped, and nothing listens\n  left alone: why; to heal it by hand: "
+		 "type this\n",
+		 LOG_WARNING, "left alone: why; to heal it by hand: type this"},
+		{HEAL_ABSENCE_FAILED, HEAL_VERDICT_DOWN, HEAL_OUTCOME_WARNED,
+		 "CRITICAL: it is enabled and has failed, and nothing listens\n  left alone: why; to "
+		 "heal it by hand: type this\n",
+		 LOG_CRIT, "left alone: why; to heal it by hand: type this"},
+		{HEAL_ABSENCE_ENDED, HEAL_VERDICT_DOWN, HEAL_OUTCOME_FAILED,
+		 "CRITICAL: an action of sshd-heal has ended it, and nothing listens\n  NOT healed: "
+		 "type this\n",
+		 LOG_CRIT, "NOT healed: type this"},
+		{HEAL_ABSENCE_RESCUED, HEAL_VERDICT_AT_RISK, HEAL_OUTCOME_DRY_RUN,
+		 "does not run, and sshd-heal-rescue.service serves in its place\n  would be started: "
+		 "why\n",
+		 LOG_NOTICE, "would be started: why"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct sample sample;
+		char text[256];
+
+		sample_init_stale(&sample, HEAL_PLAN_START, "why", rows[i].outcome, "type this");
+		sample.listener.evidence.n_stale = 0;
+		sample.listener.process.pid = 0;
+		sample.listener.process.sessions = -1;
+		sample.listener.unit.main_pid = 0;
+		sample.listener.unit.absence = rows[i].absence;
+		sample.listener.result.verdict = rows[i].verdict;
+		(void)snprintf(text, sizeof(text),
+			       "sshd-heal: ssh.service (down, listened on 0.0.0.0:22 [::]:22): %s",
+			       rows[i].text);
+		/* A hook tells it, too. */
+		assert_text(&sample.report, HEAL_CHECK, text);
+		assert_text(&sample.report, HEAL_HOOK, text);
+		(void)snprintf(text, sizeof(text),
+			       "ssh.service (down, listened on 0.0.0.0:22 [::]:22) was down; %s",
+			       rows[i].log);
+		assert_log(&sample, rows[i].priority, text);
+	}
+}
+
 HEAL_TEST(report_has_what_a_trial_found_though_it_passed)
 {
 	struct sample sample;
@@ -233,6 +285,20 @@ HEAL_TEST(report_has_what_a_trial_found_though_it_passed)
 	assert_log(&sample, LOG_WARNING,
 		   LOG_START "clients know another host key; left alone: why; to heal it by hand: "
 			     "type this");
+}
+
+HEAL_TEST(report_names_what_waits_to_be_read)
+{
+	struct sample sample;
+
+	sample_init_stale(&sample, HEAL_PLAN_WARN, "why", HEAL_OUTCOME_WARNED, "type this");
+	sample.listener.evidence.pending.is_config = true;
+	(void)strcpy(sample.listener.evidence.pending.detail, "/etc/x was added");
+	assert_text(&sample.report, HEAL_HOOK,
+		    STALE_LINES "  /etc/x was added\n"
+				"  left alone: why; to apply that, and heal it: type this\n");
+	assert_log(&sample, LOG_WARNING,
+		   LOG_START "/etc/x was added; left alone: why; to apply that, and heal it: type this");
 }
 
 HEAL_TEST(report_of_a_listener_that_could_not_be_healed)

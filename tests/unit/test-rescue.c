@@ -28,6 +28,20 @@ static void fails(struct fake_service *fake)
 	fake_service_fails(fake, "start", ECANCELED);
 }
 
+static bool left_has(const struct way *way, const char *word)
+{
+	_cleanup_free_ char *left = tree_read(way->tree, LEFT);
+
+	return left && strstr(left, word);
+}
+
+/* We might be ended right now: it is noted already. */
+static void ends(struct fake_service *fake)
+{
+	assert_true(left_has(way_rescued, "\tssh.service\t"));
+	fake_ends(fake);
+}
+
 /* A stale sshd that dies of its reload, on a host that systemd runs. */
 static void down_init(struct way *way)
 {
@@ -36,7 +50,7 @@ static void down_init(struct way *way)
 	tree_file(way->tree, SYSTEMD, "");
 	way->service.exec_start = "/usr/sbin/sshd";
 	way->service.state = (struct heal_unit_state){.is_enabled = true, .is_at_rest = true};
-	way->service.on_reload = fake_ends;
+	way->service.on_reload = ends;
 	way->service.on_start = fails;
 	way->service.on_rescue = serves;
 	way->ctx->settle_ms = 0;
@@ -55,13 +69,6 @@ static const struct heal_listener *last(const struct way *way)
 {
 	assert_true(way->report.listeners.count > 0);
 	return &way->report.listeners.items[way->report.listeners.count - 1];
-}
-
-static bool left_has(const struct way *way, const char *word)
-{
-	_cleanup_free_ char *left = tree_read(way->tree, LEFT);
-
-	return left && strstr(left, word);
 }
 
 HEAL_TEST(rescue_serves_until_the_unit_starts_again)
@@ -135,6 +142,8 @@ HEAL_TEST(rescue_is_not_for_a_unit_that_is_masked_or_shut_in)
 		{false, true, NULL, "no rescue: it is shut in by filters or namespaces of its own"},
 		{false, false, "is_confined", "no rescue: is_confined did not work"},
 		{false, false, "state_of", "no rescue: state_of did not work"},
+		/* It is started, and ends at once. */
+		{false, false, NULL, "no rescue: nothing listens after its start"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -144,12 +153,14 @@ HEAL_TEST(rescue_is_not_for_a_unit_that_is_masked_or_shut_in)
 		way.service.state.is_masked = rows[i].is_masked;
 		way.service.is_confined = rows[i].is_confined;
 		way.service.on_start = NULL;
+		way.service.on_rescue = NULL;
 		fake_service_fails(&way.service, rows[i].failing, EACCES);
 		run(&way, HEAL_HEAL);
 		assert_row(strstr(last(&way)->result.detail, rows[i].why) != NULL, "row %zu: %s", i,
 			   last(&way)->result.detail);
 		assert_row(strstr(last(&way)->result.detail, "CRITICAL: sshd is DOWN") != NULL, "row %zu", i);
-		assert_row(!strstr(way.service.calls, "rescue /"), "row %zu: %s", i, way.service.calls);
+		assert_row(!strstr(way.service.calls, "rescue /") == (i + 1 < ARRAY_SIZE(rows)),
+			   "row %zu: %s", i, way.service.calls);
 		assert_row(left_has(&way, "ended\t"), "row %zu", i);
 		tree_remove_all();
 	}
@@ -206,14 +217,17 @@ HEAL_TEST(nothing_is_started_that_others_have_ended)
 		struct heal_unit_state state;
 		bool was_ours; /* and has been active since */
 		int status;
+		bool has_other; /* root's, from a place of its own */
 	} rows[] = {
-		{"failed", {.is_enabled = true, .is_at_rest = true, .has_failed = true}, false, 2},
-		{"stopped", {.is_enabled = true, .is_at_rest = true}, false, 1},
-		{"disabled", {.is_at_rest = true, .has_failed = true}, false, 0},
-		{"masked", {.is_enabled = true, .is_at_rest = true, .is_masked = true}, false, 0},
-		{"about to start", {.is_enabled = true}, false, 0},
+		{"another serves", {.is_enabled = true, .is_at_rest = true, .has_failed = true}, false, 0,
+		 true},
+		{"failed", {.is_enabled = true, .is_at_rest = true, .has_failed = true}, false, 2, false},
+		{"stopped", {.is_enabled = true, .is_at_rest = true}, false, 1, false},
+		{"disabled", {.is_at_rest = true, .has_failed = true}, false, 0, false},
+		{"masked", {.is_enabled = true, .is_at_rest = true, .is_masked = true}, false, 0, false},
+		{"about to start", {.is_enabled = true}, false, 0, false},
 		{"started by others, and stopped",
-		 {.is_enabled = true, .is_at_rest = true, .active_us = 1001}, true, 1},
+		 {.is_enabled = true, .is_at_rest = true, .active_us = 1001}, true, 1, false},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -225,10 +239,13 @@ HEAL_TEST(nothing_is_started_that_others_have_ended)
 		tree_end(way.tree, PID);
 		(void)snprintf(line, sizeof(line), "0\nended\t1000\tssh.service\t%s\t%s\n", way.exe,
 			       way.address);
+		if (rows[i].has_other)
+			tree_add(way.tree, &(struct tree_process){.pid = 50, .exe = "/opt/sbin/sshd"});
 		if (rows[i].was_ours)
 			tree_file(way.tree, LEFT, line);
 		run(&way, HEAL_HEAL);
-		assert_row(way.report.listeners.count == (rows[i].status != 0), "%s: %zu", rows[i].what,
+		assert_row(way.report.listeners.count == (rows[i].status != 0 ? 1u : 0u) + (rows[i].has_other ? 1u : 0u),
+			   "%s: %zu", rows[i].what,
 			   way.report.listeners.count);
 		assert_row(heal_report_status(&way.report) == rows[i].status, "%s: %d", rows[i].what,
 			   heal_report_status(&way.report));
@@ -263,7 +280,7 @@ HEAL_TEST(look_asks_for_the_actor_where_the_proven_listener_is_gone)
 	down_init(&way);
 	tree_end(way.tree, PID);
 	assert_int_equal(heal_look(way.ctx), HEAL_LOOK_QUIET);
-	(void)snprintf(text, sizeof(text), "sshd-heal proven 1\nlistener\t%d\t228034\n", PID);
+	(void)snprintf(text, sizeof(text), "sshd-heal proven 3\nlistener\t%d\t228034\t28\t0\thealthy\n", PID);
 	tree_file(way.tree, "run/sshd-heal/proven", text);
 	assert_int_equal(heal_look(way.ctx), HEAL_LOOK_UNPROVEN);
 	/* Where none need be there, that is known from then on. */

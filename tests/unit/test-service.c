@@ -192,6 +192,7 @@ HEAL_TEST(service_tells_how_a_unit_is_started)
 	peer_init(&peer);
 	peer.environment = "SSHD_OPTS=-o Banner none";
 	peer.directory = "!/var/empty";
+	peer.runtime = "sshd";
 	assert_int_equal(peer_connect(&peer), 0);
 	assert_int_equal(heal_service_ops.exec_start(peer.systemd, "ssh.service", &exec,
 						     &peer.error),
@@ -200,13 +201,14 @@ HEAL_TEST(service_tells_how_a_unit_is_started)
 	assert_words("command", &exec.command, "/usr/sbin/sshd|-D|$SSHD_OPTS|");
 	assert_words("environment", &exec.environment, "SSHD_OPTS=-o Banner none|");
 	assert_words("files", &exec.files, "-/etc/default/ssh|/etc/ssh/environment|");
+	assert_words("runtime", &exec.runtime, "sshd|");
 	assert_string_equal(exec.directory, "!/var/empty");
 }
 
 HEAL_TEST(service_tells_a_start_only_when_all_of_it_is_known)
 {
 	static const char *const calls[] = {"LoadUnit", "ExecStart", "Environment",
-					    "EnvironmentFiles", "WorkingDirectory"};
+					    "EnvironmentFiles", "RuntimeDirectory", "WorkingDirectory"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(calls) + 1; i++) {
 		const struct peer_fault faults[] = {
@@ -390,6 +392,8 @@ HEAL_TEST(service_tells_what_shuts_a_unit_in)
 		{"IPAddressDeny", true},
 		{"RootDirectory", true},
 		{"RootDirectoryStartOnly", false},
+		{"ExtensionImagePolicy", false},
+		{"ExtensionImages", true},
 		{"RemainAfterExit", false},
 	};
 

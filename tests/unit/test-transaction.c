@@ -77,3 +77,24 @@ HEAL_TEST(transaction_whose_lock_cannot_be_looked_at_may_be_on)
 	tree_link(tree, "var/lib/dpkg/lock", "lock");
 	assert_true(heal_transaction_is_on(ctx, false));
 }
+
+HEAL_TEST(transaction_of_zypper_may_go_on_while_the_process_in_its_lock_lives)
+{
+	static const struct {
+		const char *text;
+		bool goes_on;
+	} rows[] = {{"41\n", true}, {"41", true}, {"42\n", false}, {"0\n", false},
+		    {"", false},   {"x", false},  {"-41\n", false}};
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = NULL;
+
+	tree_file(tree, "proc/41/stat", "");
+	ctx = tree_context(tree);
+	assert_false(heal_transaction_may_go_on(ctx));
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		tree_file(tree, "run/zypp.pid", rows[i].text);
+		assert_row(heal_transaction_may_go_on(ctx) == rows[i].goes_on, "%s", rows[i].text);
+		/* It is no lock: who asks at the end does not wait. */
+		assert_false(heal_transaction_is_on(ctx, true));
+	}
+}

@@ -108,3 +108,35 @@ HEAL_TEST(trust_is_not_given_below_a_root_that_others_can_write_to)
 	assert_int_equal(heal_trust_path(tree->fd, "/etc/ssh/keys/a", &is_roots), 0);
 	assert_false(is_roots);
 }
+
+HEAL_TEST(trust_opens_what_is_roots_within_the_root)
+{
+	static const struct {
+		const char *path;
+		int code;
+	} rows[] = {
+		{"/etc/ssh/keys/a", 0},
+		{"/etc/absolute/keys/a", 0},
+		{"/../../etc/up/../../../etc/ssh/keys/chain", 0},
+		{"/etc/ssh/none", -ENOENT},
+		{"/etc/ssh/keys/a/b", -ENOTDIR},
+		{"/home/anna/keys/a", -EPERM},
+		{"/etc/to-anna/a", -EPERM},
+		{"/tmp/x", -EPERM},
+		{"/etc/loop", -ELOOP},
+	};
+	const struct tree *tree;
+
+	if (geteuid() != 0)
+		skip();
+	tree = trust_tree();
+	tree_file(tree, "etc/ssh/keys/a", "of the tree");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_close_ int fd = heal_trust_open(tree->fd, rows[i].path, O_RDONLY);
+		char text[32] = "";
+
+		assert_row((fd < 0 ? fd : 0) == rows[i].code, "%s: %d", rows[i].path, fd);
+		assert_row(fd < 0 || (read(fd, text, sizeof(text)) > 0 && strcmp(text, "of the tree") == 0),
+			   "%s", rows[i].path);
+	}
+}

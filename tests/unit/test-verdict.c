@@ -84,6 +84,8 @@ static const struct plan_case cases[] = {
 	 "the host key on disk is not the one that clients know"},
 	{STALE | HEAL_FACT_MOVES, HEAL_PLAN_WARN,
 	 "with the configuration on disk sshd would not listen where it does now"},
+	{STALE | HEAL_FACT_CONFIG_PENDING, HEAL_PLAN_WARN,
+	 "its configuration on disk is not known to be the one that it read"},
 	{STALE | HEAL_FACT_MODE_WARN, HEAL_PLAN_WARN, "configured to warn only"},
 	{STALE | HEAL_FACT_FORBIDDEN, HEAL_PLAN_WARN, "policy-rc.d forbids service actions"},
 	{STALE | HEAL_FACT_MASKED, HEAL_PLAN_WARN, "its unit is masked"},
@@ -129,8 +131,8 @@ HEAL_TEST(plan_of_an_earlier_row_wins)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		for (size_t j = i + 1; j < ARRAY_SIZE(cases); j++) {
-			unsigned both = cases[i].facts | cases[j].facts;
-			unsigned later = cases[j].facts & ~STALE;
+			uint64_t both = cases[i].facts | cases[j].facts;
+			uint64_t later = cases[j].facts & ~STALE;
 
 			if (cases[i].facts == 0)
 				continue;
@@ -180,6 +182,12 @@ HEAL_TEST(plan_of_one_that_refuses_clients_is_that_of_a_stale_one)
 		    "the files on disk would not let a client in");
 	assert_plan(HEAL_FACT_REFUSING | HEAL_FACT_RELOADED, HEAL_PLAN_RESTART,
 		    "clients are refused, and would not be after a restart");
+}
+
+HEAL_TEST(plan_does_not_apply_what_waits_where_clients_are_turned_away)
+{
+	assert_plan(STALE | HEAL_FACT_CAN_RELOAD | HEAL_FACT_REFUSING | HEAL_FACT_CONFIG_PENDING,
+		    HEAL_PLAN_WARN, "its configuration on disk is not known to be the one that it read");
 }
 
 HEAL_TEST(plan_after_a_reload_in_vain)

@@ -104,21 +104,50 @@ HEAL_TEST(way_ends_at_a_listener_in_another_network_namespace)
 	assert_int_equal(listener->evidence.live.fate, HEAL_FATE_UNKNOWN);
 }
 
-HEAL_TEST(way_ends_at_a_host_key_file_that_was_replaced_since)
+/* A proof of the listener that has read another configuration, or this one. */
+static void way_has_read(const struct way *way, const char *mark)
+{
+	char text[256];
+
+	(void)snprintf(text, sizeof(text),
+		       "sshd-heal proven 3\nlistener\t34\t228034\t28\t1\thealthy\n"
+		       "config\t1\t2\t3\t4\t/etc/ssh/sshd_config\t-\t-\t%s\n", mark);
+	tree_file(way->tree, "run/sshd-heal/proven", text);
+	tree_file(way->tree, "etc/ssh/sshd_config", "");
+}
+
+HEAL_TEST(way_ends_at_a_configuration_that_sshd_has_not_read)
 {
 	TEST_NEEDS_PIDFDS();
+	static const char detail[] = "/etc/ssh/sshd_config was changed since sshd read its configuration";
 	_cleanup_way_ struct way way;
 	const struct heal_listener *listener;
 
 	way_init(&way);
-	/* A key that no client of the trial has asked for. */
-	way_sshd_says(&way, "hostkey /etc/ssh/ssh_host_rsa_key\n");
-	way_file_from_tomorrow(&way, "etc/ssh/ssh_host_rsa_key");
+	way_has_read(&way, "0123456789abcdef/9");
 	listener = way_run_warned(&way);
 	assert_int_equal(listener->evidence.trial.result, HEAL_TRIAL_OK);
-	assert_int_equal(listener->evidence.trial.host_key, HEAL_HOST_KEY_CHANGED);
-	assert_string_equal(listener->evidence.trial.detail, "the host key /etc/ssh/ssh_host_rsa_key was "
-						    "replaced after sshd had started");
+	assert_string_equal(listener->evidence.pending.detail, detail);
+	assert_string_equal(listener->result.reason,
+			    "its configuration on disk is not known to be the one that it read");
+	assert_string_equal(listener->result.detail, "systemctl reload ssh.service");
+	heal_report_done(&way.report);
+	/* The hash of nothing. */
+	way_has_read(&way, "cbf29ce484222325/0");
+	listener = way_run(&way, HEAL_HEAL);
+	assert_string_equal(listener->evidence.pending.detail, "");
+	assert_int_equal(listener->result.outcome, HEAL_OUTCOME_HEALED);
+}
+
+HEAL_TEST(way_does_not_apply_what_waits_where_clients_are_turned_away)
+{
+	TEST_NEEDS_PIDFDS();
+	_cleanup_way_ struct way way;
+
+	way_init(&way);
+	way.greeting = "";
+	way_has_read(&way, "0123456789abcdef/9");
+	assert_string_not_equal(way_run_warned(&way)->evidence.pending.detail, "");
 }
 
 HEAL_TEST(way_does_not_end_at_a_port_that_sshd_never_had)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "test.h"
 #include "way.h"
@@ -70,15 +69,6 @@ void way_sshd_says(const struct way *way, const char *effective)
 	(void)snprintf(tell, sizeof(tell), "cat <<'EOF'\nlistenaddress %s\n%s\nEOF", way->address,
 		       effective);
 	way_sshd(way, "echo SSH-2.0-disk", tell);
-}
-
-void way_file_from_tomorrow(const struct way *way, const char *path)
-{
-	const struct timespec tomorrow = {.tv_sec = time(NULL) + 86400};
-	const struct timespec times[2] = {tomorrow, tomorrow};
-
-	tree_file(way->tree, path, "new");
-	assert_int_equal(utimensat(way->tree->fd, path, times, 0), 0);
 }
 
 void way_serves_again(struct fake_service *fake)

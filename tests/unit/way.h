@@ -49,9 +49,6 @@ void way_sshd(const struct way *way, const char *serve, const char *tell);
 /* As a server it greets, with -T it tells this, behind the listener's own address. */
 void way_sshd_says(const struct way *way, const char *effective);
 
-/* Writes a file that is newer than the listener, however short this machine has been up. */
-void way_file_from_tomorrow(const struct way *way, const char *path);
-
 /* The one listener behind heal_run. */
 const struct heal_listener *way_run(struct way *way, enum heal_verb verb);
 /* Likewise of `heal` where it only warns: nothing was done, and no more asked than for a look. */

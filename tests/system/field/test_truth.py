@@ -41,6 +41,8 @@ class Row:
     outcome: str
     #: What the report of the fresh one says.
     words: tuple = ()
+    #: Whether a heal lets clients in again, stale or not.
+    is_cured: bool = False
     #: Only for these suites.
     suites: tuple = ("bookworm", "trixie")
     #: Whether systemctl and cp work while it lasts, so that it can become stale as well.
@@ -123,6 +125,8 @@ TROUBLES = [
     Row("a configuration that is broken", configured("UseNonsense yes", restart=False),
         UNCONFIGURED, True, "at-risk", "warned",
         ("would not after a restart", "UseNonsense", f"{CONFIG}: line 1")),
+    Row("/run/sshd gone", "rmdir /run/sshd", "mkdir -p /run/sshd", False, "refusing", "healed",
+        ("/run/sshd is missing, which a start makes anew",), is_cured=True),
     Row("no host keys", "mkdir /root/keys; mv /etc/ssh/ssh_host_* /root/keys/",
         f"mv /root/keys/* /etc/ssh/; rmdir /root/keys; {RESTART}", False, "refusing", "warned",
         ("no hostkeys available",), ("bookworm",)),
@@ -218,7 +222,8 @@ def field(request, staged):
 
 @contextlib.contextmanager
 def situation(field, *rows):
-    field.still()
+    if len(rows) == 1:
+        field.still()
     # What needs a restart comes before what would not survive it.
     rows = sorted(rows, key=lambda row: (row in TROUBLES, RESTART not in row.do))
     try:
@@ -249,16 +254,17 @@ def test_a_row(field, row):
         assert fresh["verdict"] == row.verdict, text.stdout
         for part in row.words:
             assert part in text.stdout, text.stdout
-        field.heal("not-needed" if row.verdict == "healthy" else "warned")
-        assert field.is_in() == before
+        field.heal("healed" if row.is_cured else "not-needed" if row.verdict == "healthy" else "warned")
+        assert field.is_in() == (before or row.is_cured)
         stale = None
         if row.is_whole:
+            field.sh(row.do if row.is_cured else "true")
             field.renew()
             stale = field.heal(row.outcome)
             assert (field.host.deleted(field.host.listener()) == []) == (row.outcome == "healed")
             assert field.host.run("systemctl", "--failed", "--quiet", "--no-legend").stdout == ""
         after = field.is_in()
-        assert after == before, "the client was worse off"
+        assert after == (before or row.is_cured), "the client was worse off"
         field.rows.append((row.name, word(before), fresh["verdict"], fresh["plan"],
                            stale["outcome"] if stale else "", stale["plan"] if stale else "",
                            word(after), "lives"))
@@ -319,3 +325,52 @@ def test_our_clients_are_held_against_nobody_else(field, penalties):
                 field.host.argv("ssh-keyscan", "-t", "ed25519", address, only_net=True),
                 capture_output=True, text=True, check=False)
             assert "ssh-ed25519" in banner.stdout, banner.stderr
+
+
+#: ssh.socket that starts an sshd for all clients, or one for each.
+SOCKETS = {
+    "no": "true",
+    "yes": ("mkdir -p /run/systemd/system/ssh.socket.d; printf '[Socket]\\nAccept=yes\\n'"
+            " >/run/systemd/system/ssh.socket.d/field.conf; printf '[Service]\\nExecStart=-/usr/sbin/sshd"
+            " -i\\nStandardInput=socket\\nRuntimeDirectory=sshd\\nRuntimeDirectoryPreserve=yes\\n'"
+            " >/run/systemd/system/ssh@.service; systemctl daemon-reload"),
+}
+
+
+@pytest.mark.parametrize("accepts", SOCKETS)
+def test_a_socket_with_nobody_behind_it_is_tried_as_its_next_sshd(field, accepts):
+    field.still()
+    try:
+        field.sh(f"systemctl stop ssh.service; {SOCKETS[accepts]}; systemctl start ssh.socket")
+        waiting, done = field.listener("check")
+        assert (waiting["verdict"], waiting["pid"]) == ("healthy", None), done.stdout
+        assert waiting["addresses"] == ["[::]:22"] and waiting["trial"]["result"] == "ok"
+        assert field.is_in()
+        # What a client would have it start: nobody is sent, who might be the last that it lets try.
+        field.sh(f"systemctl stop ssh.service; {configured('UseNonsense yes', restart=False)}")
+        broken, done = field.listener("check")
+        assert (broken["verdict"], broken["plan"]) == ("refusing", "warn"), done.stdout
+        assert broken["live"]["fate"] == "untried" and "UseNonsense" in broken["trial"]["detail"]
+        assert field.host.run("systemctl", "is-active", "ssh.socket").stdout == "active\n"
+        assert not field.is_in()
+        assert field.report("heal")[1].returncode == 2
+    finally:
+        field.sh("systemctl stop ssh.socket ssh.service; rm -rf /run/systemd/system/ssh.socket.d"
+                 f" /run/systemd/system/ssh@.service; {UNCONFIGURED}")
+    field.still()
+
+
+def test_what_serves_a_client_counts_though_the_listener_has_not_mapped_it(field):
+    """A hook looks at what has changed since the last proof; its word is in the last report, too."""
+    host = field.host
+    field.still()
+    gone = "/usr/lib/openssh/sshd-session" if field.suite == "trixie" else "/usr/lib/*/libwrap.so.0"
+    host.sh(f"f=$(readlink -f {gone}); echo $f >/root/name; mv $f /root/gone")
+    try:
+        for told in (True, False):
+            done = host.run("sshd-heal", "hook", "apt")
+            assert ("CRITICAL: a new client" in done.stderr) or not told, done
+        assert "refuses clients" in host.run("cat", "/run/sshd-heal/report.txt").stdout
+    finally:
+        host.sh("mv /root/gone $(cat /root/name)")
+    field.still()
