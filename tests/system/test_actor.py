@@ -58,7 +58,7 @@ TROUBLES = {
     "fails": (*instead("/bin/false"), "does not answer", 1),
     "hangs": (*instead("/bin/sleep 300"), "does not answer", 5),
     "never ends": (*instead(CLAIM), "does not answer", None),
-    "silent systemd": (signal.SIGSTOP, signal.SIGCONT, "could not be started: ", 2),
+    "silent systemd": (signal.SIGSTOP, signal.SIGCONT, "could not be started: ", 6),
     # As our own upgrade leaves it under a hook that is running.
     "another build": ("cd $(dirname $(find /usr/lib -name service-systemd.so)); cp service-systemd.so /root;"
                       " v=$(sshd-heal --version | cut -d' ' -f2);"
@@ -163,6 +163,15 @@ def test_on_a_healed_host_no_front_end_waits_for_its_service(healed, trouble):
             assert "sshd-heal: " not in done.stdout + done.stderr
 
 
+def test_what_only_is_not_proven_is_not_waited_for(healed):
+    with troubled(healed, "hangs"):
+        healed.run("systemctl", "restart", "ssh.service")
+        done = healed.sh("apt-get install -y /srv/repo/tiny.deb")
+        [(_, seconds)] = waited(healed)
+        assert seconds < 2 and "sshd-heal: " not in done.stdout + done.stderr
+    healed.run("systemctl", "start", UNIT)
+
+
 def test_a_request_that_nobody_served_is_served_later(host):
     host.run("systemctl", "mask", UNIT)
     host.upgrade("libssl3")
@@ -195,6 +204,44 @@ def test_a_lock_that_is_closed_over_and_over_starts_nothing_that_acts(host):
     host.run("mv", "/etc/apt/apt.conf.d/90sshd-heal", "/root/")
     host.upgrade("libssl3")
     host.wait_for(lambda: host.deleted(host.listener()) == [], 5, "sshd to be healed")
+
+
+#: 40 transactions, of which two are apt's; prints how long each of these and those took, in ms.
+TRANSACTIONS = """for i in $(seq {rounds}); do
+    start=$(date +%s%N)
+    for j in $(seq 19); do dpkg -i /srv/repo/tiny.deb; dpkg -P tiny; done
+    middle=$(date +%s%N)
+    apt-get install -y /srv/repo/tiny.deb; apt-get purge -y tiny
+    echo cost $(((middle - start) / 38000)) $((($(date +%s%N) - middle) / 2000))
+done"""
+
+
+def cost(host, rounds):
+    """What it has said, and what a transaction of dpkg and one of apt take: the best, in ms."""
+    done = host.sh(TRANSACTIONS.format(rounds=rounds), timeout=200)
+    costs = re.findall(r"^cost (\d+) (\d+)$", done.stdout, re.M)
+    return done.stdout + done.stderr, *(min(int(us) / 1000 for us in column) for column in zip(*costs))
+
+
+def test_200_unrelated_transactions_are_not_worth_a_word(installed, capsys):  # noqa: F811
+    installed.sh(TINY)
+    report = installed.run("stat", "-c", "%Y %i", "/run/sshd-heal/report.txt").stdout
+    begun, journal = starts(installed), installed.journal()
+    said, dpkg_ms, apt_ms = cost(installed, 5)
+    idle(installed)
+    looks = starts(installed) - begun
+    assert "sshd-heal: " not in said and installed.journal() == journal
+    assert failed(installed) == ""
+    assert installed.run("systemctl", "is-active", "sshd-heal.path").stdout == "active\n"
+    # A look that ends quietly is allowed, a run is not.
+    assert installed.run("stat", "-c", "%Y %i", "/run/sshd-heal/report.txt").stdout == report
+    assert 1 <= looks <= 400
+    installed.sh("systemctl stop sshd-heal.path; rm /etc/apt/apt.conf.d/90sshd-heal")
+    _, without_dpkg_ms, without_apt_ms = cost(installed, 2)
+    with capsys.disabled():
+        print(f"\n200 unrelated transactions, {looks} quiet starts of {UNIT}: dpkg {dpkg_ms:.0f} ms each"
+              f" (without us {without_dpkg_ms:.0f}), apt {apt_ms:.0f} ms (without us {without_apt_ms:.0f})")
+    assert dpkg_ms < 2 * without_dpkg_ms + 50
 
 
 # --- removal ----------------------------------------------------------------------
