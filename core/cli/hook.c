@@ -28,7 +28,10 @@
 
 static const char hook_unit[] = "sshd-heal.service";
 
-/* As long as systemd may take to answer, and to begin with what it has taken. */
+/*
+ * As long as systemd may take to answer or have nothing under way, and to begin with what
+ * it has: 0.35 s beside 8 busy loops on two cores, 1.5 s beside 40 (252, 257).
+ */
 #define HOOK_START_MS 1000
 #define HOOK_BEGIN_MS 5000
 /* An actor that ended just before takes a start for its own: then it is asked for anew. */
@@ -55,13 +58,18 @@ static int hook_open(const struct cli *cli, const struct cli_options *options,
 	return r;
 }
 
-static void hook_start_actor(struct heal_context *ctx, struct heal_error *error)
+static int hook_connect(struct heal_context *ctx, struct heal_error *error)
 {
 	/* A connection keeps the deadline that it was opened with. */
 	if (ctx->service)
 		ctx->service_ops->close(heal_take(ctx->service));
 	ctx->deadline_ms = heal_now_ms() + HOOK_START_MS;
-	if (heal_context_service(ctx, error) == 0)
+	return heal_context_service(ctx, error);
+}
+
+static void hook_start_actor(struct heal_context *ctx, struct heal_error *error)
+{
+	if (hook_connect(ctx, error) == 0)
 		(void)ctx->service_ops->request_start(ctx->service, hook_unit, error);
 }
 
@@ -83,15 +91,26 @@ static void hook_tell_nothing(const struct cli *cli, const struct heal_error *wh
 		      *why->message ? ": " : "", why->message);
 }
 
-/* Asks once more: the request may have gone with an actor that has ended since. */
-static void hook_ask_again(struct heal_context *ctx, struct heal_error *why)
+/*
+ * Asks once more where nothing is under way: the request may have gone with an actor that
+ * has ended since. Gives whether something is; a systemd that is silent may have begun with it.
+ */
+static bool hook_ask_again(struct heal_context *ctx, struct heal_error *why)
 {
+	struct heal_unit_state state = {0};
 	int64_t again_ns;
+	int r;
 
 	*why = (struct heal_error){0};
+	r = hook_connect(ctx, why);
+	if (r == 0)
+		r = ctx->service_ops->state_of(ctx->service, hook_unit, &state, why);
+	if (r < 0 || !state.is_at_rest)
+		return r == 0 || r == -ETIMEDOUT;
 	if (heal_request_peek(ctx) != HEAL_REQUEST_END)
 		(void)heal_request_add(ctx, HEAL_REQUEST_END, &again_ns);
-	hook_start_actor(ctx, why);
+	(void)ctx->service_ops->request_start(ctx->service, hook_unit, why);
+	return false;
 }
 
 /*
@@ -99,14 +118,15 @@ static void hook_ask_again(struct heal_context *ctx, struct heal_error *why)
  * be. Returns whether there was one.
  */
 static bool hook_await(const struct cli *cli, struct heal_context *ctx, int64_t asked_ns,
-		       struct heal_error *why)
+		       enum heal_look look, struct heal_error *why)
 {
 	int64_t end = heal_now_ms() + ctx->config.deadline_ms + HOOK_GRACE_MS;
 	int64_t seen = heal_now_ms();
 	int64_t asked = seen;
+	bool is_under_way = false;
 
 	while (heal_now_ms() < end &&
-	       heal_now_ms() - seen < (*why->message ? HOOK_START_MS : HOOK_BEGIN_MS)) {
+	       heal_now_ms() - seen < (is_under_way ? HOOK_BEGIN_MS : HOOK_START_MS)) {
 		_cleanup_(heal_answer_done) struct heal_answer answer = {0};
 
 		if (heal_answer_read(ctx, asked_ns, &answer) == 1) {
@@ -116,7 +136,8 @@ static bool hook_await(const struct cli *cli, struct heal_context *ctx, int64_t 
 		if (heal_actor_is_there(ctx)) {
 			seen = asked = heal_now_ms();
 		} else if (heal_now_ms() - asked > HOOK_AGAIN_MS) {
-			hook_ask_again(ctx, why);
+			/* Of what only is not proven there is hardly anything to say. */
+			is_under_way = hook_ask_again(ctx, why) && look != HEAL_LOOK_UNPROVEN;
 			asked = heal_now_ms();
 		}
 		heal_sleep_ms(HOOK_PAUSE_MS);
@@ -170,7 +191,7 @@ static void hook_ask(const struct cli *cli, const struct cli_options *options,
 	if (kind == HEAL_REQUEST_WITHIN && *why.message)
 		cli->log(LOG_WARNING, why.message);
 	/* Of what only is not proven yet there is nothing to say. */
-	if (kind == HEAL_REQUEST_END && !hook_await(cli, ctx, asked_ns, &why) &&
+	if (kind == HEAL_REQUEST_END && !hook_await(cli, ctx, asked_ns, look, &why) &&
 	    look != HEAL_LOOK_UNPROVEN)
 		hook_tell_nothing(cli, &why);
 }

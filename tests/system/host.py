@@ -71,6 +71,12 @@ class Host:
         if (self.upper / "usr/lib/systemd/system/sshd-heal.service").exists():
             self.run("systemctl", "start", "sshd-heal.service")
 
+    def reboot(self):
+        """Ends it, and boots it again with what is on its disk."""
+        self.halt()
+        self.leader = None
+        self.boot()
+
     def _console(self):
         return (self.run_dir / "console").read_text(errors="replace")[-2000:]
 
@@ -102,6 +108,10 @@ class Host:
             time.sleep(0.05)
 
     def stop(self):
+        self.halt()
+        shutil.rmtree(self.run_dir, ignore_errors=True)
+
+    def halt(self):
         if self.nspawn:
             if self.leader and self.nspawn.poll() is None:
                 # systemd(1): SIGRTMIN+4 powers the system off.
@@ -113,7 +123,6 @@ class Host:
                 self.nspawn.kill()
                 self.nspawn.wait()
             self.nspawn = None
-        shutil.rmtree(self.run_dir, ignore_errors=True)
 
     # --- on the host ---------------------------------------------------------
 

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """sshd-heal.service: what asks it, what starts it, and what becomes of it when that goes wrong."""
 
+import contextlib
+import os
 import random
 import re
+import signal
 import time
 
 import pytest
 
+import deb_roots
 import roots
+from host import Host
 from test_deb import INSTALL, by_apt_get, deb_staged, fresh, installed  # noqa: F401
 
 UNIT = "sshd-heal.service"
@@ -28,56 +33,143 @@ def starts(host):
     return lines.count("Starting sshd-heal.service")
 
 
-def timed_upgrade(host):
-    start = time.monotonic()
-    done = host.upgrade("libssl3")
-    return done, time.monotonic() - start
-
-
 # --- not in the way ---------------------------------------------------------------
 
+DROP_IN = "/run/systemd/system/sshd-heal.service.d"
 
-#: What keeps sshd-heal.service from answering, and what a hook says of it.
-TROUBLES = [
-    ("systemctl mask sshd-heal.service", "could not be started: "),
-    ("mv /usr/lib/systemd/system/sshd-heal.service /root; systemctl daemon-reload",
-     "could not be started: "),
-    ("mkdir -p /etc/systemd/system/sshd-heal.service.d; printf '[Service]\\nExecStart=\\nExecStart="
-     "/bin/sleep 300\\n' >/etc/systemd/system/sshd-heal.service.d/x.conf; systemctl daemon-reload",
-     "does not answer"),
-    ("mkdir -p /etc/systemd/system/sshd-heal.service.d; printf '[Service]\\nExecStart=\\nExecStart="
-     "/bin/false\\n' >/etc/systemd/system/sshd-heal.service.d/x.conf; systemctl daemon-reload",
-     "does not answer"),
-    ("systemctl stop dbus.socket dbus.service; mv /run/systemd/private /run/systemd/elsewhere",
-     "could not be started: "),
+
+def instead(command):
+    """What has the service run something else, and what takes that back."""
+    return (f"mkdir -p {DROP_IN}; printf '%s\\n' [Service] ExecStart= 'ExecStart={command}'"
+            f" >{DROP_IN}/x.conf; systemctl daemon-reload",
+            f"rm -r {DROP_IN}; systemctl daemon-reload; systemctl stop {UNIT}; systemctl reset-failed")
+
+
+UNIT_FILE = f"/usr/lib/systemd/system/{UNIT}"
+CLAIM = ("/usr/bin/python3 -c \"import fcntl,time; f=open('/run/sshd-heal/actor','r+');"
+         " fcntl.lockf(f,fcntl.LOCK_EX); time.sleep(300)\"")
+#: What is wrong with the service, what takes it back, what a hook says then that has something
+#: to ask for, and how long it waits before it does.
+TROUBLES = {
+    "masked": (f"systemctl mask --runtime {UNIT}", f"systemctl unmask --runtime {UNIT}",
+               "could not be started: ", 1),
+    "gone": (f"mv {UNIT_FILE} /root; systemctl daemon-reload",
+             f"mv /root/{UNIT} {UNIT_FILE}; systemctl daemon-reload", "could not be started: ", 1),
+    "fails": (*instead("/bin/false"), "does not answer", 1),
+    "hangs": (*instead("/bin/sleep 300"), "does not answer", 5),
+    "never ends": (*instead(CLAIM), "does not answer", None),
+    "silent systemd": (signal.SIGSTOP, signal.SIGCONT, "could not be started: ", 6),
     # As our own upgrade leaves it under a hook that is running.
-    ("cd /usr/lib*/sshd-heal/modules; cp service-systemd.so /root; v=$(sshd-heal --version | cut -d' '"
-     " -f2); sed -i \"s/$v-/$(echo $v | tr 0-9 a-j)-/\" service-systemd.so",
-     r"could not be started: loading module service-systemd: /\S+ is of another build than this"),
-]
-UNDO = """test ! -e /run/systemd/elsewhere || mv /run/systemd/elsewhere /run/systemd/private
-test ! -e /root/service-systemd.so || mv /root/service-systemd.so /usr/lib*/sshd-heal/modules
+    "another build": ("cd $(dirname $(find /usr/lib -name service-systemd.so)); cp service-systemd.so /root;"
+                      " v=$(sshd-heal --version | cut -d' ' -f2);"
+                      " sed -i \"s/$v-/$(echo $v | tr 0-9 a-j)-/\" service-systemd.so",
+                      "mv /root/service-systemd.so $(dirname $(find /usr/lib -name service-systemd.so))",
+                      r"could not be started: loading module service-systemd: /\S+ is of another build"
+                      " than this", 1),
+    # The last one: apt itself waits for a logind that has lost its bus and a silent systemd.
+    "no systemd": ("systemctl stop dbus.socket dbus.service; mv /run/systemd/private /run/away",
+                   "mv /run/away /run/systemd/private; systemctl start dbus.service",
+                   "could not be started: ", 2),
+}
+#: Keeps a note of each hook and how long it took, in milliseconds.
+TIMED = """#!/bin/sh
+start=$(date +%s%N)
+/usr/libexec/sshd-heal "$@"
+status=$?
+test "$1" != hook || echo "$2 $((($(date +%s%N) - start) / 1000000))" >>/run/waited
+exit $status
 """
 
 
-def said(done, words):
-    """Whether a hook has said that it got no answer, and nothing else."""
-    line = f"sshd-heal: sshd may still run deleted files, and {UNIT} {words}.*; type: sshd-heal heal"
-    return re.search(line, done.stderr) and done.stderr.count("sshd-heal: ") == 1
+@contextlib.contextmanager
+def troubled(host, trouble):
+    def do(what):
+        if isinstance(what, str):
+            host.sh(what)
+        else:
+            os.kill(host.leader, what)
+
+    do(TROUBLES[trouble][0])
+    try:
+        yield
+    finally:
+        do(TROUBLES[trouble][1])
 
 
-@pytest.mark.parametrize("trouble, words", TROUBLES)
-def test_without_its_service_a_hook_says_so_and_ends(host, trouble, words):
-    host.sh(trouble)
-    pid = host.listener() if "private" not in trouble else None
-    done, seconds = timed_upgrade(host)
-    assert done.returncode == 0
-    assert said(done, words), done.stderr
-    assert seconds < 12
+def time_hooks(host):
+    host.sh("mkdir -p /usr/libexec; mv /usr/sbin/sshd-heal /usr/libexec/")
+    host.write("/usr/sbin/sshd-heal", TIMED, mode=0o755)
+
+
+def waited(host):
+    """The hooks that package managers have called since, each with its time in seconds."""
+    rows = host.sh("cat /run/waited; rm -f /run/waited").stdout.split()
+    return [(name, int(ms) / 1000) for name, ms in zip(rows[::2], rows[1::2]) if name != "service"]
+
+
+@pytest.mark.parametrize("trouble", [name for name, row in TROUBLES.items() if row[3]])
+def test_without_its_service_a_hook_says_so_and_ends(host, trouble):
+    _, _, words, wait_s = TROUBLES[trouble]
+    time_hooks(host)
+    pid = host.listener()
+    with troubled(host, trouble):
+        done = host.upgrade("libssl3")
+        [(name, seconds)] = waited(host)
+        assert done.returncode == 0 and name == "apt"
+        assert re.search(f"sshd-heal: sshd may still run deleted files, and {UNIT} {words}.*;"
+                         " type: sshd-heal heal", done.stderr), done.stderr
+        assert done.stderr.count("sshd-heal: ") == 1, done.stderr
+        assert seconds < wait_s + 1
     # By hand it goes its way itself.
-    host.sh(UNDO)
     host.heals()
-    assert pid in (None, host.listener())
+    assert pid == host.listener()
+
+
+@pytest.fixture(scope="module")
+def healed(deb_staged):  # noqa: F811
+    """A host with the package, nothing to do, and an unrelated package at hand."""
+    with Host(deb_roots.host("bookworm"), deb_staged("bookworm")) as booted:
+        booted.sh(INSTALL)
+        idle(booted)
+        time_hooks(booted)
+        booted.sh(TINY)
+        yield booted
+
+
+#: A package that nobody has mapped anything of.
+TINY = ("mkdir -p /tmp/tiny/DEBIAN && printf '%s\\n' 'Package: tiny' 'Version: 1' 'Architecture: all'"
+        " 'Maintainer: n <n@example.org>' 'Description: x' >/tmp/tiny/DEBIAN/control &&"
+        " dpkg-deb -Znone -b /tmp/tiny /srv/repo/tiny.deb")
+#: Front ends, with the hook that each of them calls.
+UNRELATED = {
+    "apt-get install -y /srv/repo/tiny.deb": "apt",
+    "aptitude -y reinstall less": "apt",
+    "dpkg -i /srv/repo/tiny.deb; dpkg-trigger --by-package=libc6 libc-upgrade;"
+    " dpkg --triggers-only sshd-heal": "dpkg",
+    "apt-get purge -y tiny": "apt",
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_on_a_healed_host_no_front_end_waits_for_its_service(healed, trouble):
+    """Nor for a lock: each of them gets those of dpkg after the one before."""
+    healed.sh("apt-get install -y less")
+    with troubled(healed, trouble):
+        for command, hook in UNRELATED.items():
+            done = healed.sh(command, timeout=30)
+            hooks = waited(healed)
+            assert {name for name, _ in hooks} == {hook}, (command, hooks)
+            assert max(seconds for _, seconds in hooks) < 1, (command, hooks)
+            assert "sshd-heal: " not in done.stdout + done.stderr
+
+
+def test_what_only_is_not_proven_is_not_waited_for(healed):
+    with troubled(healed, "hangs"):
+        healed.run("systemctl", "restart", "ssh.service")
+        done = healed.sh("apt-get install -y /srv/repo/tiny.deb")
+        [(_, seconds)] = waited(healed)
+        assert seconds < 2 and "sshd-heal: " not in done.stdout + done.stderr
+    healed.run("systemctl", "start", UNIT)
 
 
 def test_a_request_that_nobody_served_is_served_later(host):
@@ -112,6 +204,44 @@ def test_a_lock_that_is_closed_over_and_over_starts_nothing_that_acts(host):
     host.run("mv", "/etc/apt/apt.conf.d/90sshd-heal", "/root/")
     host.upgrade("libssl3")
     host.wait_for(lambda: host.deleted(host.listener()) == [], 5, "sshd to be healed")
+
+
+#: 40 transactions, of which two are apt's; prints how long each of these and those took, in ms.
+TRANSACTIONS = """for i in $(seq {rounds}); do
+    start=$(date +%s%N)
+    for j in $(seq 19); do dpkg -i /srv/repo/tiny.deb; dpkg -P tiny; done
+    middle=$(date +%s%N)
+    apt-get install -y /srv/repo/tiny.deb; apt-get purge -y tiny
+    echo cost $(((middle - start) / 38000)) $((($(date +%s%N) - middle) / 2000))
+done"""
+
+
+def cost(host, rounds):
+    """What it has said, and what a transaction of dpkg and one of apt take: the best, in ms."""
+    done = host.sh(TRANSACTIONS.format(rounds=rounds), timeout=200)
+    costs = re.findall(r"^cost (\d+) (\d+)$", done.stdout, re.M)
+    return done.stdout + done.stderr, *(min(int(us) / 1000 for us in column) for column in zip(*costs))
+
+
+def test_200_unrelated_transactions_are_not_worth_a_word(installed, capsys):  # noqa: F811
+    installed.sh(TINY)
+    report = installed.run("stat", "-c", "%Y %i", "/run/sshd-heal/report.txt").stdout
+    begun, journal = starts(installed), installed.journal()
+    said, dpkg_ms, apt_ms = cost(installed, 5)
+    idle(installed)
+    looks = starts(installed) - begun
+    assert "sshd-heal: " not in said and installed.journal() == journal
+    assert failed(installed) == ""
+    assert installed.run("systemctl", "is-active", "sshd-heal.path").stdout == "active\n"
+    # A look that ends quietly is allowed, a run is not.
+    assert installed.run("stat", "-c", "%Y %i", "/run/sshd-heal/report.txt").stdout == report
+    assert 1 <= looks <= 400
+    installed.sh("systemctl stop sshd-heal.path; rm /etc/apt/apt.conf.d/90sshd-heal")
+    _, without_dpkg_ms, without_apt_ms = cost(installed, 2)
+    with capsys.disabled():
+        print(f"\n200 unrelated transactions, {looks} quiet starts of {UNIT}: dpkg {dpkg_ms:.0f} ms each"
+              f" (without us {without_dpkg_ms:.0f}), apt {apt_ms:.0f} ms (without us {without_apt_ms:.0f})")
+    assert dpkg_ms < 2 * without_dpkg_ms + 50
 
 
 # --- removal ----------------------------------------------------------------------
