@@ -51,6 +51,7 @@
 #include "look/session.h"
 #include "look/title.h"
 #include "look/unit.h"
+#include "look/whose.h"
 #include "report.h"
 #include "tell/format.h"
 #include "tell/json.h"
