@@ -222,7 +222,7 @@ bool heal_has_news(struct heal_context *ctx, const struct heal_report *report)
 	_cleanup_free_ char *left = NULL;
 	_cleanup_free_ char *seen = NULL;
 	struct heal_error error;
-	enum way_work work;
+	enum way_work work = WAY_WORK_NONE;
 
 	return ctx->proc_fd >= 0 && way_look_twice(ctx, &now, &work, &error, &error) == 0 &&
 	       heal_left_describe(ctx, &report->listeners, &left) == 0 &&

@@ -53,6 +53,7 @@
 #include "look/sshd-config.h"
 #include "look/title.h"
 #include "look/unit.h"
+#include "look/whose.h"
 #include "report.h"
 #include "tell/format.h"
 #include "tell/json.h"

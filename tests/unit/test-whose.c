@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Whose a listener is: its mounts, its names, its unit. */
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "fake.h"
 #include "test.h"
@@ -85,7 +87,10 @@ HEAL_TEST(whose_mounts_of_a_units_own_do_not_make_it_foreign)
 /* A container may share all namespaces but that, and has the same names. */
 HEAL_TEST(whose_root_is_told_by_what_it_is_on_a_live_host)
 {
+	_cleanup_(heal_process_done) struct heal_process process = {.dirfd = -1};
 	_cleanup_whose_ struct whose whose;
+	const struct heal_owner root = {.is_root = true};
+	enum heal_foreign foreign = HEAL_OURS;
 	char other[600];
 
 	whose_init(&whose);
@@ -97,6 +102,12 @@ HEAL_TEST(whose_root_is_told_by_what_it_is_on_a_live_host)
 	assert_int_equal(foreign_of(&whose, &(struct tree_process){.pid_ns = "pid:[1]"}),
 			 HEAL_FOREIGN_NAMESPACE);
 	assert_int_equal(foreign_of(&whose, &(struct tree_process){.root = "/"}), HEAL_OURS);
+	/* Its name is never asked for. */
+	tree_remove(whose.tree, "proc/34/root");
+	tree_file(whose.tree, "proc/34/root/bin/sh", "");
+	process.dirfd = openat(whose.tree->fd, "proc/34", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(heal_whose_process(whose.ctx, &process, &root, &foreign), 0);
+	assert_int_equal(foreign, HEAL_FOREIGN_NAMESPACE);
 	/* What cannot be looked at is nobody's. */
 	tree_add(whose.tree, &(struct tree_process){.pid = PID, .root = ""});
 	look(&whose);
@@ -205,7 +216,7 @@ HEAL_TEST(whose_file_has_no_name_of_an_sshd_is_found_in_its_unit)
 		whose_init(&whose);
 		tree_add(whose.tree, &(struct tree_process){.pid = 200, .ppid = PID, .exe = "/bin/bash",
 							    .title = "-bash|"});
-		tree_add(whose.tree, &(struct tree_process){.pid = 201, .ppid = PID, .exe = "/bin/bash",
+		tree_add(whose.tree, &(struct tree_process){.pid = 201, .ppid = 200, .exe = "/bin/bash",
 							    .title = TITLE, .uids = "1000\t1000\t1000\t1000"});
 		tree_file(whose.tree, "proc/202/comm", "bash\n");
 		assert_null(found(&whose, &moved));
@@ -288,6 +299,8 @@ HEAL_TEST(whose_file_is_its_units_own_is_ours_if_it_is_roots_all_the_way)
 		{OPT, NULL, OPT, NULL, "opt", PID, HEAL_FOREIGN_WRITABLE},
 		{OPT, "sshd: /opt/link/sshd -D [listener]|", "/opt/link/sshd", "ssh", "opt/ssh", PID,
 		 HEAL_FOREIGN_WRITABLE},
+		{OPT, "sshd: /etc/hard/sshd -D [listener]|", "/etc/hard/sshd", NULL, "opt/ssh", PID,
+		 HEAL_FOREIGN_WRITABLE},
 		/* A link within what is root's, to what is not, and the other way round. */
 		{OPT, "sshd: /etc/mine/sshd -D [listener]|", "/etc/mine/sshd", NULL, "etc/mine", PID,
 		 HEAL_FOREIGN_WRITABLE},
@@ -299,6 +312,8 @@ HEAL_TEST(whose_file_is_its_units_own_is_ours_if_it_is_roots_all_the_way)
 
 		whose_init(&whose);
 		tree_link(whose.tree, "etc/mine/sshd", "../../opt/ssh/sshd");
+		tree_file(whose.tree, "etc/hard/x", "");
+		assert_int_equal(linkat(whose.tree->fd, "opt/ssh/sshd", whose.tree->fd, "etc/hard/sshd", 0), 0);
 		if (rows[i].link)
 			tree_link(whose.tree, "opt/link", rows[i].link);
 		if (rows[i].writable)

@@ -176,11 +176,14 @@ def test_a_unit_with_mounts_of_its_own_is_ours(whose):
 
 
 def test_another_root_directory_is_a_container(whose):
-    """It has the names of this host's files, and none of its namespaces but one is its own."""
+    """It has this host's PID namespace, and the names of its files."""
     script = ("mount -t tmpfs t /mnt; cd /; for d in bin sbin lib lib64; do cp -a $d /mnt/; done;"
               "for d in usr etc dev proc run var root opt; do mkdir /mnt/$d; mount --rbind /$d /mnt/$d;"
-              "done; exec chroot /mnt /usr/sbin/sshd -D -p 2205")
+              "done; mkdir /mnt/old; cd /mnt; pivot_root . old; umount -l old;"
+              "exec /usr/sbin/sshd -D -p 2205")
     with whose.by_hand(2205, "unshare", "-m", "sh", "-ec", script) as pid:
+        assert whose.host.run("readlink", f"/proc/{pid}/root", f"/proc/{pid}/exe").stdout == (
+            "/\n/usr/sbin/sshd\n")
         whose.host.sh(RENEW)
         whose.leaves(pid, 2205, "in a container or chroot", False)
 
