@@ -182,8 +182,7 @@ static int way_look_twice(struct heal_context *ctx, struct heal_report *report, 
 {
 	int r = way_look(ctx, report, error);
 
-	if (r == 0)
-		*ret = way_work_of(ctx, &report->listeners);
+	*ret = r == 0 ? way_work_of(ctx, &report->listeners) : WAY_WORK_NONE;
 	/* What is stale and foreign may have been named since. */
 	if (r < 0 || ctx->is_configured || (*ret == WAY_WORK_NONE && !way_is_stale(report)))
 		return r;

@@ -203,7 +203,7 @@ static void text_absent(FILE *out, const struct heal_listener *listener)
 		[HEAL_ABSENCE_STOPPED] = "is enabled and stopped, and nothing listens",
 		[HEAL_ABSENCE_FAILED] = "CRITICAL: it is enabled and has failed, and nothing listens",
 		[HEAL_ABSENCE_ENDED] = "CRITICAL: an action of sshd-heal has ended it, and nothing listens",
-		[HEAL_ABSENCE_RESCUED] = "does not run, and " HEAL_RESCUE_UNIT " serves in its place",
+		[HEAL_ABSENCE_RESCUED] = ("does not run, and " HEAL_RESCUE_UNIT " serves in its place"),
 	};
 
 	text_subject(out, listener);
