@@ -125,6 +125,17 @@ static int whose_is_writable(int root, const char *path, bool *ret)
 	return 0;
 }
 
+/* What is a link may lead to where others can put anything in its place. */
+static int whose_is_link(const struct heal_context *ctx, const char *path, bool *ret)
+{
+	struct stat st = {0};
+
+	if (fstatat(ctx->root_fd, path + 1, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT && errno != ENOTDIR)
+		return -errno;
+	*ret = S_ISLNK(st.st_mode);
+	return 0;
+}
+
 /* Whether a known path is that of a process, or leads to the same file. */
 static int whose_compare(const struct heal_context *ctx, const struct heal_process *process, int root,
 			 const char *known, enum heal_foreign *ret)
@@ -132,21 +143,24 @@ static int whose_compare(const struct heal_context *ctx, const struct heal_proce
 	struct stat theirs = {0};
 	struct stat ours = {0};
 	bool is_name = strcmp(known, process->exe) == 0;
+	bool is_match;
+	bool is_link = false;
 	bool is_writable = false;
 	int r = whose_stat(root, process->exe, &theirs);
 
 	if (r == 0)
 		r = whose_stat(ctx->root_fd, known, &ours);
-	/* By another name than the one that was named, it may be in anybody's directory. */
-	if (r == 0 && whose_are_same(&theirs, &ours) && !is_name)
+	if (r == 0)
+		r = whose_is_link(ctx, known, &is_link);
+	is_match = whose_are_same(&theirs, &ours) || (is_name && !theirs.st_mode && !ours.st_mode);
+	/* The one is run by a restart, the other on trial. */
+	if (r == 0 && is_match && is_link)
+		r = whose_is_writable(ctx->root_fd, known, &is_writable);
+	if (r == 0 && is_match && !is_name && !is_writable)
 		r = whose_is_writable(root, process->exe, &is_writable);
-	if (r < 0)
-		return r;
-	if (whose_are_same(&theirs, &ours))
+	if (r == 0 && is_match)
 		*ret = is_writable ? HEAL_FOREIGN_WRITABLE : HEAL_OURS;
-	else if (is_name && !theirs.st_mode && !ours.st_mode)
-		*ret = HEAL_OURS;
-	return 0;
+	return r;
 }
 
 int heal_whose_file(const struct heal_context *ctx, const struct heal_process *process,
@@ -155,17 +169,21 @@ int heal_whose_file(const struct heal_context *ctx, const struct heal_process *p
 	enum heal_foreign whose = HEAL_FOREIGN_PATH;
 	_cleanup_close_ int root = -1;
 	bool has_inits_mounts = false;
+	bool is_link = false;
 	int r = heal_owner_same_link(ctx, process->dirfd, "ns/mnt", &has_inits_mounts);
 
-	if (r < 0)
-		return r;
 	/* By its name alone, where that means the same there as here. */
-	for (char **path = ctx->config.sshd_paths; has_inits_mounts && *path; path++)
-		if (strcmp(*path, process->exe) == 0) {
+	for (char **path = ctx->config.sshd_paths; r == 0 && has_inits_mounts && *path; path++) {
+		if (strcmp(*path, process->exe) != 0)
+			continue;
+		r = whose_is_link(ctx, *path, &is_link);
+		if (r == 0 && !is_link) {
 			*ret = HEAL_OURS;
 			return 0;
 		}
-	r = root = whose_open_root(ctx, process);
+	}
+	if (r == 0)
+		r = root = whose_open_root(ctx, process);
 	for (char **path = ctx->config.sshd_paths; r >= 0 && whose == HEAL_FOREIGN_PATH && *path; path++)
 		r = whose_compare(ctx, process, root, *path, &whose);
 	if (r < 0)

@@ -115,6 +115,29 @@ HEAL_TEST(whose_root_is_told_by_what_it_is_on_a_live_host)
 	assert_int_equal(whose.report.listeners.unreadable, 1);
 }
 
+/* What it was started by is a link, and whoever is at its end renames one and puts another there. */
+HEAL_TEST(whose_known_path_is_a_link_is_foreign_where_others_can_put_another_file_at_its_end)
+{
+	static const char *const exes[] = {OPT " (deleted)", OPT ".old", OPT ".old (deleted)", "/usr/sbin/sshd"};
+
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(exes); i++) {
+		_cleanup_whose_ struct whose whose;
+
+		whose_init(&whose);
+		tree_file(whose.tree, OPT ".old" + 1, "");
+		tree_remove(whose.tree, "usr/sbin/sshd");
+		tree_link(whose.tree, "usr/sbin/sshd", "../../opt/ssh/sshd");
+		assert_int_equal(fchmodat(whose.tree->fd, "opt/ssh", 0777, 0), 0);
+		/* There may be none for the moment. */
+		if (i % 2)
+			tree_remove(whose.tree, OPT + 1);
+		assert_row(foreign_of(&whose, &(struct tree_process){.exe = exes[i / 2], .title = TITLE}) ==
+				   HEAL_FOREIGN_WRITABLE,
+			   "%s: %zu", exes[i / 2], i % 2);
+		tree_remove_all();
+	}
+}
+
 /* BindPaths= may have put anything there. */
 HEAL_TEST(whose_known_path_is_one_only_where_the_units_mounts_lead_to_the_same_file)
 {
