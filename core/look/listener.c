@@ -44,20 +44,25 @@ enum listener_name {
 	LISTENER_NAME_SSHD,
 };
 
-static enum listener_name listener_name_of(const char *path, size_t len)
+/* Of the last piece of a path. */
+static enum listener_name listener_name_of_base(const char *base, size_t len)
 {
 	static const char *const others[] = {"-session", "-auth", "-heal"};
-	const char *slash = memrchr(path, '/', len);
-	const char *end = path + len;
-	const char *rest = slash ? slash + 5 : end;
 
-	if (!slash || rest > end || memcmp(slash + 1, "sshd", 4) != 0)
+	if (len < 4 || memcmp(base, "sshd", 4) != 0)
 		return LISTENER_NAME_OTHER;
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-		if ((size_t)(end - rest) >= strlen(others[i]) &&
-		    memcmp(rest, others[i], strlen(others[i])) == 0)
+		if (len - 4 >= strlen(others[i]) && memcmp(base + 4, others[i], strlen(others[i])) == 0)
 			return LISTENER_NAME_OTHER;
-	return rest == end ? LISTENER_NAME_SSHD : LISTENER_NAME_LIKE;
+	return len == 4 ? LISTENER_NAME_SSHD : LISTENER_NAME_LIKE;
+}
+
+static enum listener_name listener_name_of(const char *path, size_t len)
+{
+	const char *slash = memrchr(path, '/', len);
+
+	return slash ? listener_name_of_base(slash + 1, (size_t)(path + len - slash - 1))
+		     : LISTENER_NAME_OTHER;
 }
 
 /* The name of an exe without " (deleted)"; is_deleted tells whether that was there. */
@@ -212,8 +217,9 @@ static int listener_load(struct heal_context *ctx, struct heal_process *process,
 		return r;
 	if (process->foreign == HEAL_OURS)
 		return listener_load_roots(ctx, process);
-	/* A session's. */
-	if (source == LISTENER_BY_UNIT)
+	/* A session's; and of what is only named like an sshd there is no title to ask. */
+	if (source == LISTENER_BY_UNIT ||
+	    listener_name_of(process->exe, strlen(process->exe)) != LISTENER_NAME_SSHD)
 		return 1;
 	/* sshd shuts in nobody who is root. */
 	return listener_load_foreign(ctx, process, owner.is_sandboxed && !owner.is_root);
@@ -266,7 +272,8 @@ static int listener_may_be_roots(const struct heal_context *ctx, const char *pid
 	int r = heal_readf_at(ctx->proc_fd, LISTENER_COMM_MAX, &comm, &len, "%s/comm", pid);
 
 	if (r == 0)
-		*ret = strncmp(comm, "sshd", 4) == 0 && comm[4] != '-' && !listener_is_users(ctx, pid);
+		*ret = listener_name_of_base(comm, strcspn(comm, "\n")) != LISTENER_NAME_OTHER &&
+		       !listener_is_users(ctx, pid);
 	return r;
 }
 

@@ -130,6 +130,9 @@ HEAL_TEST(find_does_not_judge_whose_namespace_or_root_cannot_be_told)
 	assert_unreadable(&(struct tree_process){.pid = 34, .root = ""}, strerror(ENOENT));
 	assert_unreadable(&(struct tree_process){.pid = 34, .mnt_ns = ""}, strerror(ENOENT));
 	assert_unreadable(&(struct tree_process){.pid = 34, .user_ns = ""}, strerror(ENOENT));
+	/* It was started by that name. */
+	assert_unreadable(&(struct tree_process){.pid = 34, .exe = "/usr/sbin/sshd.distrib",
+						 .comm = "sshd.distrib", .user_ns = ""}, strerror(ENOENT));
 }
 
 /* Inside execve it has none, as long as its new pages take to be read. */
@@ -230,6 +233,7 @@ HEAL_TEST(find_leaves_out_what_is_no_listener)
 		{.exe = "/usr/lib/openssh/sshd-session", .title = "sshd-session: root@pts/0|"},
 		{.exe = "/usr/lib/openssh/sshd-auth"},
 		{.exe = "/usr/sbin/sshd-proxy", .title = "/usr/sbin/sshd-proxy|-D|"},
+		{.exe = "/home/anna/sshd-proxy", .uids = "1000\t1000\t1000\t1000"},
 		{.exe = "/usr/sbin/not-sshd"},
 		{.exe = "/usr/sbin/sshd/x"},
 		{.exe = "/usr/bin/bash"},
