@@ -198,6 +198,7 @@ struct heal_process {
 	char *exe;           /* without " (deleted)"; the name it was started by, where that is another file */
 	bool exe_deleted;    /* what runs is not what has that name now */
 	enum heal_foreign foreign;
+	bool has_own_mounts; /* others than PID 1 has: its unit's */
 	char **addresses; /* "0.0.0.0:22", "[::]:22" */
 	size_t n_addresses;
 	enum heal_sockets sockets;

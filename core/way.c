@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "heal.h"
@@ -43,11 +44,14 @@
 static void way_look_one(struct heal_context *ctx, struct heal_report *report,
 			 struct heal_listener *listener)
 {
+	_cleanup_(heal_view_end) struct heal_view view = {0};
 	int r;
 
 	if (!heal_process_is_roots(&listener->process))
 		return;
-	r = heal_listener_stale(ctx, &listener->process, &listener->evidence);
+	r = heal_view_begin(ctx, &listener->process, &view);
+	if (r == 0)
+		r = heal_listener_stale(ctx, &listener->process, &listener->evidence);
 	if (r < 0 && heal_process_is_there(listener->process.dirfd)) {
 		report->listeners.unreadable++;
 		listener->result.verdict = HEAL_VERDICT_UNKNOWN;
@@ -340,6 +344,25 @@ static void way_count(struct heal_context *ctx, struct heal_listener *listener)
 		heal_pending_find(ctx, listener);
 }
 
+/* What clients meet with one that is ours, and would after a new start, in its unit's mounts. */
+static void way_see(struct heal_context *ctx, struct heal_report *report,
+		    struct heal_listener *listener)
+{
+	_cleanup_(heal_view_end) struct heal_view view = {0};
+	int r = heal_view_begin(ctx, &listener->process, &view);
+
+	way_find_unit(ctx, report, listener);
+	if (r == 0) {
+		way_try(ctx, listener);
+		way_count(ctx, listener);
+		return;
+	}
+	listener->evidence.trial.result = HEAL_TRIAL_SKIPPED;
+	(void)snprintf(listener->evidence.trial.detail, sizeof(listener->evidence.trial.detail),
+		       "looking at the mounts of sshd process %d: %s", (int)listener->process.pid,
+		       strerror(-r));
+}
+
 static void way_judge(struct heal_context *ctx, struct heal_report *report,
 		      struct heal_listener *listener)
 {
@@ -362,9 +385,7 @@ static void way_of_one(struct heal_context *ctx, enum heal_verb verb, struct hea
 	if (listener->unit.absence != HEAL_ABSENCE_NONE) {
 		way_try_absent(ctx, listener);
 	} else if (listener->process.foreign == HEAL_OURS) {
-		way_find_unit(ctx, report, listener);
-		way_try(ctx, listener);
-		way_count(ctx, listener);
+		way_see(ctx, report, listener);
 	}
 	way_judge(ctx, report, listener);
 	if (verb == HEAL_CHECK || verb == HEAL_DRY_RUN || !ctx->is_live)

@@ -97,7 +97,7 @@ int heal_context_new(struct heal_context **ret, const char *root, const char *mo
 
 	if (!ctx)
 		return heal_error_set(error, ENOMEM, "starting: out of memory");
-	ctx->root_fd = ctx->proc_fd = -1;
+	ctx->root_fd = ctx->view_fd = ctx->proc_fd = -1;
 	ctx->settle_ms = CONTEXT_SETTLE_MS;
 	ctx->quiet_ms = CONTEXT_QUIET_MS;
 	r = context_open(ctx, root, error);

@@ -13,6 +13,7 @@
 
 struct heal_context {
 	int root_fd;
+	int view_fd;  /* the root as the listener that is looked at has it; -1: likewise */
 	int proc_fd;  /* -1 when the root has no /proc */
 	bool is_live; /* the root is that of this machine, so its processes can be acted on */
 	bool is_hook;   /* only what can be acted on is of interest */
@@ -47,6 +48,12 @@ struct heal_context *heal_context_free(struct heal_context *ctx);
 static inline void heal_context_freep(struct heal_context **ctx)
 {
 	(void)heal_context_free(*ctx);
+}
+
+/* The root in which names mean what they mean to the listener that is looked at. */
+static inline int heal_view(const struct heal_context *ctx)
+{
+	return ctx->view_fd < 0 ? ctx->root_fd : ctx->view_fd;
 }
 
 /* Loads the backend when first needed. Errors: -ENOENT and the like, with a message. */

@@ -192,6 +192,15 @@ static int listener_load_foreign(const struct heal_context *ctx,
 	return r != 0 ? r : is_child;
 }
 
+static int listener_load_mounts(const struct heal_context *ctx, struct heal_process *process)
+{
+	bool is_inits = false;
+	int r = heal_owner_same_link(ctx, process->dirfd, "ns/mnt", &is_inits);
+
+	process->has_own_mounts = !is_inits;
+	return r;
+}
+
 static int listener_load(struct heal_context *ctx, struct heal_process *process,
 			 enum listener_source source)
 {
@@ -210,6 +219,10 @@ static int listener_load(struct heal_context *ctx, struct heal_process *process,
 	process->ppid = stat.ppid;
 	process->start_time = stat.start_time;
 	process->program = stat.stack;
+	if (owner.is_root)
+		r = listener_load_mounts(ctx, process);
+	if (r < 0)
+		return r;
 	if (source == LISTENER_KNOWN && owner.is_root)
 		return listener_load_title(ctx, process);
 	r = heal_whose_process(ctx, process, &owner, &process->foreign);

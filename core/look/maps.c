@@ -116,7 +116,7 @@ bool maps_is_real_name(struct heal_context *ctx, const char *path, size_t len, u
 	_cleanup_free_ char *relative = heal_strndup(path + 1, len - 1);
 	struct stat st;
 
-	if (!relative || fstatat(ctx->root_fd, relative, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (!relative || fstatat(heal_view(ctx), relative, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return false;
 	/* Inode numbers do not survive the recording of a tree. */
 	return !ctx->is_live || st.st_ino == inode;

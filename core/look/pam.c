@@ -280,7 +280,7 @@ static int pam_add_module(struct pam_reader *reader, const struct pam_rule *rule
 	if (snprintf(path, sizeof(path), "%s%s%s", *rule->name == '/' ? "" : reader->modules,
 		     *rule->name == '/' ? "" : "/", rule->name) >= (int)sizeof(path))
 		return pam_fail(reader, rule->name, ENAMETOOLONG);
-	fd = heal_trust_open(reader->ctx->root_fd, path, O_PATH);
+	fd = heal_trust_open(heal_view(reader->ctx), path, O_PATH);
 	return pam_add_step(reader, rule, level,
 			    pam_add_file(reader, path, fd == -ENOENT || fd == -ENOTDIR));
 }
@@ -338,7 +338,7 @@ static int pam_load(struct pam_reader *reader, const char *name, char **ret, siz
 		if (snprintf(path, sizeof(path), "%s%s", *name == '/' ? "" : directories[i], name) >=
 		    (int)sizeof(path))
 			return pam_fail(reader, name, ENAMETOOLONG);
-		fd = heal_trust_open(reader->ctx->root_fd, path, O_RDONLY);
+		fd = heal_trust_open(heal_view(reader->ctx), path, O_RDONLY);
 		r = fd < 0 ? fd : heal_read_fd(fd, PAM_TEXT_MAX, ret, ret_len);
 		if (r < 0 && r != -ENOENT)
 			return pam_fail(reader, path, -r);

@@ -24,6 +24,7 @@
 #include "host/proc.h"
 #include "host/state.h"
 #include "look/maps.h"
+#include "look/whose.h"
 #include "report.h"
 
 static const char proof_file[] = "proven";
@@ -211,7 +212,7 @@ int heal_counted_stat(struct heal_context *ctx, struct heal_counted *file)
 {
 	struct stat st = {0};
 
-	if (fstatat(ctx->root_fd, file->path[1] ? file->path + 1 : ".", &st, 0) < 0) {
+	if (fstatat(heal_view(ctx), file->path[1] ? file->path + 1 : ".", &st, 0) < 0) {
 		if (errno != ENOENT && errno != ENOTDIR)
 			return -errno;
 		st = (struct stat){0};
@@ -247,9 +248,11 @@ bool heal_proof_holds(struct heal_context *ctx, const struct heal_last_proof *pr
 		      const struct heal_process *process)
 {
 	const struct heal_proven *proven = heal_proof_find(proof, process);
+	_cleanup_(heal_view_end) struct heal_view view = {0};
 
 	/* After a reload by somebody else it has read all of it anew. */
-	if (!proven || proven->program != process->program)
+	if (!proven || proven->program != process->program ||
+	    heal_view_begin(ctx, process, &view) < 0)
 		return false;
 	for (size_t i = 0; i < proven->n_files; i++)
 		if (!proof_file_holds(ctx, &proven->files[i]))
@@ -313,6 +316,7 @@ static int proof_write_mapped(struct heal_context *ctx, FILE *out, const struct 
 static int proof_write_now(struct heal_context *ctx, FILE *out, const struct heal_listener *listener)
 {
 	_cleanup_(heal_words_done) struct heal_words paths = {0};
+	_cleanup_(heal_view_end) struct heal_view view = {0};
 	const struct heal_evidence *evidence = &listener->evidence;
 	bool has_read = listener->result.outcome == HEAL_OUTCOME_HEALED;
 	const struct heal_proven proven = {
@@ -322,8 +326,10 @@ static int proof_write_now(struct heal_context *ctx, FILE *out, const struct hea
 		.is_counted = evidence->is_counted,
 		.verdict = has_read ? HEAL_VERDICT_HEALTHY : listener->result.verdict,
 	};
-	int r = heal_maps_each(&listener->process, maps_add_path, &paths);
+	int r = heal_view_begin(ctx, &listener->process, &view);
 
+	if (r == 0)
+		r = heal_maps_each(&listener->process, maps_add_path, &paths);
 	if (r < 0)
 		return r;
 	proof_write_listener(out, &proven);

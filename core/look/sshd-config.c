@@ -193,7 +193,7 @@ static int conf_match(struct conf_reader *reader, const char *directory, const c
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	struct dirent *entry;
-	int fd = heal_trust_open(reader->ctx->root_fd, directory, O_RDONLY | O_DIRECTORY);
+	int fd = heal_trust_open(heal_view(reader->ctx), directory, O_RDONLY | O_DIRECTORY);
 
 	if (fd < 0)
 		return fd == -ENOENT || fd == -ENOTDIR ? 0 : conf_fail(reader, directory, -fd);
@@ -306,7 +306,7 @@ static int conf_read_file(struct conf_reader *reader, const char *path)
 
 	if (r != 0)
 		return r > 0 ? 0 : conf_fail(reader, path, -r);
-	fd = heal_trust_open(reader->ctx->root_fd, path, O_RDONLY);
+	fd = heal_trust_open(heal_view(reader->ctx), path, O_RDONLY);
 	r = fd < 0 ? fd : heal_read_fd(fd, SSHD_CONFIG_BYTES_MAX - reader->n_bytes, &text, &len);
 	/* Nor does sshd mind what a pattern finds that is no file. */
 	if (r == -ENOENT || r == -ENOTDIR || r == -EINVAL)

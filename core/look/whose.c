@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "look/whose.h"
 
@@ -43,6 +44,29 @@ static int whose_open_root(const struct heal_context *ctx, const struct heal_pro
 			      : openat(ctx->root_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
+}
+
+int heal_view_begin(struct heal_context *ctx, const struct heal_process *process,
+		    struct heal_view *ret)
+{
+	int fd;
+
+	/* A recorded tree has but one. */
+	if (!ctx->is_live || !process->has_own_mounts)
+		return 0;
+	fd = whose_open_root(ctx, process);
+	if (fd < 0)
+		return fd;
+	*ret = (struct heal_view){.ctx = ctx};
+	ctx->view_fd = fd;
+	return 0;
+}
+
+void heal_view_end(struct heal_view *view)
+{
+	if (view->ctx)
+		(void)close(heal_take_fd(&view->ctx->view_fd));
+	view->ctx = NULL;
 }
 
 /* Its root by what it is, for a container's has the same name; in a recorded tree there is but that. */
@@ -168,12 +192,11 @@ int heal_whose_file(const struct heal_context *ctx, const struct heal_process *p
 {
 	enum heal_foreign whose = HEAL_FOREIGN_PATH;
 	_cleanup_close_ int root = -1;
-	bool has_inits_mounts = false;
 	bool is_link = false;
-	int r = heal_owner_same_link(ctx, process->dirfd, "ns/mnt", &has_inits_mounts);
+	int r = 0;
 
 	/* By its name alone, where that means the same there as here. */
-	for (char **path = ctx->config.sshd_paths; r == 0 && has_inits_mounts && *path; path++) {
+	for (char **path = ctx->config.sshd_paths; r == 0 && !process->has_own_mounts && *path; path++) {
 		if (strcmp(*path, process->exe) != 0)
 			continue;
 		r = whose_is_link(ctx, *path, &is_link);

@@ -15,6 +15,19 @@
 int heal_whose_process(const struct heal_context *ctx, const struct heal_process *process,
 		       const struct heal_owner *owner, enum heal_foreign *ret);
 
+/* A view that is to end with its scope. */
+struct heal_view {
+	struct heal_context *ctx; /* NULL: it is ours */
+};
+
+/*
+ * Has names mean what they mean to a listener, whose unit may have put other files over
+ * ours (BindPaths=), until heal_view_end(). One at a time. Errors: those of /proc.
+ */
+int heal_view_begin(struct heal_context *ctx, const struct heal_process *process,
+		    struct heal_view *ret);
+void heal_view_end(struct heal_view *view);
+
 /*
  * Puts the name that root's own sshd was started by into the place of that of its file,
  * where that is another file by now, or none: dpkg-divert, mv, alternatives. A start, and

@@ -73,8 +73,8 @@ static bool command_same_file(struct heal_context *ctx, const char *a, const cha
 
 	if (strcmp(a, b) == 0)
 		return true;
-	return *a == '/' && *b == '/' && fstatat(ctx->root_fd, a + 1, &a_st, 0) == 0 &&
-	       fstatat(ctx->root_fd, b + 1, &b_st, 0) == 0 && a_st.st_dev == b_st.st_dev &&
+	return *a == '/' && *b == '/' && fstatat(heal_view(ctx), a + 1, &a_st, 0) == 0 &&
+	       fstatat(heal_view(ctx), b + 1, &b_st, 0) == 0 && a_st.st_dev == b_st.st_dev &&
 	       a_st.st_ino == b_st.st_ino;
 }
 
@@ -94,7 +94,7 @@ static int command_directory(struct heal_context *ctx, const char *whose, const 
 	if (!*directory || strcmp(directory, "/") == 0)
 		return 0;
 	/* "~" is the home of the user that the service runs as. */
-	r = *directory == '/' ? heal_trust_path(ctx->root_fd, directory, &is_roots) : -EINVAL;
+	r = *directory == '/' ? heal_trust_path(heal_view(ctx), directory, &is_roots) : -EINVAL;
 	if (r == -ENOENT && may_miss && is_roots)
 		return 0;
 	if (r < 0)
@@ -197,7 +197,7 @@ static int command_check_names(struct heal_context *ctx, const struct heal_words
 			path = NULL;
 			return heal_error_set(error, ENOMEM, "trying sshd: out of memory");
 		}
-		r = heal_trust_path(ctx->root_fd, path, &is_roots);
+		r = heal_trust_path(heal_view(ctx), path, &is_roots);
 		/* A log or PID file is made anew. */
 		if (r == -ENOENT && is_roots &&
 		    (may_miss || name.option == 'E' || strncasecmp(name.value, "PidFile", 7) == 0))

@@ -34,7 +34,7 @@ bool heal_live_has_wrappers(struct heal_context *ctx)
 		const char *line;
 		size_t text_len = 0;
 		size_t len;
-		int r = heal_read_at(ctx->root_fd, files[i], LIVE_WRAPPERS_MAX, &text, &text_len);
+		int r = heal_read_at(heal_view(ctx), files[i], LIVE_WRAPPERS_MAX, &text, &text_len);
 
 		if (r < 0 && r != -ENOENT)
 			return true;

@@ -162,7 +162,7 @@ static int64_t pending_since_ns(const struct pending *pending)
 	const struct heal_process *process = &pending->listener->process;
 	const char *path = pending->config.pid_file ? pending->config.pid_file : "/run/sshd.pid";
 	int64_t since = pending_start_ns(process);
-	_cleanup_close_ int fd = *path == '/' ? heal_trust_open(pending->ctx->root_fd, path, O_RDONLY) : -1;
+	_cleanup_close_ int fd = *path == '/' ? heal_trust_open(heal_view(pending->ctx), path, O_RDONLY) : -1;
 	_cleanup_free_ char *text = NULL;
 	struct stat st;
 	size_t len;
@@ -243,7 +243,7 @@ static bool pending_is_packages(const struct heal_context *ctx, int fd)
 	size_t len;
 
 	if (heal_readlinkf_at(AT_FDCWD, &path, "/proc/thread-self/fd/%d", fd) < 0 ||
-	    heal_readlinkf_at(AT_FDCWD, &root, "/proc/thread-self/fd/%d", ctx->root_fd) < 0)
+	    heal_readlinkf_at(AT_FDCWD, &root, "/proc/thread-self/fd/%d", heal_view(ctx)) < 0)
 		return false;
 	len = strcmp(root, "/") == 0 ? 0 : strlen(root);
 	return strncmp(path, root, len) == 0 && strncmp(path + len, "/usr/", 5) == 0;
@@ -260,7 +260,7 @@ static int pending_look(struct pending *pending, struct heal_counted *file)
 
 	if (!file->inode)
 		return 0;
-	fd = heal_trust_open(pending->ctx->root_fd, file->path, O_RDONLY);
+	fd = heal_trust_open(heal_view(pending->ctx), file->path, O_RDONLY);
 	r = fd < 0 ? fd
 		   : heal_read_fd(fd, is_key ? PENDING_KEY_MAX : SSHD_CONFIG_BYTES_MAX, &text, &len);
 	if (r == -ENOMEM)
@@ -293,7 +293,7 @@ static int64_t pending_changed_ns(const struct pending *pending, const struct he
 		return INT64_MAX;
 	if (file->kind != HEAL_COUNTED_DIRECTORY)
 		strrchr(directory, '/')[1] = '\0';
-	if (fstatat(pending->ctx->root_fd, directory[1] ? directory + 1 : ".", &st, 0) < 0)
+	if (fstatat(heal_view(pending->ctx), directory[1] ? directory + 1 : ".", &st, 0) < 0)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : INT64_MAX;
 	return st.st_mtim.tv_sec * PENDING_NS + st.st_mtim.tv_nsec;
 }

@@ -67,7 +67,7 @@ static void trial_blame(struct heal_context *ctx, const struct heal_process *pro
 	char *detail = trial->detail;
 	size_t size = sizeof(trial->detail);
 	const char *file = path ? path : process->exe;
-	bool is_missing = faccessat(ctx->root_fd, file + 1, F_OK, 0) < 0;
+	bool is_missing = faccessat(heal_view(ctx), file + 1, F_OK, 0) < 0;
 	char name[256];
 
 	heal_safe(name, sizeof(name), file);
@@ -203,15 +203,15 @@ static int trial_check_log(const struct heal_context *ctx, const char *path)
 
 	if (!directory)
 		return -ENOMEM;
-	if (fstatat(ctx->root_fd, path + 1, &st, 0) == 0) {
+	if (fstatat(heal_view(ctx), path + 1, &st, 0) == 0) {
 		if (S_ISDIR(st.st_mode))
 			return -EISDIR;
-		return faccessat(ctx->root_fd, path + 1, W_OK, 0) < 0 ? -errno : 0;
+		return faccessat(heal_view(ctx), path + 1, W_OK, 0) < 0 ? -errno : 0;
 	}
 	if (errno != ENOENT)
 		return -errno;
 	*strrchr(directory, '/') = '\0';
-	return faccessat(ctx->root_fd, directory[0] ? directory + 1 : ".", W_OK, 0) < 0 ? -errno : 0;
+	return faccessat(heal_view(ctx), directory[0] ? directory + 1 : ".", W_OK, 0) < 0 ? -errno : 0;
 }
 
 /* How it is tried. */

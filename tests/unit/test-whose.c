@@ -115,6 +115,34 @@ HEAL_TEST(whose_root_is_told_by_what_it_is_on_a_live_host)
 	assert_int_equal(whose.report.listeners.unreadable, 1);
 }
 
+HEAL_TEST(whose_names_mean_what_they_mean_to_it_only_where_it_has_mounts_of_its_own)
+{
+	static const char *const mounts[] = {"mnt:[1]", NULL};
+
+	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
+		_cleanup_whose_ struct whose whose;
+		_cleanup_(heal_view_end) struct heal_view view = {0};
+		const struct heal_process *process;
+		struct stat st;
+		char other[600];
+
+		whose_init(&whose);
+		whose.ctx->is_live = true;
+		(void)snprintf(other, sizeof(other), "%s/other", whose.tree->path);
+		tree_file(whose.tree, "other/etc/ssh/mine", "");
+		tree_file(whose.tree, "other/usr/sbin/sshd", "");
+		tree_add(whose.tree, &(struct tree_process){.pid = 1, .comm = "systemd", .exe = "/lib/systemd/systemd",
+							    .title = "/sbin/init|", .root = other});
+		process = found(&whose, &(struct tree_process){.root = other, .mnt_ns = mounts[i]});
+		assert_non_null(process);
+		assert_int_equal(heal_view_begin(whose.ctx, process, &view), 0);
+		assert_int_equal(fstatat(heal_view(whose.ctx), "etc/ssh/mine", &st, 0), mounts[i] ? 0 : -1);
+		heal_view_end(&view);
+		assert_int_equal(heal_view(whose.ctx), whose.ctx->root_fd);
+		tree_remove_all();
+	}
+}
+
 /* What it was started by is a link, and whoever is at its end renames one and puts another there. */
 HEAL_TEST(whose_known_path_is_a_link_is_foreign_where_others_can_put_another_file_at_its_end)
 {
@@ -124,13 +152,13 @@ HEAL_TEST(whose_known_path_is_a_link_is_foreign_where_others_can_put_another_fil
 		_cleanup_whose_ struct whose whose;
 
 		whose_init(&whose);
-		tree_file(whose.tree, OPT ".old" + 1, "");
+		tree_file(whose.tree, "opt/ssh/sshd.old", "");
 		tree_remove(whose.tree, "usr/sbin/sshd");
 		tree_link(whose.tree, "usr/sbin/sshd", "../../opt/ssh/sshd");
 		assert_int_equal(fchmodat(whose.tree->fd, "opt/ssh", 0777, 0), 0);
 		/* There may be none for the moment. */
 		if (i % 2)
-			tree_remove(whose.tree, OPT + 1);
+			tree_remove(whose.tree, "opt/ssh/sshd");
 		assert_row(foreign_of(&whose, &(struct tree_process){.exe = exes[i / 2], .title = TITLE}) ==
 				   HEAL_FOREIGN_WRITABLE,
 			   "%s: %zu", exes[i / 2], i % 2);
