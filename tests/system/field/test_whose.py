@@ -20,7 +20,9 @@ RENEW = f"{LIBRARY} && cp -a $f $f.new && mv $f.new $f"
 MOUNTS = ["PrivateTmp=yes", "ProtectSystem=strict\nReadWritePaths=/run /var",
           "ProtectHome=read-only\nReadOnlyPaths=/srv\nInaccessiblePaths=-/mnt\nPrivateMounts=yes\n"
           "BindReadOnlyPaths=/etc/hostname:/srv/name\nTemporaryFileSystem=/media\n"
-          "ProtectKernelTunables=yes"]
+          "ProtectKernelTunables=yes", "PrivateDevices=yes", "ProtectSystem=strict",
+          # Other files of the same name.
+          "BindReadOnlyPaths=/opt/ssh/sshd:/usr/sbin/sshd"]
 PORT = 2222
 
 
@@ -96,6 +98,15 @@ class Whose:
         assert self.actions() == last
         assert self.host.deleted(pid) == stale and self.runs(pid) == exe
         assert self.banner(port)
+
+    def springs_no_trap(self, pid, directory):
+        """Renamed by its owner, with another program in its place, and then gone."""
+        self.host.write(f"{directory}/trap", "#!/bin/sh\ntouch /run/trapped\n", mode=0o755)
+        for step in (f"cd {directory}; mv sshd sshd.old; mv trap sshd", f"rm {directory}/sshd.old"):
+            self.host.sh(f"{step}; rm /run/sshd-heal/proven")
+            assert self.report(pid, "heal")["verdict"] == "foreign"
+            assert self.hook() == ""
+        assert self.host.run("test", "-e", "/run/trapped", check=False).returncode == 1
 
     @contextlib.contextmanager
     def unit(self, path, more=""):
@@ -173,6 +184,30 @@ def test_a_unit_with_mounts_of_its_own_is_ours(whose):
         assert whose.is_in(), text
         whose.host.sh(RENEW)
         whose.heals(pid, hook=text is MOUNTS[0])
+
+
+def test_what_waits_to_be_read_is_what_the_units_mounts_show(whose):
+    """Other files over /etc/ssh: those of that name outside are not its configuration."""
+    host = whose.host
+    host.sh("cp -a /etc/ssh /srv/ssh")
+    host.drop_in("ssh.service", "[Service]\nBindReadOnlyPaths=/srv/ssh:/etc/ssh\n")
+    host.run("systemctl", "restart", "ssh.service")
+    pid = host.listener()
+    try:
+        assert whose.report(pid, "heal")["verdict"] == "healthy"
+        host.sh(f"{RENEW}; echo 'AllowUsers nobody' >>/etc/ssh/sshd_config")
+        whose.heals(pid)
+        # A hook that has nothing to do asks nobody.
+        last = whose.actions()
+        assert whose.hook() == "" and whose.actions() == last
+        host.sh(f"{RENEW}; echo 'AllowUsers nobody' >>/srv/ssh/sshd_config")
+        for verb in (["check"], ["heal"]):
+            found = whose.report(pid, *verb)
+            assert (found["verdict"], found["plan"]) == ("stale", "warn"), found
+            assert "its configuration on disk" in found["reason"], found
+        assert whose.is_in() and host.deleted(pid)
+    finally:
+        host.sh("sed -i '/^AllowUsers nobody$/d' /etc/ssh/sshd_config; rm -r /srv/ssh")
 
 
 def test_another_root_directory_is_a_container(whose):
@@ -261,11 +296,16 @@ def test_a_units_file_that_another_user_can_replace_is_foreign(whose):
     with whose.unit("/srv/shared/sshd") as pid:
         whose.host.sh(RENEW)
         whose.leaves(pid, PORT, "not only root can change /srv/shared/sshd", True)
-        whose.host.write("/srv/shared/trap", "#!/bin/sh\ntouch /run/trapped\n", mode=0o755)
-        whose.host.sh("mv /srv/shared/trap /srv/shared/sshd; rm /run/sshd-heal/proven")
-        assert whose.report(pid, "heal")["verdict"] == "foreign"
-        assert whose.hook() == ""
-        assert whose.host.run("test", "-e", "/run/trapped", check=False).returncode == 1
+        whose.springs_no_trap(pid, "/srv/shared")
+
+
+def test_a_link_to_where_another_user_can_write_is_foreign(whose):
+    whose.host.sh("install -d -o mallory /srv/shared; cp -a /root/sshd /srv/shared/sshd;"
+                  "ln -sf /srv/shared/sshd /usr/sbin/sshd; systemctl restart ssh.service")
+    pid = whose.host.listener()
+    whose.host.sh(RENEW)
+    whose.leaves(pid, 22, "not only root can change /srv/shared/sshd", True)
+    whose.springs_no_trap(pid, "/srv/shared")
 
 
 def test_the_root_of_a_user_namespace_is_foreign(whose):
