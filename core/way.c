@@ -481,7 +481,7 @@ static void way_trust(struct heal_report *report, struct heal_listener *listener
 	if (!proven)
 		return;
 	listener->result.verdict = proven->verdict;
-	if (proven->verdict > report->verdict)
+	if (proven->verdict != HEAL_VERDICT_FOREIGN && proven->verdict > report->verdict)
 		report->verdict = proven->verdict;
 }
 

@@ -183,7 +183,7 @@ bool heal_proof_is_foreign(const struct heal_last_proof *proof, const struct hea
 {
 	const struct heal_proven *proven = heal_proof_find(proof, process);
 
-	return proven && proven->verdict == HEAL_VERDICT_FOREIGN;
+	return proven && proven->program == process->program && proven->verdict == HEAL_VERDICT_FOREIGN;
 }
 
 const char *heal_proof_version(const struct heal_proven *proven, const char *path,
@@ -390,6 +390,7 @@ static int proof_write(struct heal_context *ctx, FILE *out, const struct heal_li
 			proof_write_listener(out, &(struct heal_proven){
 							  .pid = listener->process.pid,
 							  .start_time = listener->process.start_time,
+							  .program = listener->process.program,
 							  .verdict = HEAL_VERDICT_FOREIGN});
 		else if (listener->process.foreign == HEAL_OURS && proof_is_well(listener))
 			r = proof_write_now(ctx, out, listener);

@@ -423,7 +423,8 @@ HEAL_TEST(whose_path_is_foreign_is_asked_of_systemd_once_by_hooks)
 	/* And nothing is said of it. */
 	assert_text(&whose.report, HEAL_HOOK, "");
 	assert_int_equal(heal_look(whose.ctx), HEAL_LOOK_QUIET);
-	(void)run(&whose, HEAL_HOOK);
+	assert_int_equal(run(&whose, HEAL_HOOK)->result.verdict, HEAL_VERDICT_FOREIGN);
+	assert_int_equal(whose.report.verdict, HEAL_VERDICT_HEALTHY);
 	assert_string_equal(whose.service.calls, "");
 	/* Another one that has its place is another one. */
 	tree_add(whose.tree, &(struct tree_process){.pid = NEW_PID, .exe = OPT});
