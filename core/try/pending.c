@@ -34,6 +34,7 @@
 #include "look/sshd-config.h"
 #include "report.h"
 #include "try/arguments.h"
+#include "try/command.h"
 
 #define PENDING_CMDLINE_MAX (64u << 10)
 #define PENDING_KEY_MAX (64u << 10)
@@ -118,7 +119,9 @@ static int pending_read_config(struct pending *pending, struct heal_error *error
 	_cleanup_free_ char *title = NULL;
 	_cleanup_(heal_words_done) struct heal_words options = {0};
 	struct heal_sshd_config *config = &pending->config;
+	_cleanup_(heal_start_done) struct heal_start start = HEAL_START_NONE;
 	const char *file = "/etc/ssh/sshd_config";
+	struct heal_error ignored;
 	char path[1024];
 	size_t len = 0;
 	int r = heal_read_at(pending->listener->process.dirfd, "cmdline", PENDING_CMDLINE_MAX, &title, &len);
@@ -137,8 +140,11 @@ static int pending_read_config(struct pending *pending, struct heal_error *error
 	}
 	if (r < 0)
 		return pending_fail(error, "reading the arguments of sshd", r);
-	/* sshd is in / when it executes itself anew. */
-	if (snprintf(path, sizeof(path), "%s%s", *file == '/' ? "" : "/", file) >= (int)sizeof(path))
+	/* Where only a start finds it, it was read there; when it executes itself anew sshd is in /. */
+	if (*file != '/' && pending->listener->evidence.trial.is_hup_fatal)
+		(void)heal_start_find(pending->ctx, pending->listener, &start, &ignored);
+	if (snprintf(path, sizeof(path), "%s%s%s", start.cwd ? start.cwd : "", *file == '/' ? "" : "/", file) >=
+	    (int)sizeof(path))
 		return pending_fail(error, "reading the arguments of sshd", -ENAMETOOLONG);
 	return heal_sshd_config_read(pending->ctx, path, config, error);
 }
