@@ -121,7 +121,8 @@ def test_the_package_is_for_debian_hosts_only(suite, deb_staged):
     assert "librpm" not in control(deb, "Depends")
     assert sorted(os.path.basename(name) for name in files if name.endswith(".so")) == MODULES
     assert f"./usr/lib/{multiarch}/sshd-heal/modules/package-apt.so" in files
-    assert roots.run("dpkg-deb", "-I", deb, "conffiles") == OURS + "\n"
+    assert sorted(roots.run("dpkg-deb", "-I", deb, "conffiles").split()) == [
+        OURS, "/etc/needrestart/conf.d/sshd-heal.conf"]
 
 
 def test_two_builds_are_identical_and_leave_the_tree_alone(deb_staged, tmp_path):
