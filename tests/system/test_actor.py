@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """sshd-heal.service: what asks it, what starts it, and what becomes of it when that goes wrong."""
 
+import contextlib
+import os
 import random
+import signal
+import subprocess
 import time
 
 import pytest
@@ -61,6 +65,64 @@ def test_without_its_service_a_hook_says_so_and_ends(host, trouble, words):
     host.sh("test ! -e /run/systemd/elsewhere || mv /run/systemd/elsewhere /run/systemd/private")
     host.heals()
     assert pid in (None, host.listener())
+
+
+#: The hook of a front end, or of dpkg in the middle of it, while its caller holds its locks.
+CALLED = """
+import fcntl, subprocess, sys, time
+held = [open(path, "r+") for path in sys.argv[2:]]
+for lock in held:
+    fcntl.lockf(lock, fcntl.LOCK_EX)
+start = time.monotonic()
+done = subprocess.run(["sshd-heal", "hook", sys.argv[1]], capture_output=True, text=True)
+print(f"{time.monotonic() - start:.3f}", done.stdout + done.stderr)
+"""
+FRONT = "/var/lib/dpkg/lock-frontend"
+CLAIMED = ("import fcntl, sys; claim = open('/run/sshd-heal/actor', 'r+');"
+           " fcntl.lockf(claim, fcntl.LOCK_EX); print('claimed', flush=True); sys.stdin.read()")
+
+
+@contextlib.contextmanager
+def in_trouble(host, trouble):
+    """sshd-heal.service or systemd, as it is no use to anybody."""
+    if trouble == "masked":
+        host.run("systemctl", "mask", UNIT)
+    elif trouble == "hangs":
+        host.drop_in(UNIT, "[Service]\nExecStart=\nExecStart=/bin/sleep 300\n")
+    if trouble == "stopped":
+        argv = host.argv("python3", "-c", CLAIMED)
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as actor:
+            actor.stdout.readline()
+            yield
+            actor.communicate(timeout=10)
+    elif trouble == "systemd is stopped":
+        os.kill(host.leader, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(host.leader, signal.SIGCONT)
+    else:
+        yield
+
+
+@pytest.mark.parametrize("trouble, is_proven", [
+    *((trouble, True) for trouble in ("masked", "hangs", "stopped", "systemd is stopped")),
+    *((trouble, False) for trouble in ("none", "masked", "hangs", "systemd is stopped")),
+])
+def test_on_a_healed_host_no_hook_waits_for_long(installed, trouble, is_proven):  # noqa: F811
+    """Nor for the locks of who has called it; and it has nothing to say."""
+    installed.run("systemctl", "stop", "sshd-heal.path")
+    for name, locks in (("apt", [FRONT]), ("dpkg", [FRONT, "/var/lib/dpkg/lock"])):
+        installed.run("rm", "-f", "/run/sshd-heal/requests")
+        if not is_proven:
+            installed.run("rm", "-f", "/run/sshd-heal/proven")
+        with in_trouble(installed, trouble):
+            told = installed.run("python3", "-c", CALLED, name, *locks).stdout
+        seconds, words = told.split(" ", 1)
+        print(name, seconds)
+        assert float(seconds) < 1 and words.strip() == "", f"{name}: {seconds} s: {words}"
+        if trouble == "hangs":
+            installed.run("systemctl", "stop", UNIT)
 
 
 def test_a_request_that_nobody_served_is_served_later(host):
