@@ -159,6 +159,65 @@ def test_a_lock_that_is_closed_over_and_over_starts_nothing_that_acts(host):
     host.wait_for(lambda: host.deleted(host.listener()) == [], 5, "sshd to be healed")
 
 
+#: Runs of dpkg and, each twelfth, of apt; gives what each kind took in all, in microseconds.
+UNRELATED = """
+run() {
+    start=$(date +%%s%%N)
+    "$@" >>/tmp/told 2>&1
+    echo "ended: $?" >>/tmp/told
+    took=$((($(date +%%s%%N) - start) / 1000))
+}
+by_dpkg=0 by_apt=0
+for i in $(seq %d); do
+    if test $((i %% 12)) = 0; then
+        run apt-get install -y --allow-downgrades /tmp/tiny$((i %% 2)).deb
+        by_apt=$((by_apt + took))
+    else
+        run dpkg -i /tmp/tiny$((i %% 2)).deb
+        by_dpkg=$((by_dpkg + took))
+    fi
+done
+echo $by_dpkg $by_apt
+"""
+TINY = """
+mkdir -p /tmp/tiny/DEBIAN
+for i in 0 1; do
+    printf "%s\\n" "Package: tiny" "Version: 1.$i" "Architecture: all" \
+        "Maintainer: n <n@example.org>" "Description: x" >/tmp/tiny/DEBIAN/control
+    mkdir -p /tmp/tiny/usr/share/tiny; echo $i >/tmp/tiny/usr/share/tiny/file
+    dpkg-deb -Znone -b /tmp/tiny /tmp/tiny$i.deb
+done
+"""
+
+
+def test_two_hundred_unrelated_transactions_are_none_of_our_business(installed, capsys):  # noqa: F811
+    """What they cost more with us is printed, a block with us and a smaller one without in turn."""
+    hook = "/etc/apt/apt.conf.d/90sshd-heal"
+    installed.sh(TINY)
+    before = installed.journal()
+    took = {50: [0, 0], 24: [0, 0]}
+
+    def run(runs):
+        by_kind = installed.sh(UNRELATED % runs).stdout.split()
+        took[runs] = [total + int(us) / 1000 for total, us in zip(took[runs], by_kind)]
+
+    for _ in range(4):
+        run(50)
+        idle(installed)
+        assert installed.run("systemctl", "is-active", "sshd-heal.path").stdout == "active\n"
+        installed.sh(f"systemctl stop sshd-heal.path; mv {hook} /root/hook")
+        run(24)
+        installed.sh(f"mv /root/hook {hook}; systemctl start sshd-heal.path")
+    with capsys.disabled():
+        for kind, (name, with_us, without) in enumerate([("dpkg -i", 184, 88), ("apt-get", 16, 8)]):
+            print(f"\n{name}: {took[50][kind] / with_us:.1f} ms, without us"
+                  f" {took[24][kind] / without:.1f} ms", end="")
+        print()
+    assert "sshd-heal" not in installed.run("cat", "/tmp/told").stdout
+    assert installed.run("grep", "-c", "^ended: 0$", "/tmp/told").stdout == "296\n"
+    assert failed(installed) == "" and installed.journal() == before
+
+
 # --- removal ----------------------------------------------------------------------
 
 
