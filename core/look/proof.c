@@ -275,6 +275,9 @@ static bool proof_is_well(const struct heal_listener *listener)
 {
 	enum heal_verdict verdict = listener->result.verdict;
 
+	/* A unit for which nothing listens runs nothing, whatever may be said of it. */
+	if (listener->process.dirfd < 0)
+		return false;
 	return listener->result.outcome == HEAL_OUTCOME_HEALED ||
 	       (listener->evidence.n_stale == 0 && listener->result.outcome != HEAL_OUTCOME_FAILED &&
 		(verdict == HEAL_VERDICT_HEALTHY || verdict == HEAL_VERDICT_AT_RISK ||

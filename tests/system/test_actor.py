@@ -11,6 +11,7 @@ import time
 import pytest
 
 import roots
+from host import Host
 from test_deb import INSTALL, by_apt_get, deb_staged, fresh, installed  # noqa: F401
 
 UNIT = "sshd-heal.service"
@@ -216,6 +217,63 @@ def test_two_hundred_unrelated_transactions_are_none_of_our_business(installed, 
     assert "sshd-heal" not in installed.run("cat", "/tmp/told").stdout
     assert installed.run("grep", "-c", "^ended: 0$", "/tmp/told").stdout == "296\n"
     assert failed(installed) == "" and installed.journal() == before
+
+
+# --- where there is no sshd ---------------------------------------------------------
+
+#: As systemd.offline-updates(7) has it, but that it does not reboot.
+OFFLINE = """[Unit]
+DefaultDependencies=no
+Requires=sysinit.target
+After=sysinit.target system-update-pre.target
+Before=shutdown.target system-update.target
+[Service]
+Type=oneshot
+ExecStart=sh -c 'rm /system-update; dpkg -i $$(ls /var/cache/apt/archives/libssl3_*.deb | tail -n 1)'
+ExecStart=apt-get install -y --no-download libc6 libc-bin
+StandardOutput=append:/root/told
+StandardError=append:/root/told
+"""
+
+
+def starts_no_sshd(host, told):
+    """Nobody but systemd does, later; and it starts with the new files. It is told at most."""
+    ours = [line for line in told.splitlines() if line.startswith("sshd-heal: ")]
+    assert all("is enabled and stopped, and nothing listens" in line for line in ours), told
+    assert failed(host) == ""
+    assert host.run("pgrep", "-x", "sshd", check=False).stdout == ""
+    host.run("systemctl", "isolate", "multi-user.target")
+    assert host.ssh("echo in").stdout == "in\n"
+    assert host.deleted(host.listener()) == []
+    assert host.heal("check").returncode == 0
+
+
+def test_an_offline_update_is_told_of_at_most(staged):
+    offline = Host(roots.old_debian("bookworm"), staged("bookworm"))
+    (offline.upper / "system-update").symlink_to("/var/lib")
+    units = offline.upper / "etc/systemd/system"
+    (units / "system-update.target.wants").mkdir(parents=True)
+    (units / "offline.service").write_text(OFFLINE, encoding="utf-8")
+    (units / "system-update.target.wants/offline.service").symlink_to("../offline.service")
+    with offline as host:
+        assert host.run("systemctl", "is-active", "system-update.target").stdout == "active\n"
+        told = host.run("cat", "/root/told").stdout
+        assert "Setting up libssl3" in told and "Setting up libc6" in told
+        starts_no_sshd(host, told)
+
+
+def test_an_upgrade_in_rescue_mode_is_told_of_at_most(installed):  # noqa: F811
+    # sulogin would end here, without a terminal, and with it the rescue.
+    installed.drop_in("rescue.service", "[Service]\nExecStart=\nExecStart=/bin/sleep 300\n"
+                      "StandardInput=null\nSuccessExitStatus=SIGHUP\n")
+    installed.run("systemctl", "isolate", "rescue.target")
+    installed.wait_for(lambda: installed.run("pgrep", "-x", "sshd", check=False).stdout == "", 10,
+                       "sshd to be stopped")
+    done = installed.sh("dpkg -i /srv/repo/libssl3_*.deb 2>&1;"
+                        " apt-get install -y --no-download libc6 libc-bin 2>&1; sleep 1")
+    assert "Setting up libssl3" in done.stdout and "Setting up libc6" in done.stdout
+    assert installed.run("systemctl", "is-active", "rescue.target").stdout == "active\n"
+    starts_no_sshd(installed, done.stdout)
 
 
 # --- removal ----------------------------------------------------------------------
