@@ -14,7 +14,7 @@ EXTRA = ["unattended-upgrades", "python3-apt", "aptitude", "apt-utils", "gdebi-c
 #: What a suite has beyond that.
 EXTRA_OF = {"bookworm": [], "trixie": ["nala"]}
 #: What a test installs for itself: they have hooks of apt of their own.
-LATER = ["needrestart", "packagekit", "packagekit-tools"]
+LATER = ["needrestart", "packagekit", "packagekit-tools", "shared-mime-info"]
 BUILD_TOOLS = [*roots.BUILD_TOOLS, "build-essential", "debhelper", "libcmocka-dev", "lintian"]
 #: Where a host has its repository, and sshd-heal's packages.
 REPO = "srv/repo"
@@ -47,6 +47,9 @@ def host(suite):
                          [*options, "-d", "--reinstall", "install",
                           f"libc6={roots.installed(root, 'libc6')}"])
         pins.unlink()
+        # What nala has brought along stays as it is, too.
+        (root / "etc/apt/apt.conf.d/00only").write_text(
+            'APT::Get::Upgrade-By-Source-Package "false";\n', encoding="utf-8")
         now = {name: roots.installed(root, name) for name in before}
         if now != before:
             raise RuntimeError(f"the old host is not old any more: {before} became {now}")

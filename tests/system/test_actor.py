@@ -60,10 +60,10 @@ TROUBLES = {
     "never ends": (*instead(CLAIM), "does not answer", None),
     "silent systemd": (signal.SIGSTOP, signal.SIGCONT, "could not be started: ", 6),
     # As our own upgrade leaves it under a hook that is running.
-    "another build": ("cd $(dirname $(find /usr/lib -name service-systemd.so)); cp service-systemd.so /root;"
+    "another build": ("cd $(dirname $(find /usr/lib*/ -name service-systemd.so | head -n 1)); cp service-systemd.so /root;"
                       " v=$(sshd-heal --version | cut -d' ' -f2);"
                       " sed -i \"s/$v-/$(echo $v | tr 0-9 a-j)-/\" service-systemd.so",
-                      "mv /root/service-systemd.so $(dirname $(find /usr/lib -name service-systemd.so))",
+                      "mv /root/service-systemd.so $(dirname $(find /usr/lib*/ -name service-systemd.so | head -n 1))",
                       r"could not be started: loading module service-systemd: /\S+ is of another build"
                       " than this", 1),
     # The last one: apt itself waits for a logind that has lost its bus and a silent systemd.

@@ -18,7 +18,7 @@ PLACES = (HOME, LIBRARY, KEY, PROGRAM, MARK, "/tmp/etc", "/tmp/conf", "/tmp/var"
 CONFIG = "/etc/sshd-heal.conf"
 DROP_IN = "/run/systemd/system/ssh.service.d/attack.conf"
 #: A hook must be done by then.
-LIMIT_S = 3
+LIMIT_S = 5
 
 
 @pytest.fixture(scope="module")

@@ -193,13 +193,20 @@ def by_dpkg(host, names):
     return host.sh(f"dpkg -i {' '.join(f'/srv/repo/{name}_*.deb' for name in names)}")
 
 
-def by_unattended_upgrades(host, names):
+def from_repository(host):
+    """From now on the host's archive is the one that it has in itself."""
+    host.sh("rm -f /etc/apt/sources.list.d/*")
+    host.write("/etc/apt/sources.list", deb_roots.SOURCES)
+    host.run("apt-get", "update")
+
+
+def by_unattended_upgrades(host, names, minimal="true"):
     """Gives what it wrote to its log as standard output."""
     log = "/var/log/unattended-upgrades/unattended-upgrades-dpkg.log"
-    host.sh(f"rm -f /etc/apt/sources.list.d/* {log}")
-    host.write("/etc/apt/sources.list", deb_roots.SOURCES)
-    host.write("/etc/apt/apt.conf.d/99local", deb_roots.UNATTENDED)
-    host.run("apt-get", "update")
+    host.sh(f"rm -f {log}")
+    from_repository(host)
+    host.write("/etc/apt/apt.conf.d/99local", deb_roots.UNATTENDED.replace(
+        'MinimalSteps "true"', f'MinimalSteps "{minimal}"'))
     done = host.run("unattended-upgrade", "-v")
     assert "All upgrades installed" in done.stdout + done.stderr
     assert done.stderr == ""

@@ -2,6 +2,8 @@
 """Whoever upgrades, sshd is healed at the end of it: one table, which is printed."""
 
 import json
+import re
+import subprocess
 import time
 
 import pytest
@@ -9,9 +11,10 @@ import pytest
 import deb_roots
 import roots
 from conftest import booted_rpm_host, keep_table
-from host import Host
-from test_actor import TROUBLES, UNDO, UNIT, failed, said
-from test_deb import INSTALL, age, by_aptitude, by_python_apt, deb_staged  # noqa: F401
+from host import ENV, Host
+from test_actor import TROUBLES, UNIT, failed, troubled
+from test_deb import (INSTALL, age, by_aptitude, by_python_apt, by_unattended_upgrades,  # noqa: F401
+                      deb_staged, from_repository)
 from test_rpm import ACTIONS, PLUGIN, front_end, package
 
 #: How long after the end of a transaction sshd may stay as it was, beside another busy test.
@@ -51,7 +54,7 @@ def heals(host):
             if "healed: re" in record["MESSAGE"]]
 
 
-def measured(host, table, name, upgrade, told):
+def measured(host, table, name, upgrade, told, transactions=1):
     """Runs an upgrade; sshd must be fresh at its end, or a moment later."""
     before = len(heals(host))
     clients = host.clients()
@@ -68,7 +71,7 @@ def measured(host, table, name, upgrade, told):
     assert host.deleted(host.listener()) == []
     assert delay_s <= LIMIT_S, f"{name}: healed {delay_s:.1f} s after its end"
     assert lines == told, done.stdout + done.stderr
-    assert len(records) == 1
+    assert len(records) == transactions
     assert host.run("systemctl", "--failed", "--quiet", "--no-legend").stdout == ""
     return done
 
@@ -101,7 +104,54 @@ def shell(script):
     return upgrade
 
 
+def by_cron(host):
+    """As cron starts it: its environment, no terminal, no session."""
+    host.write("/etc/cron.d/upgrade", "PATH=/usr/sbin:/usr/bin:/sbin:/bin\n@reboot root"
+               f" {APT} {libssl(host)} >/run/cron.out 2>&1; touch /run/cron.done\n")
+    # It runs what is for the boot if it has not marked that it did.
+    return host.sh("rm -f /run/crond.reboot /run/cron.done; systemctl restart cron;"
+                   " while ! test -e /run/cron.done; do sleep 0.01; done; cat /run/cron.out",
+                   timeout=20)
+
+
+def slow_deb(host, waits):
+    """Makes /tmp/slow.deb, the newest libssl, whose postinst waits in the middle of it all."""
+    host.sh(f"rm -rf /tmp/slow && dpkg-deb -R {new_deb(host)} /tmp/slow && printf"
+            f" '#!/bin/sh\ntouch /run/in-postinst\n{waits}\n' >/tmp/slow/DEBIAN/postinst &&"
+            " chmod 755 /tmp/slow/DEBIAN/postinst && dpkg-deb -Znone -b /tmp/slow /tmp/slow.deb &&"
+            " rm -f /run/in-postinst /run/go")
+
+
+def over_ssh(*options, is_cut=False):
+    """apt in a session of the sshd that is healed, whose client may be killed in the middle."""
+    def upgrade(host):
+        slow_deb(host, "while ! test -e /run/go; do sleep 0.01; done")
+        argv = host.ssh_argv("DEBIAN_FRONTEND=noninteractive apt-get install -y /tmp/slow.deb")
+        argv[argv.index("ssh") + 1:argv.index("ssh") + 1] = options
+        with subprocess.Popen(argv, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=ENV) as client:
+            host.sh("while ! test -e /run/in-postinst; do sleep 0.01; done", timeout=20)
+            assert host.deleted(host.listener())
+            if is_cut:
+                client.kill()
+                host.sh("while pgrep -f '^sshd: root@'; do sleep 0.01; done", timeout=20)
+            host.run("touch", "/run/go")
+            out, err = client.communicate(timeout=20)
+        host.sh("while pgrep -x 'apt-get|dpkg'; do sleep 0.01; done", timeout=20)
+        return subprocess.CompletedProcess(argv, client.returncode, out, err)
+    return upgrade
+
+
 APT = "apt-get install -y --no-download"
+#: RunScripts() of apt's dpkgpm.cc: what a hook before ours ends with ends them all.
+OTHERS_HOOK = ("echo 'DPkg::Post-Invoke:: \"false\";' >/etc/apt/apt.conf.d/10other; " + APT +
+               " {0}; s=$?; rm /etc/apt/apt.conf.d/10other; exit $s")
+#: pkgDPkgPM::Go() there: it makes a directory in /tmp for each dpkg that unpacks more than a
+#: few archives, and where that fails after the first of them it returns with no hook run. Here
+#: /tmp is read-only as soon as libc6 is unpacked, which is configured before the next one.
+INTERNAL_ERROR = ("echo 'post-invoke=\"mount -o remount,ro /tmp\"' >/etc/dpkg/dpkg.cfg.d/ro; " + APT +
+                  " --reinstall -o dpkg::install::recursive::minimum=0 libc6 {0}; s=$?;"
+                  " rm /etc/dpkg/dpkg.cfg.d/ro; mount -o remount,rw /tmp; exit $s")
 HARDENED = ("-p PrivateNetwork=yes -p ProtectHome=yes -p PrivateTmp=yes -p NoNewPrivileges=no"
             " -p RestrictAddressFamilies=AF_UNIX")
 DEB_FRONT_ENDS = {
@@ -120,6 +170,13 @@ DEB_FRONT_ENDS = {
     "apt in a service": (shell("systemd-run --wait -q --pipe " + APT + " {0}"), 1),
     "apt in a hardened service": (shell(f"systemd-run --wait -q --pipe {HARDENED} {APT} {{0}}"), 1),
     "apt that fails": (shell("apt-get install -y {0} /tmp/broken.deb"), 1),
+    "apt, another's hook fails": (shell(OTHERS_HOOK), 0),
+    "apt, internal error": (shell(INTERNAL_ERROR), 0),
+    "apt by cron": (by_cron, 1),
+    "apt over this ssh": (over_ssh(), 1),
+    "apt over ssh, killed": (over_ssh(is_cut=True), 0),
+    "apt over ssh, terminal gone": (over_ssh("-tt", is_cut=True), 0),
+    "gdebi": (shell("gdebi -n {1}"), 0),
 }
 
 BROKEN = ("mkdir -p /tmp/broken/DEBIAN && printf 'Package: broken\\nVersion: 1\\nArchitecture: all"
@@ -133,7 +190,8 @@ def renew(host):
     host.sh("dpkg --configure -a >/dev/null; dpkg -P broken >/dev/null 2>&1 || true")
     age(host)
     host.wait_for(host.trigger_is_done, 20, "sshd-heal.service")
-    assert host.deleted(host.listener()) == []
+    told = host.sh("systemctl status sshd-heal.service; cat /run/sshd-heal/report.txt", check=False)
+    assert host.deleted(host.listener()) == [], told.stdout
 
 
 @pytest.mark.parametrize("name", DEB_FRONT_ENDS)
@@ -142,6 +200,12 @@ def test_a_front_end_of_dpkg_ends_with_a_healed_sshd(deb_host, table, name):
     renew(deb_host)
     deb_host.sh(BROKEN)
     measured(deb_host, table, f"{deb_host.suite}: {name}", upgrade, told)
+
+
+@pytest.mark.parametrize("deb_host", ["trixie"], indirect=True)
+def test_nala_ends_with_a_healed_sshd(deb_host, table):
+    renew(deb_host)
+    measured(deb_host, table, "trixie: nala", shell("nala install -y {0}"), 1)
 
 
 def test_a_configuration_that_was_left_for_later_is_healed_too(deb_host, table):
@@ -158,10 +222,7 @@ def test_what_is_killed_in_the_middle_leaves_a_healed_sshd(deb_host, table, vict
     """No hook is run then: the lock that is closed tells."""
     host = deb_host
     renew(host)
-    host.sh(f"rm -rf /tmp/slow && dpkg-deb -R {new_deb(host)} /tmp/slow &&"
-            " printf '#!/bin/sh\\ntouch /run/in-postinst\\nsleep 600\\n' >/tmp/slow/DEBIAN/postinst &&"
-            " chmod 755 /tmp/slow/DEBIAN/postinst && dpkg-deb -Znone -b /tmp/slow /tmp/slow.deb &&"
-            " rm -f /run/in-postinst")
+    slow_deb(host, "sleep 600")
     pattern = {"apt-get": "apt-get install", "dpkg": "/usr/bin/dpkg --",
                "a maintainer script": "sleep 600"}[victim]
 
@@ -174,6 +235,29 @@ def test_what_is_killed_in_the_middle_leaves_a_healed_sshd(deb_host, table, vict
 
     measured(host, table, f"{host.suite}: {victim}, killed", kill, 0)
     host.sh(f"pkill -KILL -f '^sleep 600' || true; dpkg -i {new_deb(host)}")
+
+
+@pytest.mark.parametrize("deb_host", ["bookworm"], indirect=True)
+def test_packagekit_ends_with_a_healed_sshd(deb_host, table):
+    """It shows nobody what a hook has to say."""
+    renew(deb_host)
+    deb_host.run("apt-get", "install", "-y", "--no-download", "--no-install-recommends",
+                 "packagekit", "packagekit-tools", "shared-mime-info")
+    from_repository(deb_host)
+    for command in ("update {0}", "install-local {1}"):
+        renew(deb_host)
+        measured(deb_host, table, f"bookworm: pkcon {command.split()[0]}",
+                 shell(f"pkcon -y -p {command}"), 0)
+    deb_host.run("apt-get", "purge", "-y", "packagekit", "packagekit-tools")
+
+
+@pytest.mark.parametrize("minimal", ["true", "false"])
+def test_unattended_upgrades_end_with_a_healed_sshd(deb_host, table, minimal):
+    renew(deb_host)
+    # libssl3 is one step, and libc6 with libc-bin another.
+    steps = 2 if (deb_host.suite, minimal) == ("bookworm", "true") else 1
+    measured(deb_host, table, f"{deb_host.suite}: unattended-upgrades, MinimalSteps {minimal}",
+             lambda host: by_unattended_upgrades(host, None, minimal), steps, steps)
 
 
 # --- rpm and its front ends ---------------------------------------------------------
@@ -271,21 +355,27 @@ def test_what_is_left_to_do_is_seen_though_the_front_end_is_quiet(rpm_lasting):
     assert text.count("left alone: configured to warn only") == 1, text
 
 
-@pytest.mark.parametrize("trouble, words", TROUBLES)
-def test_without_its_service_no_front_end_of_rpm_is_kept(rpm_lasting, trouble, words):
+def said(done, words):
+    """Whether a hook has said that it got no answer, and nothing else."""
+    line = f"sshd-heal: sshd may still run deleted files, and {UNIT} {words}.*; type: sshd-heal heal"
+    return re.search(line, done.stderr) and done.stderr.count("sshd-heal: ") == 1
+
+
+#: dnf itself waits for a systemd that does not answer.
+@pytest.mark.parametrize("trouble", [name for name, row in TROUBLES.items()
+                                     if row[3] and name != "silent systemd"])
+def test_without_its_service_no_front_end_of_rpm_is_kept(rpm_lasting, trouble):
     host = rpm_lasting
     renew_rpm(host)
-    host.sh(trouble)
-    start = time.monotonic()
-    done = host.run(host.front_end, "-y", "upgrade", "openssl-libs")
-    middle = time.monotonic()
-    plain = host.run("rpm", "-U", "--oldpackage", package(host, "3.0.7-2"))
-    end = time.monotonic()
-    host.sh(UNDO + f"systemctl unmask {UNIT}; rm -rf /etc/systemd/system/{UNIT}.d; test ! -e"
-            f" /root/{UNIT} || mv /root/{UNIT} /usr/lib/systemd/system; systemctl daemon-reload;"
-            f" systemctl restart dbus.service systemd-logind.service; systemctl kill -s KILL {UNIT};"
+    with troubled(host, trouble):
+        start = time.monotonic()
+        done = host.run(host.front_end, "-y", "upgrade", "openssl-libs")
+        middle = time.monotonic()
+        plain = host.run("rpm", "-U", "--oldpackage", package(host, "3.0.7-2"))
+        end = time.monotonic()
+    host.sh(f"systemctl restart dbus.service systemd-logind.service; systemctl kill -s KILL {UNIT};"
             " systemctl reset-failed; systemctl restart sshd-heal.path", check=False)
-    assert said(done, words), done.stderr
+    assert said(done, TROUBLES[trouble][2]), done.stderr
     assert "sshd-heal" not in plain.stdout + plain.stderr
     assert middle - start < 12 and end - middle < 5
     assert "openssl-libs-3.0.7-2" in host.run("rpm", "-q", "openssl-libs").stdout
