@@ -363,7 +363,8 @@ def test_nothing_is_left_of_it_after_a_purge(fresh):
     said.append(fresh.run("apt-get", "remove", "-y", "sshd-heal"))
     # Units stay enabled until the purge.
     assert listing(fresh) - before == {
-        OURS, "/var/lib/dpkg/info/sshd-heal.list", "/var/lib/dpkg/info/sshd-heal.postrm",
+        OURS, "/etc/needrestart", "/etc/needrestart/conf.d", "/etc/needrestart/conf.d/sshd-heal.conf",
+        "/var/lib/dpkg/info/sshd-heal.list", "/var/lib/dpkg/info/sshd-heal.postrm",
         "/etc/systemd/system/multi-user.target.wants/sshd-heal.path",
         "/etc/systemd/system/timers.target.wants/sshd-heal.timer"}
     said.append(fresh.upgrade(roots.UNRELATED))

@@ -2,6 +2,7 @@
 """Whoever upgrades, sshd is healed at the end of it: one table, which is printed."""
 
 import json
+import os
 import re
 import subprocess
 import time
@@ -19,6 +20,13 @@ from test_rpm import ACTIONS, PLUGIN, front_end, package
 
 #: How long after the end of a transaction sshd may stay as it was, beside another busy test.
 LIMIT_S = 1.0
+
+
+def limit_s():
+    """Beside more than one test each has its share of two processors."""
+    return max(LIMIT_S, os.getloadavg()[0] / 2)
+
+
 HEADING = ("front end", "healed", "after ms", "told", "journal", "status", "refused")
 
 
@@ -69,7 +77,7 @@ def measured(host, table, name, upgrade, told, transactions=1):
     delay_s = records[-1] - end
     table.add(name, "yes", round(delay_s * 1000), lines, len(records), done.returncode, refused)
     assert host.deleted(host.listener()) == []
-    assert delay_s <= LIMIT_S, f"{name}: healed {delay_s:.1f} s after its end"
+    assert delay_s <= limit_s(), f"{name}: healed {delay_s:.1f} s after its end"
     assert lines == told, done.stdout + done.stderr
     assert len(records) == transactions
     assert host.run("systemctl", "--failed", "--quiet", "--no-legend").stdout == ""
