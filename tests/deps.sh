@@ -14,7 +14,7 @@ hosts="$roots systemd-container"
 packing='build-essential debhelper'
 
 case $goal in
-deps | check) wanted="$build $units $hosts $packing clang python3-pytest python3-pytest-xdist python3-jsonschema groff-base strace git nftables" ;;
+deps | check) wanted="$build $units $hosts $packing clang python3-pytest python3-jsonschema groff-base strace git nftables" ;;
 demo | bench) wanted="$build $hosts" ;;
 deb) wanted="$debian $units $packing" ;;
 rpm) wanted=$roots ;;

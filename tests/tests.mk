@@ -73,7 +73,7 @@ check-valgrind:
 	+$(MAKE) check-unit VALGRIND='valgrind -q --error-exitcode=9 --leak-check=full --track-fds=yes'
 
 check-system: all
-	B=$(B) $(PYTHON) -m pytest -p no:cacheprovider -q -rs --durations=5 -n 2 --dist loadscope tests/system
+	B=$(B) $(PYTHON) -m pytest -p no:cacheprovider -q -rs --durations=5 tests/system
 
 demo:
 	$(call needs-root,demo)
