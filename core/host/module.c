@@ -12,6 +12,16 @@
 
 const char heal_build[] = HEAL_BUILD;
 
+void heal_exec_done(struct heal_exec *exec)
+{
+	free(exec->path);
+	heal_words_done(&exec->command);
+	heal_words_done(&exec->environment);
+	heal_words_done(&exec->files);
+	heal_words_done(&exec->runtime);
+	free(exec->directory);
+}
+
 void heal_package_done(struct heal_package *package)
 {
 	free(package->name);

@@ -162,6 +162,7 @@ extern const char heal_build[];
 #define HEAL_PACKAGE_OPS_SYMBOL "heal_package_ops"
 #define HEAL_SERVICE_OPS_SYMBOL "heal_service_ops"
 
+void heal_exec_done(struct heal_exec *exec);
 void heal_package_done(struct heal_package *package);
 void heal_packages_free(struct heal_package *packages, size_t count);
 

@@ -215,15 +215,6 @@ int heal_whose_file(const struct heal_context *ctx, const struct heal_process *p
 	return 0;
 }
 
-static void whose_exec_done(struct heal_exec *exec)
-{
-	free(exec->path);
-	heal_words_done(&exec->command);
-	heal_words_done(&exec->environment);
-	heal_words_done(&exec->files);
-	free(exec->directory);
-}
-
 /* Whether the program of a unit is the file of a process, and whose that is. */
 static int whose_claim_program(const struct heal_context *ctx, const struct heal_process *process,
 			       const char *program, enum heal_foreign *ret)
@@ -252,7 +243,7 @@ static int whose_claim_program(const struct heal_context *ctx, const struct heal
 int heal_whose_claim(struct heal_context *ctx, struct heal_listener *listener,
 		     struct heal_error *error)
 {
-	_cleanup_(whose_exec_done) struct heal_exec exec = {0};
+	_cleanup_(heal_exec_done) struct heal_exec exec = {0};
 	struct heal_process *process = &listener->process;
 	int r = heal_unit_find(ctx, listener, error);
 

@@ -55,16 +55,6 @@ static int command_environment(struct heal_context *ctx, struct heal_exec *exec)
 	return 0;
 }
 
-static void command_exec_done(struct heal_exec *exec)
-{
-	free(exec->path);
-	heal_words_done(&exec->command);
-	heal_words_done(&exec->environment);
-	heal_words_done(&exec->files);
-	heal_words_done(&exec->runtime);
-	free(exec->directory);
-}
-
 /* Whether two paths lead to the same file, as /sbin/sshd and /usr/sbin/sshd do. */
 static bool command_same_file(struct heal_context *ctx, const char *a, const char *b)
 {
@@ -116,7 +106,7 @@ static int command_unit_argv(struct heal_context *ctx, const struct heal_listene
 			   struct heal_words *argv, struct heal_start *start,
 			   struct heal_error *error)
 {
-	_cleanup_(command_exec_done) struct heal_exec exec = {0};
+	_cleanup_(heal_exec_done) struct heal_exec exec = {0};
 	const char *unit = listener->unit.id;
 	struct arguments_relative relative;
 	const char *name;

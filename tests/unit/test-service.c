@@ -174,15 +174,7 @@ HEAL_TEST(service_tells_the_main_process)
 	}
 }
 
-static void exec_done(struct heal_exec *exec)
-{
-	free(exec->directory);
-	free(exec->path);
-	heal_words_done(&exec->command);
-	heal_words_done(&exec->environment);
-	heal_words_done(&exec->files);
-}
-#define _cleanup_exec_ _cleanup_(exec_done)
+#define _cleanup_exec_ _cleanup_(heal_exec_done)
 
 HEAL_TEST(service_tells_how_a_unit_is_started)
 {
