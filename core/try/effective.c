@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the sshd on disk would do with its configuration, by its own word: sshd -T.
- * One thing that a trial does not show follows from it: ports that somebody else holds.
+ * It tells what a rehearsal cannot have (interfaces, routing domains), and the pair where it would listen.
  */
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "try/effective.h"
 
@@ -26,6 +28,7 @@
 #include "try/place.h"
 
 #define EFFECTIVE_MS 3000
+#define EFFECTIVE_WORDS_MAX 4096
 
 /* How long the address is: "0.0.0.0:22 rdomain x" is one and where it is, "fe80::1%eth0" has that in it. */
 static size_t effective_address(const char *text, size_t len, bool *is_bound)
@@ -94,6 +97,21 @@ void heal_effective_words(char *raw, char *ret, size_t size)
 	for (char *line = strtok_r(raw, "\r\n", &save); line; line = strtok_r(NULL, "\r\n", &save))
 		if (!effective_is_chat(line))
 			heal_append(ret, size, "%s%s", *ret ? "; " : "", line);
+}
+
+void heal_effective_end(pid_t pid, int fd, struct heal_hello *hello, char *words, size_t size)
+{
+	char buf[EFFECTIVE_WORDS_MAX + 1];
+	ssize_t n = read(fd, buf, EFFECTIVE_WORDS_MAX);
+
+	buf[n > 0 ? n : 0] = '\0';
+	heal_effective_words(buf, words, size);
+	if (heal_spawn_was_killed(pid)) {
+		hello->fate = HEAL_FATE_UNKNOWN;
+		(void)snprintf(hello->detail, sizeof(hello->detail), "the sshd on trial was killed");
+	}
+	/* However its end went: what it did with its client is known. */
+	(void)heal_spawn_end(pid);
 }
 
 /* One sshd -T. Returns 1 when it did not tell, with its words. */

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 #include "base/words.h"
@@ -30,6 +31,11 @@ int heal_effective_load(struct heal_context *ctx, const struct heal_start *start
  * without what it says of itself, and of options that it does not know any more.
  */
 void heal_effective_words(char *raw, char *ret, size_t size);
+/*
+ * Ends an sshd that was tried, with all that it has started. words gets what it wrote to the
+ * other end of fd; one that somebody else has killed has shown nothing.
+ */
+void heal_effective_end(pid_t pid, int fd, struct heal_hello *hello, char *words, size_t size);
 void heal_effective_done(struct heal_effective *effective);
 /* An address that the listener has and would have no more; or NULL. */
 const char *heal_effective_lost(const struct heal_process *process, const struct heal_words *would);

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,7 +24,6 @@
 
 /* It takes 20 ms; a machine that needs longer than this is not fit to be healed now. */
 #define PAIR_MS 3000
-#define PAIR_WORDS_MAX 4096
 
 /* sshd wants a real connection: a socketpair has no peer address for it to name. */
 static int pair_connect(int ret[2])
@@ -58,16 +56,6 @@ static int pair_connect(int ret[2])
 	ret[0] = heal_take_fd(&client);
 	ret[1] = heal_take_fd(&server);
 	return 0;
-}
-
-/* What sshd wrote to stderr, as one printable line. */
-static void pair_read_stderr(int fd, char *ret, size_t size)
-{
-	char buf[PAIR_WORDS_MAX + 1];
-	ssize_t n = read(fd, buf, PAIR_WORDS_MAX);
-
-	buf[n > 0 ? n : 0] = '\0';
-	heal_effective_words(buf, ret, size);
 }
 
 static int pair_start(const struct heal_start *start, const char *runtime, int server, int err,
@@ -115,12 +103,6 @@ int heal_pair_try(struct heal_context *ctx, const struct heal_start *start, cons
 	(void)close(heal_take_fd(&err_write));
 	heal_client_meet(ctx, client, deadline, hello);
 	(void)close(heal_take_fd(&client));
-	pair_read_stderr(err_read, words, size);
-	if (heal_spawn_was_killed(pid)) {
-		hello->fate = HEAL_FATE_UNKNOWN;
-		(void)snprintf(hello->detail, sizeof(hello->detail), "the sshd on trial was killed");
-	}
-	/* However its end went: what it did with its client is known. */
-	(void)heal_spawn_end(pid);
+	heal_effective_end(pid, err_read, hello, words, size);
 	return 0;
 }

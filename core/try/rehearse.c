@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -37,7 +36,6 @@
 #include "try/place.h"
 
 #define REHEARSE_PAUSE_MS 1
-#define REHEARSE_WORDS_MAX 4096
 #define REHEARSE_CHILDREN_MAX 4096
 #define REHEARSE_BEFORE_MAX 64
 
@@ -209,15 +207,6 @@ static int rehearse_clients(struct rehearsal *self)
 	return r < 0 ? r : 0;
 }
 
-static void rehearse_read_words(int fd, char *ret, size_t size)
-{
-	char buf[REHEARSE_WORDS_MAX + 1];
-	ssize_t n = read(fd, buf, REHEARSE_WORDS_MAX);
-
-	buf[n > 0 ? n : 0] = '\0';
-	heal_effective_words(buf, ret, size);
-}
-
 static int rehearse_start(const struct heal_start *start, const struct place *place, int err, pid_t *ret)
 {
 	/* The first of two values counts, sshd_config(5). */
@@ -284,11 +273,6 @@ int heal_rehearse(struct heal_context *ctx, const struct heal_start *start,
 	if (r == 0)
 		r = rehearse_clients(&self);
 	place_network_done(&self.network);
-	rehearse_read_words(words, ret->words, sizeof(ret->words));
-	if (heal_spawn_was_killed(self.pid)) {
-		ret->hello.fate = HEAL_FATE_UNKNOWN;
-		(void)snprintf(ret->hello.detail, sizeof(ret->hello.detail), "the sshd on trial was killed");
-	}
-	(void)heal_spawn_end(self.pid);
+	heal_effective_end(self.pid, words, &ret->hello, ret->words, sizeof(ret->words));
 	return r;
 }
