@@ -206,6 +206,29 @@ def test_a_lock_that_is_closed_over_and_over_starts_nothing_that_acts(host):
     host.wait_for(lambda: host.deleted(host.listener()) == [], 5, "sshd to be healed")
 
 
+#: What needrestart does by default to a service of old libraries, with apt waiting for it.
+RESTARTED_WITHIN = """use Fcntl; use Time::HiRes qw(time sleep);
+open(my $lock, "+<", "/var/lib/dpkg/lock-frontend") or die;
+my $whole = pack("s s l! l! i", F_WRLCK, 0, 0, 0, 0);
+fcntl($lock, F_SETLK, $whole) or die;
+$ENV{DPKG_FRONTEND_LOCKED} = 1;
+system("dpkg", "-i", (glob("/var/cache/apt/archives/libssl3_*.deb"))[-1]) == 0 or die;
+sleep(0.01) until -s "/run/sshd-heal/actor";
+my $start = time;
+system("timeout", "30", "systemctl", "restart", "sshd-heal.service") == 0 or die;
+print "took ", time - $start;
+"""
+
+
+def test_who_restarts_it_within_a_transaction_is_not_waited_for(host):
+    host.run(*NET)
+    idle(host)
+    host.write("/root/within.pl", RESTARTED_WITHIN)
+    assert float(host.run("perl", "/root/within.pl").stdout.split()[-1]) < 2
+    host.wait_for(lambda: host.deleted(host.listener()) == [], 5, "sshd to be healed")
+    assert failed(host) == ""
+
+
 #: 40 transactions, of which two are apt's; prints how long each of these and those took, in ms.
 TRANSACTIONS = """for i in $(seq {rounds}); do
     start=$(date +%s%N)

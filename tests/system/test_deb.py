@@ -605,8 +605,11 @@ def test_beside_needrestart_sshd_is_taken_care_of_once(installed, order):
     assert installed.listener() == listener
 
 
-def test_needrestart_does_not_undo_what_was_left_alone(installed):
+@pytest.mark.parametrize("order", ["first", "second"])
+def test_needrestart_does_not_undo_what_was_left_alone(installed, order):
     beside_needrestart(installed)
+    if order == "second":
+        installed.run("mv", OURS, "/etc/apt/apt.conf.d/99z-sshd-heal")
     # A restart that Debian's unit does not test first: it would leave no sshd.
     installed.drop_in("ssh.service", "[Service]\nExecStartPre=\n")
     installed.sh("echo 'UseNonsense yes' >>/etc/ssh/sshd_config")
