@@ -133,11 +133,20 @@ enum heal_host_key {
 	HEAL_HOST_KEY_CHANGED,
 };
 
+/* Whom TCP wrappers refuse that sshd would not. */
+enum heal_wrapped {
+	HEAL_WRAPPED_NONE,
+	HEAL_WRAPPED_OURS, /* our client, and not everybody for all we know */
+	HEAL_WRAPPED_ALL,
+};
+
 /* What the sshd on disk does with a client. */
 struct heal_trial {
 	enum heal_trial_result result;
 	enum heal_trial_kind kind;
-	bool is_wrapped; /* TCP wrappers refuse our client, and nobody else for all we know */
+	enum heal_wrapped wrapped;
+	char let_in[64];             /* whom TCP wrappers let in, who refuse ours; "": not known */
+	unsigned deny_line;          /* of hosts.deny, the first that is about sshd; 0: none */
 	enum heal_host_key host_key; /* against that of the running listener */
 	char key[128];
 	bool is_port_taken;          /* somebody else listens where it would */

@@ -35,7 +35,7 @@ static bool facts_is_refusing(enum heal_fate fate)
 /* Whether a client was sent that came to no end. Not every run sends one. */
 static bool facts_is_unseen(const struct heal_hello *live, const struct heal_trial *trial)
 {
-	return trial->result != HEAL_TRIAL_NONE && !trial->is_wrapped &&
+	return trial->result != HEAL_TRIAL_NONE && trial->wrapped == HEAL_WRAPPED_NONE &&
 	       (live->fate == HEAL_FATE_UNKNOWN || live->fate == HEAL_FATE_TIMEOUT ||
 		live->fate == HEAL_FATE_PENALTY);
 }
@@ -87,6 +87,7 @@ static uint64_t facts_of_trial(const struct heal_trial *trial)
 		{HEAL_FACT_KEY_CHANGED, trial->host_key == HEAL_HOST_KEY_CHANGED},
 		{HEAL_FACT_PORT_TAKEN, trial->is_port_taken},
 		{HEAL_FACT_MOVES, trial->is_moving},
+		{HEAL_FACT_SHUT, trial->wrapped == HEAL_WRAPPED_ALL},
 		{HEAL_FACT_HUP_FATAL, trial->is_hup_fatal},
 	};
 
@@ -119,7 +120,8 @@ uint64_t heal_facts_of(const struct heal_config *config, enum heal_lock lock,
 		{HEAL_FACT_FOREIGN, !is_ours},
 		{HEAL_FACT_STALE, evidence->n_stale > 0},
 		{HEAL_FACT_REFUSING,
-		 facts_is_refusing(evidence->live.fate) || (listener->unit.absence == HEAL_ABSENCE_WAITING &&
+		 facts_is_refusing(evidence->live.fate) || evidence->trial.wrapped == HEAL_WRAPPED_ALL ||
+			 (listener->unit.absence == HEAL_ABSENCE_WAITING &&
 							    evidence->trial.result == HEAL_TRIAL_FAILED)},
 		{HEAL_FACT_FULL, evidence->live.fate == HEAL_FATE_FULL},
 		{HEAL_FACT_UNSEEN, facts_is_unseen(&evidence->live, &evidence->trial)},

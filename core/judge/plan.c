@@ -82,6 +82,7 @@ static const struct plan_row plan_ill_rows[] = {
 	 "its configuration on disk is not known to be the one that it read"},
 	{HEAL_FACT_LACKING, HEAL_FACT_STALE | HEAL_FACT_REFUSING, HEAL_PLAN_WARN,
 	 "no login succeeds for want of a file, and a restart does not bring it back"},
+	{HEAL_FACT_SHUT, HEAL_FACT_STALE, HEAL_PLAN_WARN, "TCP wrappers refuse every client"},
 	/* A restart would begin to count anew, and leave those that are there where they are. */
 	{HEAL_FACT_FULL, HEAL_FACT_STALE, HEAL_PLAN_WARN,
 	 "MaxStartups is used up by connections that have not logged in"},

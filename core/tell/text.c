@@ -246,15 +246,16 @@ static void text_trouble(FILE *out, const struct heal_listener *listener)
 }
 
 /* What is known of clients of one that is well. */
-static const char *text_seen(const struct heal_listener *listener)
+static void text_seen(FILE *out, const struct heal_listener *listener)
 {
-	if (listener->evidence.trial.result != HEAL_TRIAL_OK)
-		return "";
-	if (listener->evidence.trial.is_wrapped)
-		return "; a new client would get in after a restart, but TCP wrappers turn away those "
-		       "of this host";
-	return text_is_in(listener->evidence.live.fate) ? "; a new client gets up to the login, and would after a restart"
-						       : "";
+	const struct heal_trial *trial = &listener->evidence.trial;
+
+	if (trial->result == HEAL_TRIAL_OK && trial->wrapped == HEAL_WRAPPED_OURS)
+		(void)fprintf(out, "; TCP wrappers turn away clients of this host, and %s%s",
+			      *trial->let_in ? "let in one from " : "it was not tried whom they let in by name",
+			      trial->let_in);
+	else if (trial->result == HEAL_TRIAL_OK && text_is_in(listener->evidence.live.fate))
+		(void)fputs("; a new client gets up to the login, and would after a restart", out);
 }
 
 static void text_listener(FILE *out, const struct heal_listener *listener)
@@ -277,7 +278,9 @@ static void text_listener(FILE *out, const struct heal_listener *listener)
 		text_foreign(out, listener);
 		(void)fputc('\n', out);
 	} else if (verdict == HEAL_VERDICT_HEALTHY) {
-		(void)fprintf(out, ": healthy, %s%s\n", text_runs(listener), text_seen(listener));
+		(void)fprintf(out, ": healthy, %s", text_runs(listener));
+		text_seen(out, listener);
+		(void)fputc('\n', out);
 	} else {
 		text_trouble(out, listener);
 	}

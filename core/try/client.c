@@ -228,14 +228,38 @@ static void client_go(struct heal_context *ctx, int fd, const struct client_addr
 	ret->is_connected = true;
 }
 
-int heal_client_knock(int fd, const char *address, int64_t deadline_ms)
+int heal_client_call(int fd, const char *source, const char *address, int64_t deadline_ms)
 {
 	struct client_address where;
+	struct client_address from;
 	int r = client_parse_target(address, &where);
 
-	if (r == 0)
-		r = client_connect(fd, &where, deadline_ms);
+	if (r == 0 && source) {
+		char text[INET6_ADDRSTRLEN + sizeof("[]:0")];
+
+		(void)snprintf(text, sizeof(text), strchr(source, ':') ? "[%s]:0" : "%s:0", source);
+		r = client_parse_address(text, &from);
+		if (r == 0 && bind(fd, &from.name.any, from.len) < 0)
+			r = -errno;
+	}
+	return r == 0 ? client_connect(fd, &where, deadline_ms) : r;
+}
+
+int heal_client_knock(int fd, const char *address, int64_t deadline_ms)
+{
+	int r = heal_client_call(fd, NULL, address, deadline_ms);
+
 	return r == 0 ? client_poll(fd, POLLIN, deadline_ms) : r;
+}
+
+enum heal_fate heal_client_hear(int fd)
+{
+	char buf[CLIENT_PEEK];
+	ssize_t n = recv(fd, buf, sizeof(buf), MSG_PEEK | MSG_DONTWAIT);
+
+	if (n >= 0)
+		return client_classify(buf, (size_t)n);
+	return errno == EAGAIN ? HEAL_FATE_UNKNOWN : HEAL_FATE_RESET;
 }
 
 void heal_client_on(struct heal_context *ctx, int fd, const char *address, int64_t deadline_ms,

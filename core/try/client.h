@@ -20,8 +20,15 @@ int client_is_absent(const char *address);
 void heal_client_meet(struct heal_context *ctx, int fd, int64_t deadline_ms,
 		      struct heal_hello *ret);
 
-/* Connects a socket to an address, and waits until there is an answer. 0 or -errno; it stays the caller's. */
+/*
+ * Connects a socket to an address, from that of a source if it is not NULL, and says
+ * nothing. 0 or -errno; it stays the caller's.
+ */
+int heal_client_call(int fd, const char *source, const char *address, int64_t deadline_ms);
+/* The same, and waits until there is an answer. */
 int heal_client_knock(int fd, const char *address, int64_t deadline_ms);
+/* What is said to one that has called, UNKNOWN where nothing was until now; it takes nothing. */
+enum heal_fate heal_client_hear(int fd);
 /* Connects a socket to an address, "127.0.0.1:22", and is the client on it; it stays the caller's. */
 void heal_client_on(struct heal_context *ctx, int fd, const char *address, int64_t deadline_ms,
 		    struct heal_hello *ret);

@@ -14,49 +14,34 @@
 #include "host/context.h"
 #include "look/addresses.h"
 #include "look/title.h"
+#include "look/wrappers.h"
 #include "report.h"
 #include "try/client.h"
 
 #define LIVE_MS 3000
 /* libwrap closes after 5 s what it refuses, and says nothing until then. */
 #define LIVE_WRAPPED_MS 500
-#define LIVE_WRAPPERS_MAX (64u << 10)
 /* Each costs its source a second of PerSourcePenalties, and its reader time. */
 #define LIVE_ADDRESSES_MAX 3
 
-bool heal_live_has_wrappers(struct heal_context *ctx)
+static bool live_has_wrappers(struct heal_context *ctx)
 {
-	static const char *const files[] = {"etc/hosts.allow", "etc/hosts.deny"};
+	_cleanup_(heal_wrappers_done) struct heal_wrappers wrappers = {0};
 
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		_cleanup_free_ char *text = NULL;
-		const char *cursor;
-		const char *line;
-		size_t text_len = 0;
-		size_t len;
-		int r = heal_read_at(heal_view(ctx), files[i], LIVE_WRAPPERS_MAX, &text, &text_len);
-
-		if (r < 0 && r != -ENOENT)
-			return true;
-		cursor = text;
-		while (r == 0 && (line = heal_next_line(&cursor, text + text_len, &len))) {
-			size_t blank = strspn(line, " \t\r");
-
-			if (blank < len && line[blank] != '#')
-				return true;
-		}
-	}
-	return false;
+	heal_wrappers_load(ctx, &wrappers);
+	return wrappers.has_rules;
 }
 
 void heal_live_excuse(const struct heal_trial *trial, struct heal_hello *hello)
 {
-	if (!trial->is_wrapped || (hello->fate != HEAL_FATE_EOF && hello->fate != HEAL_FATE_RESET &&
-				   hello->fate != HEAL_FATE_TIMEOUT))
+	if (trial->wrapped == HEAL_WRAPPED_NONE ||
+	    (hello->fate != HEAL_FATE_EOF && hello->fate != HEAL_FATE_RESET && hello->fate != HEAL_FATE_TIMEOUT))
 		return;
 	hello->fate = HEAL_FATE_PENALTY;
 	(void)snprintf(hello->detail, sizeof(hello->detail), "%s",
-		       "TCP wrappers (/etc/hosts.allow, /etc/hosts.deny) refuse clients of this host");
+		       trial->wrapped == HEAL_WRAPPED_ALL
+			       ? "TCP wrappers (/etc/hosts.allow, /etc/hosts.deny) refuse every client"
+			       : "TCP wrappers (/etc/hosts.allow, /etc/hosts.deny) refuse clients of this host");
 }
 
 /* Whether it still listens at an address that we had no connection to. */
@@ -85,7 +70,7 @@ static bool live_is_full(const struct heal_process *process)
 void heal_live_at(struct heal_context *ctx, const struct heal_process *process, const char *address,
 		  struct heal_hello *ret)
 {
-	int timeout_ms = heal_live_has_wrappers(ctx) ? LIVE_WRAPPED_MS : LIVE_MS;
+	int timeout_ms = live_has_wrappers(ctx) ? LIVE_WRAPPED_MS : LIVE_MS;
 
 	heal_client_probe(ctx, address, timeout_ms, ret);
 	if (ret->fate == HEAL_FATE_PENALTY && live_is_full(process)) {

@@ -22,9 +22,6 @@ const char *heal_live_address(const struct heal_process *process, size_t n);
 void heal_live_look(struct heal_context *ctx, const struct heal_process *process,
 		    struct heal_hello *ret);
 
-/* Whether TCP wrappers may have a say, hosts_access(5): a line that is more than a comment. */
-bool heal_live_has_wrappers(struct heal_context *ctx);
-
 /* What TCP wrappers do with our client, by what the trial has found, is nothing that sshd does. */
 void heal_live_excuse(const struct heal_trial *trial, struct heal_hello *hello);
 

@@ -244,8 +244,6 @@ int place_receive(int fd, struct place_network *ret)
 				 .msg_control = control.room,
 				 .msg_controllen = sizeof(control.room)};
 	struct place_network network = PLACE_NETWORK_NONE;
-	int *const places[PLACE_SOCKETS] = {&network.diag,  &network.v4[0], &network.v4[1], &network.v4[2],
-					    &network.v6[0], &network.v6[1], &network.v6[2]};
 	const struct cmsghdr *header;
 	size_t n;
 	size_t used = 0;
@@ -256,9 +254,13 @@ int place_receive(int fd, struct place_network *ret)
 	if (!header || header->cmsg_type != SCM_RIGHTS)
 		return -EOPNOTSUPP;
 	n = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-	for (size_t i = 0; i < PLACE_SOCKETS && used < n; i++)
+	for (size_t i = 0; i < PLACE_SOCKETS && used < n; i++) {
+		int *where = i == 0 ? &network.diag
+				    : (i <= PLACE_CLIENTS ? &network.v4[i - 1] : &network.v6[i - 1 - PLACE_CLIENTS]);
+
 		if (is_there[i])
-			memcpy(places[i], CMSG_DATA(header) + used++ * sizeof(int), sizeof(int));
+			memcpy(where, CMSG_DATA(header) + used++ * sizeof(int), sizeof(int));
+	}
 	*ret = network;
 	return 0;
 }

@@ -10,7 +10,7 @@
 #include "try/command.h"
 
 /* How many sockets of each family a network of its own is given. */
-#define PLACE_CLIENTS 3
+#define PLACE_CLIENTS 8
 
 /* The sockets of such a network; -1: its kernel has none of that kind. */
 struct place_network {
@@ -18,7 +18,9 @@ struct place_network {
 	int v4[PLACE_CLIENTS];
 	int v6[PLACE_CLIENTS];
 };
-#define PLACE_NETWORK_NONE {-1, {-1, -1, -1}, {-1, -1, -1}}
+#define PLACE_NETWORK_NONE \
+	{-1, {-1, -1, -1, -1, -1, -1, -1, -1}, {-1, -1, -1, -1, -1, -1, -1, -1}}
+
 
 struct place {
 	int mount_fd;        /* -1: the mounts are ours */

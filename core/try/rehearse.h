@@ -16,6 +16,7 @@ struct heal_rehearsal_of {
 	const struct heal_process *process; /* where it listens now: a client goes to the same place */
 	bool hups;           /* and gets in after a SIGHUP, too */
 	bool hides_wrappers; /* without hosts.allow and hosts.deny */
+	const struct heal_words *sources; /* a client of each of these addresses, too; NULL: only ours */
 	const char *runtime; /* with this directory in /run; NULL: as it is */
 	int timeout_ms;
 };
@@ -25,6 +26,8 @@ struct heal_rehearsal {
 	struct heal_words addresses; /* where sshd listened, "0.0.0.0:22" */
 	struct heal_words mapped;    /* what those had mapped as code that served a client */
 	char words[256];             /* what sshd said */
+	char let_in[64];             /* the first of the sources that gets in, "": none does */
+	bool is_full;                /* one of them was turned away for there were too many */
 };
 
 /*

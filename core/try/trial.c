@@ -21,12 +21,14 @@
 #include "look/addresses.h"
 #include "look/maps.h"
 #include "look/proof.h"
+#include "look/wrappers.h"
 #include "report.h"
 #include "try/blame.h"
 #include "try/command.h"
 #include "try/effective.h"
 #include "try/live.h"
 #include "try/pair.h"
+#include "try/place.h"
 #include "try/rehearse.h"
 
 /* It takes 50 ms; a machine that takes longer is given a second chance. */
@@ -36,6 +38,8 @@
 /* How much longer than without TCP wrappers a client may take with them. */
 #define TRIAL_SLOWER 5
 #define TRIAL_WRAPPED_MS 300
+/* As many can be sent of one family, beside ours and anybody. */
+#define TRIAL_SOURCES_MAX PLACE_CLIENTS
 
 /* Whose a file was when the listener was proven: what a database needs may be what is missing. */
 static int trial_owner_before(struct heal_context *ctx, const struct heal_process *process,
@@ -166,29 +170,54 @@ static int trial_rehearse_once(struct heal_context *ctx, const struct heal_start
 	return r;
 }
 
+/* Whom TCP wrappers refuse, by a rehearsal with them. */
+static void trial_note_wrapped(struct heal_trial *trial, const struct heal_wrappers *wrappers,
+			       const struct heal_rehearsal *wrapped)
+{
+	trial->wrapped = HEAL_WRAPPED_NONE;
+	memcpy(trial->let_in, wrapped->let_in, sizeof(trial->let_in));
+	if (wrapped->hello.fate != HEAL_FATE_OK)
+		trial->wrapped = *wrapped->let_in || wrapped->is_full || wrappers->has_names ||
+						 wrappers->sources.count > TRIAL_SOURCES_MAX
+					 ? HEAL_WRAPPED_OURS
+					 : HEAL_WRAPPED_ALL;
+	trial->deny_line = wrappers->deny_line;
+}
+
 /*
- * What libwrap does with our client says nothing of the others. It refuses without a
- * word, and after seconds: a client that gets in without it shows how long one may take.
+ * What libwrap does with our client says nothing of the others: one of everybody whom its
+ * rules know is sent, too, and of those whom they do not. It refuses without a word, and
+ * after seconds: a client that gets in without it shows how long one may take.
  */
 static int trial_rehearse(struct heal_context *ctx, struct heal_listener *listener,
 			  const struct heal_start *start, bool hups, struct heal_rehearsal *ret)
 {
+	/* Addresses of nobody's, RFC 5737 and 3849. */
+	static const char *const anybody[] = {"192.0.2.83", "2001:db8::83"};
+	_cleanup_(heal_wrappers_done) struct heal_wrappers wrappers = {0};
+	_cleanup_(heal_rehearsal_done) struct heal_rehearsal wrapped = {0};
 	struct heal_rehearsal_of of = {
 		.process = &listener->process,
 		.hups = hups,
-		.hides_wrappers = heal_live_has_wrappers(ctx),
 		.timeout_ms = TRIAL_MS,
 	};
-	_cleanup_(heal_rehearsal_done) struct heal_rehearsal wrapped = {0};
 	int64_t begin = heal_now_ms();
-	int r = trial_rehearse_once(ctx, start, &of, ret);
+	int r = 0;
 
+	heal_wrappers_load(ctx, &wrappers);
+	of.hides_wrappers = wrappers.has_rules;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(anybody); i++)
+		r = heal_words_add(&wrappers.sources, anybody[i], strlen(anybody[i]));
+	if (r == 0)
+		r = trial_rehearse_once(ctx, start, &of, ret);
 	if (r < 0 || !of.hides_wrappers || ret->hello.fate != HEAL_FATE_OK)
 		return r;
-	of.hides_wrappers = false;
+	of.hides_wrappers = of.hups = false;
+	of.sources = &wrappers.sources;
 	of.timeout_ms = (int)(heal_now_ms() - begin) * TRIAL_SLOWER + TRIAL_WRAPPED_MS;
 	r = heal_rehearse(ctx, start, &of, &wrapped);
-	listener->evidence.trial.is_wrapped = r == 0 && wrapped.hello.fate != HEAL_FATE_OK;
+	if (r == 0)
+		trial_note_wrapped(&listener->evidence.trial, &wrappers, &wrapped);
 	return r;
 }
 
@@ -240,6 +269,22 @@ static int trial_once(struct heal_context *ctx, struct heal_listener *listener,
 				: r;
 }
 
+/* Adds a sentence about something to the detail. */
+static void trial_add(struct heal_trial *trial, const char *before, const char *what,
+		      const char *after)
+{
+	heal_append(trial->detail, sizeof(trial->detail), "%s%s%s%s", *trial->detail ? "; " : "",
+		    before, what, after);
+}
+
+/* Nobody gets in, and that is none of sshd's doing. */
+static void trial_note_shut(struct heal_trial *trial)
+{
+	trial_add(trial, "TCP wrappers refuse every client: /etc/hosts.deny", "", "");
+	if (trial->deny_line)
+		heal_append(trial->detail, sizeof(trial->detail), ", line %u", trial->deny_line);
+}
+
 static void trial_with(struct heal_context *ctx, struct heal_listener *listener,
 		       const struct heal_start *start, enum trial_manner manner, struct heal_words *would)
 {
@@ -260,6 +305,8 @@ static void trial_with(struct heal_context *ctx, struct heal_listener *listener,
 	if (runtime && trial->result == HEAL_TRIAL_OK && listener->unit.absence == HEAL_ABSENCE_NONE)
 		heal_append(trial->detail, sizeof(trial->detail), "/run/%s is missing, which a start makes anew",
 			    runtime);
+	if (trial->result == HEAL_TRIAL_OK && trial->wrapped == HEAL_WRAPPED_ALL)
+		trial_note_shut(trial);
 	r = start->log && start->mount_fd < 0 ? trial_check_log(ctx, start->log) : 0;
 	if (r < 0 && trial->result == HEAL_TRIAL_OK) {
 		trial->result = HEAL_TRIAL_FAILED;
@@ -286,14 +333,6 @@ static void trial_compare_keys(const struct heal_hello *hello, struct heal_trial
 	if (trial->host_key == HEAL_HOST_KEY_CHANGED)
 		heal_append(trial->detail, sizeof(trial->detail),
 			    "clients know the host key %s, on disk is %s", live, tried);
-}
-
-/* Adds a sentence about something to the detail. */
-static void trial_add(struct heal_trial *trial, const char *before, const char *what,
-		      const char *after)
-{
-	heal_append(trial->detail, sizeof(trial->detail), "%s%s%s%s", *trial->detail ? "; " : "",
-		    before, what, after);
 }
 
 /* Where sshd would listen, as against where it does. systemd's sockets are not its affair. */

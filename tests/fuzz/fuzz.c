@@ -205,12 +205,33 @@ static void fuzz_pam(const char *text, size_t len)
 	}
 }
 
+static int fuzz_wrappers_rule(void *user, const struct wrappers_rule *rule)
+{
+	const char *end = user;
+	char source[64];
+
+	if (rule->clients + rule->clients_len > end || rule->options + rule->options_len > end)
+		abort();
+	(void)wrappers_is_sshds(rule);
+	(void)wrappers_source(rule->clients, rule->clients_len, source, sizeof(source));
+	return 0;
+}
+
+static void fuzz_wrappers(const char *text, size_t len)
+{
+	_cleanup_free_ char *copy = heal_strndup(text, len);
+
+	if (copy)
+		(void)wrappers_parse(copy, len, fuzz_wrappers_rule, copy + len);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const targets[])(const char *text, size_t len) = {
 		fuzz_maps, fuzz_stat,       fuzz_title,       fuzz_socket,
 		fuzz_state, fuzz_diversions, fuzz_environment, fuzz_words,
 		fuzz_rpm, fuzz_reply,      fuzz_sshd_config, fuzz_pam,
+		fuzz_wrappers,
 	};
 	char *text;
 

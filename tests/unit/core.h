@@ -54,6 +54,7 @@
 #include "look/title.h"
 #include "look/unit.h"
 #include "look/whose.h"
+#include "look/wrappers.h"
 #include "report.h"
 #include "tell/format.h"
 #include "tell/json.h"

@@ -105,7 +105,16 @@ HARMLESS = [
     Row("hosts.deny ALL, hosts.allow for the office",
         "echo 'sshd: ALL' >/etc/hosts.deny; echo 'sshd: 192.0.2.' >/etc/hosts.allow",
         "rm /etc/hosts.deny /etc/hosts.allow", False, "healthy", "healed",
-        ("TCP wrappers turn away those of this host",)),
+        ("TCP wrappers turn away clients of this host, and let in one from 192.0.2.",)),
+    Row("hosts.deny ALL but a net",
+        "echo 'sshd: ALL EXCEPT 10.9.0.0/255.255.0.0' >/etc/hosts.deny", "rm /etc/hosts.deny", False,
+        "healthy", "healed", ("let in one from 10.9.0.1",)),
+    Row("hosts.deny for this host", "echo 'ALL: 127.' >/etc/hosts.deny", "rm /etc/hosts.deny", False,
+        "healthy", "healed", ("let in one from 192.0.2.83",)),
+    Row("hosts.deny ALL, hosts.allow for a name",
+        "echo 'sshd: ALL' >/etc/hosts.deny; echo 'sshd: .example.org' >/etc/hosts.allow",
+        "rm /etc/hosts.deny /etc/hosts.allow", False, "healthy", "healed",
+        ("it was not tried whom they let in by name",)),
     Row("hosts.deny for somebody else", "echo 'sshd: 203.0.113.' >/etc/hosts.deny",
         "rm /etc/hosts.deny", True, "healthy", "healed"),
     Row("a port of two that another has", TAKEN + configured("Port 22\nPort 2222"),
@@ -123,6 +132,13 @@ HARMLESS = [
 
 #: What clients meet, or would, though nothing is stale.
 TROUBLES = [
+    # Which is no reason to leave it stale.
+    Row("hosts.deny ALL", "printf '# closed\\nsshd: ALL\\n' >/etc/hosts.deny", "rm /etc/hosts.deny",
+        False, "refusing", "healed", ("TCP wrappers refuse every client: /etc/hosts.deny, line 2",)),
+    Row("hosts.deny ALL, hosts.allow for another service",
+        "echo 'ALL: ALL' >/etc/hosts.deny; echo 'in.ftpd: .example.org' >/etc/hosts.allow",
+        "rm /etc/hosts.deny /etc/hosts.allow", False, "refusing", "healed",
+        ("TCP wrappers refuse every client: /etc/hosts.deny, line 1",)),
     Row("a configuration that is broken", configured("UseNonsense yes", restart=False),
         UNCONFIGURED, True, "at-risk", "warned",
         ("would not after a restart", "UseNonsense", f"{CONFIG}: line 1")),
