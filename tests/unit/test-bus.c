@@ -56,7 +56,7 @@ HEAL_TEST(bus_is_taken_where_the_private_socket_cannot_be_had)
 		int64_t start = heal_now_ms();
 
 		peer_init(&peer);
-		peer.setup.retry_ms = rows[i].is_deaf ? 120 : 4000;
+		peer.setup.retry_ms = rows[i].is_deaf ? 800 : 4000;
 		peer.has_private = rows[i].has_private;
 		peer.is_deaf = rows[i].is_deaf;
 		peer.faults = rows[i].faults;
@@ -185,7 +185,9 @@ HEAL_TEST(bus_asks_again_what_was_not_answered)
 		_cleanup_peer_ struct peer peer;
 
 		peer_init(&peer);
-		peer.setup.call_ms = 80;
+		/* What does not come is not waited for long; what comes may be, on a slow machine. */
+		if (rows[i].fault.act == PEER_SILENCE || rows[i].fault.act == PEER_WRONG_SERIAL)
+			peer.setup.call_ms = 250;
 		peer.faults = faults;
 		assert_answer(&peer, i, rows[i].calls);
 	}
@@ -268,11 +270,13 @@ HEAL_TEST(bus_gives_up_in_time_and_names_the_unit)
 		assert_row(strncmp(peer.error.message, PROPERTY ": ", sizeof(PROPERTY ": ") - 1) == 0 &&
 				   strstr(peer.error.message, rows[i].end),
 			   "row %zu: %s", i, peer.error.message);
+		assert_int_equal(pid, 77);
+		if (rows[i].act != PEER_CLOSE)
+			continue;
 		/* Nor is there time for one now. */
 		peer.systemd->deadline_ms = heal_now_ms() - 1;
 		assert_int_equal(ask(&peer, &pid), -ENOTCONN);
 		assert_string_equal(peer.error.message, PROPERTY ": the connection to systemd broke");
-		assert_int_equal(pid, 77);
 	}
 }
 
