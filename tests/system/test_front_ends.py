@@ -432,6 +432,29 @@ def test_its_installation_beside_an_upgrade_heals(rpm_lasting, table, name, scri
     front_end(host, "install", "sshd-heal", f"{'dnf5' if host.suite == 'forky' else 'dnf'}-plugin-sshd-heal")
 
 
+#: sshd-heal 0.1.0, as far as a package manager sees it.
+BEFORE_UNITS = """Name: sshd-heal
+Version: 0.1.0
+Release: 1
+Summary: before it had units
+License: none
+%description
+%files
+"""
+
+
+def test_its_upgrade_from_before_it_had_units_enables_them(rpm_lasting):
+    host = rpm_lasting
+    front_end(host, "remove", "sshd-heal")
+    host.write("/root/before.spec", BEFORE_UNITS)
+    host.sh("rpmbuild --quiet -bb --define '_rpmdir /root' --define '_topdir /tmp' /root/before.spec;"
+            " rpm -i /root/*/sshd-heal-0.1.0-1.*.rpm")
+    host.write("/usr/lib/systemd/system-preset/99-default-disable.preset", "disable *\n")
+    host.sh("rpm -U /srv/heal/sshd-heal-[0-9]*.rpm")
+    host.wait_for(lambda: states(host) == ["enabled", "enabled", "active", "active"], 5, "the net")
+    front_end(host, "install", f"{'dnf5' if host.suite == 'forky' else 'dnf'}-plugin-sshd-heal")
+
+
 LEFT = ("find / -xdev -iname '*sshd*heal*' -not -path '/srv/*' -not -path '/var/*' -not -path"
         " '/tmp/*' -not -path '/root/*'; ls -d /run/sshd-heal /run/motd.d/sshd-heal; pgrep -x sshd-heal")
 
