@@ -136,6 +136,7 @@ enum heal_host_key {
 /* Whom TCP wrappers refuse that sshd would not. */
 enum heal_wrapped {
 	HEAL_WRAPPED_NONE,
+	HEAL_WRAPPED_UNTRIED, /* not known: to ask would have them run something */
 	HEAL_WRAPPED_OURS, /* our client, and not everybody for all we know */
 	HEAL_WRAPPED_ALL,
 };

@@ -35,7 +35,7 @@ static bool facts_is_refusing(enum heal_fate fate)
 /* Whether a client was sent that came to no end. Not every run sends one. */
 static bool facts_is_unseen(const struct heal_hello *live, const struct heal_trial *trial)
 {
-	return trial->result != HEAL_TRIAL_NONE && trial->wrapped == HEAL_WRAPPED_NONE &&
+	return trial->result != HEAL_TRIAL_NONE && trial->wrapped < HEAL_WRAPPED_OURS &&
 	       (live->fate == HEAL_FATE_UNKNOWN || live->fate == HEAL_FATE_TIMEOUT ||
 		live->fate == HEAL_FATE_PENALTY);
 }

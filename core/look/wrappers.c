@@ -186,6 +186,17 @@ static int wrappers_add_clients(struct wrappers_file *file, const struct wrapper
 	return r;
 }
 
+/* "spawn" and "twist" of hosts_options(5). */
+static bool wrappers_runs(const struct wrappers_rule *rule)
+{
+	static const char *const names[] = {"spawn", "twist"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (memmem(rule->options, rule->options_len, names[i], strlen(names[i])))
+			return true;
+	return false;
+}
+
 static int wrappers_add(void *user, const struct wrappers_rule *rule)
 {
 	struct wrappers_file *file = user;
@@ -195,6 +206,7 @@ static int wrappers_add(void *user, const struct wrappers_rule *rule)
 		return 0;
 	if (file->is_deny && !file->wrappers->deny_line)
 		file->wrappers->deny_line = rule->line;
+	file->wrappers->has_commands |= wrappers_runs(rule);
 	return wrappers_add_clients(file, rule);
 }
 
@@ -215,7 +227,7 @@ void heal_wrappers_load(struct heal_context *ctx, struct heal_wrappers *ret)
 	struct wrappers_file deny = {.wrappers = ret, .is_deny = true};
 
 	if (wrappers_load(ctx, "etc/hosts.allow", &allow) < 0 || wrappers_load(ctx, "etc/hosts.deny", &deny) < 0)
-		ret->has_rules = ret->has_names = true;
+		ret->has_rules = ret->has_names = ret->has_commands = true;
 }
 
 void heal_wrappers_done(struct heal_wrappers *wrappers)

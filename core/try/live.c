@@ -34,14 +34,18 @@ static bool live_has_wrappers(struct heal_context *ctx)
 
 void heal_live_excuse(const struct heal_trial *trial, struct heal_hello *hello)
 {
+	static const char *const details[] = {
+		[HEAL_WRAPPED_UNTRIED] = "it may be TCP wrappers (/etc/hosts.allow, /etc/hosts.deny): their "
+					 "rules run commands, and were not tried",
+		[HEAL_WRAPPED_OURS] = "TCP wrappers (/etc/hosts.allow, /etc/hosts.deny) refuse clients of this host",
+		[HEAL_WRAPPED_ALL] = "TCP wrappers (/etc/hosts.allow, /etc/hosts.deny) refuse every client",
+	};
+
 	if (trial->wrapped == HEAL_WRAPPED_NONE ||
 	    (hello->fate != HEAL_FATE_EOF && hello->fate != HEAL_FATE_RESET && hello->fate != HEAL_FATE_TIMEOUT))
 		return;
 	hello->fate = HEAL_FATE_PENALTY;
-	(void)snprintf(hello->detail, sizeof(hello->detail), "%s",
-		       trial->wrapped == HEAL_WRAPPED_ALL
-			       ? "TCP wrappers (/etc/hosts.allow, /etc/hosts.deny) refuse every client"
-			       : "TCP wrappers (/etc/hosts.allow, /etc/hosts.deny) refuse clients of this host");
+	(void)snprintf(hello->detail, sizeof(hello->detail), "%s", details[trial->wrapped]);
 }
 
 /* Whether it still listens at an address that we had no connection to. */

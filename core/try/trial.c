@@ -212,6 +212,10 @@ static int trial_rehearse(struct heal_context *ctx, struct heal_listener *listen
 		r = trial_rehearse_once(ctx, start, &of, ret);
 	if (r < 0 || !of.hides_wrappers || ret->hello.fate != HEAL_FATE_OK)
 		return r;
+	if (wrappers.has_commands) {
+		listener->evidence.trial.wrapped = HEAL_WRAPPED_UNTRIED;
+		return 0;
+	}
 	of.hides_wrappers = of.hups = false;
 	of.sources = &wrappers.sources;
 	of.timeout_ms = (int)(heal_now_ms() - begin) * TRIAL_SLOWER + TRIAL_WRAPPED_MS;

@@ -106,6 +106,29 @@ HEAL_TEST(wrappers_know_whom_they_may_let_in)
 	}
 }
 
+HEAL_TEST(wrappers_that_would_run_something_are_known)
+{
+	static const struct {
+		const char *deny;
+		bool has_commands;
+	} rows[] = {
+		{"sshd: ALL: spawn echo %a\n", true},
+		{"sshd: ALL: severity info: twist echo no\n", true},
+		{"in.ftpd: ALL: spawn echo %a\n", false},
+		{"sshd: ALL: severity info\n", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct tree *tree = tree_new();
+		_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+		_cleanup_(heal_wrappers_done) struct heal_wrappers wrappers = {0};
+
+		tree_file(tree, "etc/hosts.deny", rows[i].deny);
+		heal_wrappers_load(ctx, &wrappers);
+		assert_row(wrappers.has_commands == rows[i].has_commands, "%s", rows[i].deny);
+	}
+}
+
 HEAL_TEST(wrappers_that_cannot_be_read_may_let_in_anybody)
 {
 	const struct tree *tree = tree_new();
