@@ -56,7 +56,7 @@ HEAL_CFLAGS   = -std=gnu11 -Wstrict-prototypes -Wmissing-prototypes $(WARNINGS) 
 HEAL_CXXFLAGS = -std=c++17 $(WARNINGS) $(WERROR) $(HARDENING) $(OPTIMISE) $(SANITIZE) $(CXXFLAGS)
 HEAL_LDFLAGS  = $(LINK_HARDENING) $(SANITIZE) $(LDFLAGS)
 
-ROOMS   := base host judge look try act tell
+ROOMS   := base host judge look try causes act tell
 CORE    := $(patsubst core/%.c,%,$(wildcard core/*.c $(ROOMS:%=core/%/*.c)) $(addprefix core/cli/,cli.c hook.c run.c))
 OBJECTS := $(CORE:%=$(B)/obj/%.o)
 LIBRARY := $(B)/libsshdheal.a

@@ -23,6 +23,12 @@ const char *heal_verdict_text(enum heal_verdict verdict)
 	return texts[verdict];
 }
 
+bool heal_fate_is_refusal(enum heal_fate fate)
+{
+	return fate == HEAL_FATE_REFUSED || fate == HEAL_FATE_RESET || fate == HEAL_FATE_EOF ||
+	       fate == HEAL_FATE_FAILED || fate == HEAL_FATE_FULL;
+}
+
 const char *heal_fate_text(enum heal_fate fate)
 {
 	static const char *const texts[] = {
@@ -171,10 +177,20 @@ static int report_status_of(const struct heal_result *result)
 
 int heal_report_status(const struct heal_report *report)
 {
+	static const int status_of_cause[] = {
+		[HEAL_CAUSE_OK] = 0, [HEAL_CAUSE_UNKNOWN] = 3, [HEAL_CAUSE_LIKELY] = 1, [HEAL_CAUSE_SHOWN] = 2};
+	enum heal_cause_result worst = HEAL_CAUSE_OK;
 	bool has[4] = {[3] = report->listeners.unreadable > 0};
 
 	for (size_t i = 0; i < report->listeners.count; i++)
 		has[report_status_of(&report->listeners.items[i].result)] = true;
+	/* What keeps one client out of a host that is well. */
+	for (size_t i = 0; !has[1] && !has[2] && !has[3] && i < report->listeners.count; i++)
+		for (size_t n = 0; n < report->listeners.items[i].n_causes; n++)
+			worst = report->listeners.items[i].causes[n].result > worst
+					? report->listeners.items[i].causes[n].result
+					: worst;
+	has[status_of_cause[worst]] = true;
 	/* Worst first, design.md: what could not be found out may be worse than stale. */
 	if (has[2])
 		return 2;

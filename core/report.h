@@ -262,11 +262,30 @@ struct heal_result {
 	double refused_ms;      /* how long nothing listened during the action; negative: unknown */
 };
 
+/* Ordered by how much it explains. */
+enum heal_cause_result {
+	HEAL_CAUSE_OK,
+	HEAL_CAUSE_UNKNOWN, /* it could not be found out */
+	HEAL_CAUSE_LIKELY,  /* it was read, and would explain what clients meet */
+	HEAL_CAUSE_SHOWN,   /* by experiment, or in sshd's own words */
+};
+
+/* One known cause of clients being turned away. */
+struct heal_cause {
+	const char *name; /* static text, "hosts-deny" */
+	enum heal_cause_result result;
+	char detail[768]; /* why, printable */
+	char advice[384]; /* what to type, "" for nothing */
+};
+#define HEAL_CAUSES_MAX 8
+
 struct heal_listener {
 	struct heal_process process;
 	struct heal_unit unit; /* id NULL: not known, or none */
 	struct heal_evidence evidence;
 	struct heal_result result;
+	struct heal_cause causes[HEAL_CAUSES_MAX];
+	size_t n_causes; /* 0: nobody has asked, and nothing called for it */
 };
 
 struct heal_listeners {
@@ -301,6 +320,7 @@ enum heal_lock {
 enum heal_verb {
 	HEAL_CHECK, /* reads only */
 	HEAL_DRY_RUN,
+	HEAL_DIAGNOSE, /* the same as a check, and every cause that clients could be turned away for */
 	HEAL_HEAL,
 	HEAL_HOOK, /* heal, and silent when all is well */
 };
@@ -308,6 +328,8 @@ enum heal_verb {
 /* "healthy", "at-risk", "stale", "unknown", "down", "refusing" or "foreign". */
 const char *heal_verdict_text(enum heal_verdict verdict);
 
+/* Whether a client was turned away, as against not being tried to the end. */
+bool heal_fate_is_refusal(enum heal_fate fate);
 /* What a client meets, as the end of a sentence that begins with "a new client". */
 const char *heal_fate_text(enum heal_fate fate);
 /* Whether it is the main process of its unit, a service: what is done to the unit is done to it. */

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "causes/causes.h"
 #include "host/config-load.h"
 #include "host/config.h"
 #include "host/context.h"
@@ -344,8 +345,20 @@ static void way_count(struct heal_context *ctx, struct heal_listener *listener)
 		heal_pending_find(ctx, listener);
 }
 
+/* Why clients are turned away; a check asks that only where they are. */
+static void way_explain(struct heal_context *ctx, enum heal_verb verb, struct heal_listener *listener)
+{
+	const struct heal_evidence *evidence = &listener->evidence;
+	bool is_refused = heal_fate_is_refusal(evidence->live.fate) || evidence->trial.result == HEAL_TRIAL_FAILED ||
+			  evidence->trial.wrapped == HEAL_WRAPPED_ALL;
+
+	if (ctx->is_live && ctx->lock != HEAL_LOCK_BUSY &&
+	    (verb == HEAL_DIAGNOSE || (is_refused && (verb == HEAL_CHECK || verb == HEAL_DRY_RUN))))
+		heal_causes_find(ctx, listener, &ctx->question);
+}
+
 /* What clients meet with one that is ours, and would after a new start, in its unit's mounts. */
-static void way_see(struct heal_context *ctx, struct heal_report *report,
+static void way_see(struct heal_context *ctx, enum heal_verb verb, struct heal_report *report,
 		    struct heal_listener *listener)
 {
 	_cleanup_(heal_view_end) struct heal_view view = {0};
@@ -355,6 +368,7 @@ static void way_see(struct heal_context *ctx, struct heal_report *report,
 	if (r == 0) {
 		way_try(ctx, listener);
 		way_count(ctx, listener);
+		way_explain(ctx, verb, listener);
 		return;
 	}
 	listener->evidence.trial.result = HEAL_TRIAL_SKIPPED;
@@ -384,11 +398,12 @@ static void way_of_one(struct heal_context *ctx, enum heal_verb verb, struct hea
 	}
 	if (listener->unit.absence != HEAL_ABSENCE_NONE) {
 		way_try_absent(ctx, listener);
+		way_explain(ctx, verb, listener);
 	} else if (listener->process.foreign == HEAL_OURS) {
-		way_see(ctx, report, listener);
+		way_see(ctx, verb, report, listener);
 	}
 	way_judge(ctx, report, listener);
-	if (verb == HEAL_CHECK || verb == HEAL_DRY_RUN || !ctx->is_live)
+	if (verb == HEAL_CHECK || verb == HEAL_DRY_RUN || verb == HEAL_DIAGNOSE || !ctx->is_live)
 		heal_plan_show(ctx, listener, verb == HEAL_DRY_RUN && ctx->is_live, &report->notes);
 	else
 		heal_act(ctx, listener, &report->notes);

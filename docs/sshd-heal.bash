@@ -7,18 +7,18 @@ _sshd_heal() {
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		check | heal | hook) verb=${COMP_WORDS[i]} ;;
+		check | heal | diagnose | hook) verb=${COMP_WORDS[i]} ;;
 		esac
 	done
 	case $word in
 	-*)
 		mapfile -t COMPREPLY < <(compgen -W \
-			'--dry-run --format=text --format=json --root= --config= --help --version' -- "$word")
+			'--dry-run --format=text --format=json --root= --config= --from= --user= --help --version' -- "$word")
 		[[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace
 		;;
 	*)
 		case $verb in
-		'') mapfile -t COMPREPLY < <(compgen -W 'check heal hook' -- "$word") ;;
+		'') mapfile -t COMPREPLY < <(compgen -W 'check heal diagnose hook' -- "$word") ;;
 		hook) mapfile -t COMPREPLY < <(compgen -W \
 			'apt apt-pre-install dnf4 dnf5 dpkg rpm service service-now yum' -- "$word") ;;
 		esac

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The command line: one table of verbs. */
+#include <arpa/inet.h>
 #include <getopt.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +31,23 @@ static int cli_heal(const struct cli *cli, const struct cli_options *options)
 	return cli_way(cli, options, options->is_dry_run ? HEAL_DRY_RUN : HEAL_HEAL);
 }
 
+/* What is asked about must be a word of ours as well as of those who are asked. */
+static int cli_diagnose(const struct cli *cli, const struct cli_options *options)
+{
+	static const char names[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._$-\\";
+	const char *from = options->question.from;
+	const char *user = options->question.user;
+	unsigned char address[sizeof(struct in6_addr)];
+
+	if (options->n_words > 0)
+		return cli_bad_usage(cli, "diagnose takes no argument", options->words[0]);
+	if (from && inet_pton(strchr(from, ':') ? AF_INET6 : AF_INET, from, address) != 1)
+		return cli_bad_usage(cli, "--from takes an IP address, not", from);
+	if (user && (!*user || *user == '-' || user[strspn(user, names)]))
+		return cli_bad_usage(cli, "--user takes the name of a user, not", user);
+	return cli_way(cli, options, HEAL_DIAGNOSE);
+}
+
 static const struct cli_verb {
 	const char *name;
 	const char *synopsis;
@@ -38,6 +57,7 @@ static const struct cli_verb {
 } cli_verbs[] = {
 	{"check", "[check]", "what is stale, and what would be done", cli_check, false},
 	{"heal", "heal [--dry-run]", "take up the files on disk where sshd is stale", cli_heal, true},
+	{"diagnose", "diagnose", "why clients are turned away, by experiment", cli_diagnose, false},
 	{"hook", "hook NAME", "for the package managers", cli_hook, true},
 };
 
@@ -88,6 +108,8 @@ enum cli_letter {
 	CLI_ROOT,
 	CLI_CONFIG,
 	CLI_FORMAT,
+	CLI_FROM,
+	CLI_USER,
 	CLI_HELP,
 	CLI_VERSION,
 };
@@ -102,6 +124,8 @@ static const struct cli_switch {
 	{"format", "FORMAT", "how to report", CLI_FORMAT},
 	{"root", "DIR", "read a recorded tree instead of this host; nothing is acted on", CLI_ROOT},
 	{"config", "FILE", "read this file instead of /etc/sshd-heal.conf", CLI_CONFIG},
+	{"from", "ADDRESS", "diagnose for a client of this address", CLI_FROM},
+	{"user", "NAME", "diagnose for who would log in as this user", CLI_USER},
 	{"help", NULL, "this text", CLI_HELP},
 	{"version", NULL, "the version", CLI_VERSION},
 };
@@ -151,6 +175,12 @@ static int cli_option(const struct cli *cli, int letter, const char *word,
 	case CLI_FORMAT:
 		options->format = heal_format_find(optarg);
 		return options->format ? -1 : cli_bad_usage(cli, "unknown format", optarg);
+	case CLI_FROM:
+		options->question.from = optarg;
+		return -1;
+	case CLI_USER:
+		options->question.user = optarg;
+		return -1;
 	case CLI_HELP:
 		cli_usage(cli->out);
 		return CLI_OK;
@@ -198,6 +228,8 @@ int cli_parse(const struct cli *cli, int argc, char **argv, struct cli_options *
 		status = cli_path(cli, "/", &ret->root);
 	if (status < 0 && ret->is_dry_run && strcmp(ret->verb, "heal") != 0)
 		status = cli_bad_usage(cli, "--dry-run goes with heal, not with", ret->verb);
+	if (status < 0 && (ret->question.from || ret->question.user) && strcmp(ret->verb, "diagnose") != 0)
+		status = cli_bad_usage(cli, "--from and --user go with diagnose, not with", ret->verb);
 	return status > 0 && cli_is_hook(ret) ? CLI_OK : status;
 }
 

@@ -112,6 +112,7 @@ static int cli_run_way(const struct cli *cli, const struct cli_options *options,
 	bool is_live = heal_context_is_live(ctx);
 
 	heal_context_on_act(ctx, cli->on_act);
+	heal_context_ask(ctx, &options->question);
 	/* A hook reads its configuration only when there is something to decide. */
 	if (verb != HEAL_HOOK && heal_config_load(ctx, options->config, &error) < 0)
 		return cli_fail(cli, options, &error);

@@ -41,6 +41,7 @@ struct cli_options {
 	int n_words;
 	const struct heal_format *format; /* NULL when none was asked for */
 	bool is_dry_run;
+	struct heal_question question;
 };
 
 /* A line about ourselves, and about a word of the command line; the latter gives CLI_UNKNOWN. */

@@ -143,6 +143,11 @@ int64_t heal_context_deadline(const struct heal_context *ctx)
 	return ctx->deadline_ms;
 }
 
+void heal_context_ask(struct heal_context *ctx, const struct heal_question *question)
+{
+	ctx->question = *question;
+}
+
 void heal_context_on_act(struct heal_context *ctx, void (*on_act)(void))
 {
 	ctx->on_act = on_act;

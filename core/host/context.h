@@ -11,6 +11,12 @@
 #include "host/module.h"
 #include "report.h"
 
+/* Of whom a diagnosis is asked. */
+struct heal_question {
+	const char *from; /* a client's address; NULL: anybody's */
+	const char *user; /* who would log in; NULL: nobody in particular */
+};
+
 struct heal_context {
 	int root_fd;
 	int view_fd;  /* the root as the listener that is looked at has it; -1: likewise */
@@ -26,6 +32,7 @@ struct heal_context {
 	void (*on_act)(void); /* called when an action begins, which must be brought to its proof */
 	struct heal_config config;
 	bool is_configured; /* the configuration is known */
+	struct heal_question question; /* the texts stay the caller's */
 	char *module_dir;
 	const struct package_ops *package_ops; /* NULL until loaded */
 	void *package;
@@ -70,6 +77,9 @@ bool heal_context_is_live(const struct heal_context *ctx);
 int64_t heal_context_deadline(const struct heal_context *ctx);
 /* Has a function called before the first action of a run, which is brought to its proof. */
 void heal_context_on_act(struct heal_context *ctx, void (*on_act)(void));
+
+/* Says whom a diagnosis is about. */
+void heal_context_ask(struct heal_context *ctx, const struct heal_question *question);
 
 /* Whether sshd-heal.service may act for it: systemd runs this machine, and the root is its own. */
 bool heal_context_has_actor(const struct heal_context *ctx);

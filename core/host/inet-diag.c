@@ -18,6 +18,7 @@
 #include "host/inet-diag.h"
 
 /* include/net/tcp_states.h */
+#define DIAG_TCP_ESTABLISHED 1
 #define DIAG_TCP_LISTEN 10
 
 #define DIAG_BUFFER 16384
@@ -29,7 +30,7 @@ int diag_open(void)
 	return fd < 0 ? -errno : fd;
 }
 
-static int diag_ask(int fd, int family)
+static int diag_ask(int fd, int family, unsigned state)
 {
 	struct {
 		struct nlmsghdr header;
@@ -40,7 +41,7 @@ static int diag_ask(int fd, int family)
 			   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
 		.body = {.sdiag_family = (uint8_t)family,
 			 .sdiag_protocol = IPPROTO_TCP,
-			 .idiag_states = 1u << DIAG_TCP_LISTEN},
+			 .idiag_states = 1u << state},
 	};
 
 	return send(fd, &request, sizeof(request), 0) < 0 ? -errno : 0;
@@ -61,28 +62,39 @@ static uint64_t diag_cgroup(const struct nlmsghdr *message)
 	return cgroup;
 }
 
+static int diag_name(int family, const __be32 *address, __be16 port, char ret[64])
+{
+	char host[INET6_ADDRSTRLEN];
+
+	if (!inet_ntop(family, address, host, sizeof(host)))
+		return -errno;
+	(void)snprintf(ret, 64, family == AF_INET ? "%s:%u" : "[%s]:%u", host, ntohs(port));
+	return 0;
+}
+
 static int diag_one(const struct nlmsghdr *message, diag_fn fn, void *user)
 {
 	const struct inet_diag_msg *body = NLMSG_DATA(message);
 	struct heal_socket found = {.inode = body->idiag_inode};
-	char host[INET6_ADDRSTRLEN];
+	int r = -EBADMSG;
 
-	if (message->nlmsg_len < NLMSG_LENGTH(sizeof(*body)))
-		return -EBADMSG;
-	if (!inet_ntop(body->idiag_family, body->id.idiag_src, host, sizeof(host)))
-		return -errno;
+	if (message->nlmsg_len >= NLMSG_LENGTH(sizeof(*body)))
+		r = diag_name(body->idiag_family, body->id.idiag_src, body->id.idiag_sport, found.address);
+	if (r == 0)
+		r = diag_name(body->idiag_family, body->id.idiag_dst, body->id.idiag_dport, found.peer);
+	if (r < 0)
+		return r;
 	found.cgroup = diag_cgroup(message);
 	found.uid = body->idiag_uid;
-	(void)snprintf(found.address, sizeof(found.address),
-		       body->idiag_family == AF_INET ? "%s:%u" : "[%s]:%u", host,
-		       ntohs(body->id.idiag_sport));
+	found.waiting = body->idiag_rqueue;
+	found.backlog = body->idiag_wqueue;
 	return fn(user, &found);
 }
 
-int diag_list(int fd, int family, diag_fn fn, void *user)
+static int diag_list_all(int fd, int family, unsigned state, diag_fn fn, void *user)
 {
 	_Alignas(struct nlmsghdr) char buf[DIAG_BUFFER];
-	int r = diag_ask(fd, family);
+	int r = diag_ask(fd, family, state);
 	int result = 0;
 
 	if (r < 0)
@@ -105,4 +117,14 @@ int diag_list(int fd, int family, diag_fn fn, void *user)
 				result = diag_one(message, fn, user);
 		}
 	}
+}
+
+int diag_list(int fd, int family, diag_fn fn, void *user)
+{
+	return diag_list_all(fd, family, DIAG_TCP_LISTEN, fn, user);
+}
+
+int diag_list_connected(int fd, int family, diag_fn fn, void *user)
+{
+	return diag_list_all(fd, family, DIAG_TCP_ESTABLISHED, fn, user);
 }

@@ -25,13 +25,6 @@ static uint64_t facts_sum(const struct facts_row *rows, size_t count)
 	return facts;
 }
 
-/* Whether a client was turned away, as against not being tried to the end. */
-static bool facts_is_refusing(enum heal_fate fate)
-{
-	return fate == HEAL_FATE_REFUSED || fate == HEAL_FATE_RESET || fate == HEAL_FATE_EOF ||
-	       fate == HEAL_FATE_FAILED || fate == HEAL_FATE_FULL;
-}
-
 /* Whether a client was sent that came to no end. Not every run sends one. */
 static bool facts_is_unseen(const struct heal_hello *live, const struct heal_trial *trial)
 {
@@ -120,7 +113,7 @@ uint64_t heal_facts_of(const struct heal_config *config, enum heal_lock lock,
 		{HEAL_FACT_FOREIGN, !is_ours},
 		{HEAL_FACT_STALE, evidence->n_stale > 0},
 		{HEAL_FACT_REFUSING,
-		 facts_is_refusing(evidence->live.fate) || evidence->trial.wrapped == HEAL_WRAPPED_ALL ||
+		 heal_fate_is_refusal(evidence->live.fate) || evidence->trial.wrapped == HEAL_WRAPPED_ALL ||
 			 (listener->unit.absence == HEAL_ABSENCE_WAITING &&
 							    evidence->trial.result == HEAL_TRIAL_FAILED)},
 		{HEAL_FACT_FULL, evidence->live.fate == HEAL_FATE_FULL},

@@ -207,6 +207,16 @@ bool addresses_are_same(const char *a, const char *b)
 	return strcmp(a, b) == 0;
 }
 
+bool addresses_has_port_of(const struct heal_process *process, const char *address)
+{
+	const char *port = strrchr(address, ':');
+
+	for (size_t i = 0; port && i < process->n_addresses; i++)
+		if (strcmp(strrchr(process->addresses[i], ':'), port) == 0)
+			return true;
+	return false;
+}
+
 bool addresses_has(const struct heal_process *process, const char *address)
 {
 	for (size_t i = 0; i < process->n_addresses; i++)

@@ -34,6 +34,8 @@ int addresses_is_reachable(struct heal_context *ctx, const struct heal_process *
 
 /* Whether two addresses are the same; sshd gives a scope, the kernel's tables do not. */
 bool addresses_are_same(const char *a, const char *b);
+/* Whether an address has the port of one that the listener listens on. */
+bool addresses_has_port_of(const struct heal_process *process, const char *address);
 /* Whether the address is one of those that the listener listens on. */
 bool addresses_has(const struct heal_process *process, const char *address);
 

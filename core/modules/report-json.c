@@ -163,6 +163,32 @@ static const char *json_reason(const struct heal_listener *listener, char *buf, 
 	return buf;
 }
 
+static struct json_object *json_causes(struct json *json, const struct heal_listener *listener)
+{
+	static const char *const results[] = {
+		[HEAL_CAUSE_OK] = "ok",
+		[HEAL_CAUSE_UNKNOWN] = "unknown",
+		[HEAL_CAUSE_LIKELY] = "problem",
+		[HEAL_CAUSE_SHOWN] = "problem",
+	};
+	struct json_object *list = json_made(json, json_object_new_array());
+
+	for (size_t i = 0; i < listener->n_causes; i++) {
+		const struct heal_cause *cause = &listener->causes[i];
+		struct json_object *object = json_made(json, json_object_new_object());
+
+		json_add_text(json, object, "name", cause->name);
+		json_add_text(json, object, "result", results[cause->result]);
+		json_add_text(json, object, "shown",
+			      cause->result < HEAL_CAUSE_LIKELY ? NULL
+			      : cause->result == HEAL_CAUSE_SHOWN ? "shown" : "likely");
+		json_add_text(json, object, "detail", cause->detail);
+		json_add_text(json, object, "advice", *cause->advice ? cause->advice : NULL);
+		json_append(json, list, object);
+	}
+	return list;
+}
+
 static struct json_object *json_listener(struct json *json, const struct heal_listener *listener)
 {
 	static const char *const plans[] = {
@@ -193,6 +219,7 @@ static struct json_object *json_listener(struct json *json, const struct heal_li
 		 json_trial(json, &listener->evidence.trial, listener->evidence.pending.is_key));
 	json_add_text(json, object, "pending",
 		      *listener->evidence.pending.detail ? listener->evidence.pending.detail : NULL);
+	json_add(json, object, "causes", json_causes(json, listener));
 	json_add_text(json, object, "plan", plans[listener->result.plan]);
 	json_add_text(json, object, "reason", json_reason(listener, foreign, sizeof(foreign)));
 	json_add_text(json, object, "outcome", outcomes[listener->result.outcome]);

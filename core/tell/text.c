@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "report.h"
+#include "tell/causes.h"
 
 #define TEXT_NAME_MAX 1024
 
@@ -331,6 +332,10 @@ int heal_report_text(FILE *out, const struct heal_report *report, enum heal_verb
 			continue;
 		(void)fputs("sshd-heal: ", out);
 		text_listener(out, listener);
+		if (verb == HEAL_DIAGNOSE)
+			heal_causes_text(out, listener);
+		else
+			heal_causes_advice(out, listener);
 	}
 	if (verb != HEAL_HOOK)
 		text_unlisted(out, &report->listeners);

@@ -130,6 +130,18 @@ static int effective_ask(struct heal_context *ctx, const struct heal_start *star
 	return r == 0 ? ret->status != 0 : r;
 }
 
+int heal_effective_ask(struct heal_context *ctx, const struct heal_start *start, const char *connection,
+		       struct heal_output *ret)
+{
+	const char *const flags[] = {"-T", "-C", connection, NULL};
+	_cleanup_(heal_words_done) struct heal_words argv = {0};
+	int r = arguments_build(start->path, flags, &start->options, &argv);
+
+	if (r == 0)
+		r = effective_ask(ctx, start, &argv, NULL, ret);
+	return r == 1 ? -ENOEXEC : r;
+}
+
 int heal_effective_load(struct heal_context *ctx, const struct heal_start *start,
 			struct heal_effective *ret, struct heal_error *error)
 {

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "base/spawn.h"
 #include "base/words.h"
 #include "host/context.h"
 #include "report.h"
@@ -26,6 +27,12 @@ int effective_parse(const char *buf, size_t len, struct heal_effective *ret);
 /* Runs the on-disk sshd -T as a start would run it. Errors: -ETIME for want of time. */
 int heal_effective_load(struct heal_context *ctx, const struct heal_start *start,
 			struct heal_effective *ret, struct heal_error *error);
+/*
+ * What sshd -T says of a connection, "user=root,addr=127.0.0.1", as its standard output.
+ * Errors: those of running it; -ENOEXEC where it does not tell.
+ */
+int heal_effective_ask(struct heal_context *ctx, const struct heal_start *start, const char *connection,
+		       struct heal_output *ret);
 /*
  * What sshd wrote to stderr (raw is cut up): one printable line, "; " between its own,
  * without what it says of itself, and of options that it does not know any more.

@@ -194,15 +194,18 @@ static int rehearse_hup(struct rehearsal *self)
 
 /* One of several clients at a time. */
 struct rehearse_guest {
-	const char *source; /* NULL: ours */
+	const char *source;
 	int fd;
 	enum heal_fate fate;
 };
 
+/* Of those that a client of the running sshd has, heal_client_probe(). */
+static const char rehearse_ours[] = "127.83.83.83";
+
 /* Where a client of that source can come to; NULL: nowhere. */
 static const char *rehearse_address_for(const struct rehearsal *self, const char *source)
 {
-	if (!source)
+	if (source == rehearse_ours)
 		return rehearse_address(self);
 	for (size_t i = 0; i < self->ret->addresses.count; i++)
 		if ((self->ret->addresses.items[i][0] == '[') == (strchr(source, ':') != NULL))
@@ -225,6 +228,8 @@ static bool rehearse_invite(struct rehearsal *self, const char *source, size_t *
 	if (*n >= PLACE_CLIENTS)
 		return false;
 	*ret = (struct rehearse_guest){.source = source, .fd = sockets[(*n)++]};
+	if (source == rehearse_ours && address[0] == '[')
+		source = NULL;
 	return heal_client_call(ret->fd, source, address, self->deadline_ms) == 0;
 }
 
@@ -239,9 +244,11 @@ static bool rehearse_hear(struct rehearsal *self, struct rehearse_guest *guests,
 		is_any |= guests[i].fate == HEAL_FATE_UNKNOWN;
 		/* As many as MaxStartups allows may be waiting to be refused. */
 		self->ret->is_full |= guests[i].fate == HEAL_FATE_PENALTY;
-		if (guests[i].fate == HEAL_FATE_OK && guests[i].source && !*self->ret->let_in)
+		if (guests[i].fate == HEAL_FATE_OK && i > 0 && !*self->ret->let_in)
 			(void)snprintf(self->ret->let_in, sizeof(self->ret->let_in), "%s", guests[i].source);
 	}
+	if (self->of->is_about_sources)
+		return is_any && !*self->ret->let_in;
 	return is_any && guests[0].fate != HEAL_FATE_OK &&
 	       (guests[0].fate == HEAL_FATE_UNKNOWN || !*self->ret->let_in);
 }
@@ -257,7 +264,7 @@ static int rehearse_send_all(struct rehearsal *self)
 	size_t n_v6 = 0;
 	size_t n = 0;
 
-	if (!rehearse_invite(self, NULL, &n_v4, &n_v6, &guests[n++]))
+	if (!rehearse_invite(self, rehearse_ours, &n_v4, &n_v6, &guests[n++]))
 		return -EIO;
 	for (size_t i = 0; i < self->of->sources->count && n < ARRAY_SIZE(guests); i++)
 		n += rehearse_invite(self, self->of->sources->items[i], &n_v4, &n_v6, &guests[n]);

@@ -17,6 +17,7 @@ struct heal_rehearsal_of {
 	bool hups;           /* and gets in after a SIGHUP, too */
 	bool hides_wrappers; /* without hosts.allow and hosts.deny */
 	const struct heal_words *sources; /* a client of each of these addresses, too; NULL: only ours */
+	bool is_about_sources; /* whatever becomes of ours */
 	const char *runtime; /* with this directory in /run; NULL: as it is */
 	int timeout_ms;
 };

@@ -26,7 +26,8 @@ def options_of(text):
 
 def test_help_man_page_and_completion_name_the_same_options():
     told = options_of(run("--help").stdout)
-    assert {"--dry-run", "--format", "--root", "--config", "--help", "--version"} == told
+    assert {"--dry-run", "--format", "--root", "--config", "--from", "--user", "--help",
+            "--version"} == told
     assert options_of((TOP / "docs/sshd-heal.8").read_text()) == told
     assert options_of((TOP / "docs/sshd-heal.bash").read_text()) == told
 

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The host keys: whether sshd takes them, and clients know them. */
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "causes/cause.h"
+#include "host/context.h"
+#include "report.h"
+
+/* What is wrong with a file as a key, as sshd's authfile.c has it; NULL: nothing. */
+static const char *host_keys_fault(const struct causes *self, const struct heal_counted *file, struct stat *st)
+{
+	if (fstatat(heal_view(self->ctx), file->path + 1, st, 0) < 0)
+		return errno == ENOENT ? "is missing" : "cannot be looked at";
+	if (!S_ISREG(st->st_mode))
+		return "is no file";
+	/* One of another's is taken as it is. */
+	if (st->st_uid == 0 && (st->st_mode & 077))
+		return "can be read by others than root, and is not taken";
+	if (!file->now || strcmp(file->now, "?") == 0)
+		return "is no key";
+	return NULL;
+}
+
+/* Whether sshd has said of its keys that it does not start for them. */
+static bool host_keys_are_named(const struct heal_trial *trial)
+{
+	static const char *const words[] = {"no hostkeys available", "UNPROTECTED PRIVATE KEY", "bad permissions",
+					    "Unable to load host key"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (strstr(trial->detail, words[i]))
+			return trial->result == HEAL_TRIAL_FAILED;
+	return false;
+}
+
+/* Looks at all of them; gives how many sshd would take. */
+static size_t host_keys_count(const struct causes *self, struct heal_cause *ret)
+{
+	const struct heal_evidence *evidence = &self->listener->evidence;
+	size_t usable = 0;
+
+	for (size_t i = 0; i < evidence->n_counted; i++) {
+		const struct heal_counted *file = &evidence->counted[i];
+		struct stat st;
+		const char *fault;
+
+		if (file->kind != HEAL_COUNTED_KEY)
+			continue;
+		fault = host_keys_fault(self, file, &st);
+		usable += !fault;
+		if (fault)
+			cause_add(ret, "%s%s %s", *ret->detail ? "; " : "", file->path, fault);
+		if (fault && S_ISREG(st.st_mode) && (st.st_mode & 077))
+			cause_advise(ret, "%schmod 600 %s", *ret->advice ? " && " : "", file->path);
+	}
+	return usable;
+}
+
+void cause_of_host_keys(const struct causes *self, struct heal_cause *ret)
+{
+	const struct heal_evidence *evidence = &self->listener->evidence;
+	const struct heal_trial *trial = &evidence->trial;
+	size_t usable;
+
+	if (!evidence->is_counted) {
+		cause_is(ret, HEAL_CAUSE_UNKNOWN, "which they are could not be found out");
+		return;
+	}
+	usable = host_keys_count(self, ret);
+	if (usable == 0 && host_keys_are_named(trial)) {
+		ret->result = HEAL_CAUSE_SHOWN;
+		if (!*ret->advice)
+			cause_advise(ret, "ssh-keygen -A");
+	} else if (usable == 0) {
+		ret->result = self->is_refused ? HEAL_CAUSE_LIKELY : HEAL_CAUSE_UNKNOWN;
+		cause_add(ret, "%sno key was found that sshd takes", *ret->detail ? "; " : "");
+	} else if (evidence->pending.is_key || trial->host_key == HEAL_HOST_KEY_CHANGED) {
+		ret->advice[0] = '\0';
+		cause_is(ret, HEAL_CAUSE_LIKELY,
+			 "clients that know this host will meet \"REMOTE HOST IDENTIFICATION HAS CHANGED\": %s",
+			 *evidence->pending.detail ? evidence->pending.detail : trial->detail);
+		cause_advise(ret, "ssh-keygen -R HOST, at each client, once the new key was verified");
+	} else {
+		ret->result = HEAL_CAUSE_OK;
+		ret->advice[0] = '\0';
+		cause_add(ret, "%s%zu that sshd takes", *ret->detail ? "; " : "", usable);
+	}
+}
