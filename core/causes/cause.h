@@ -13,9 +13,13 @@
 struct causes {
 	struct heal_context *ctx;
 	struct heal_listener *listener;
-	const struct heal_question *question;
+	const char *user; /* who would log in; NULL: nobody in particular */
+	const char *from; /* a client's address, else that of who asks; NULL: anybody's */
 	bool is_refused; /* a client is turned away, now or by what is on disk */
 };
+
+/* The address that who asks has come from by ssh to that listener; "" where that is not so. */
+void caller_find(struct heal_context *ctx, const struct heal_process *process, char *ret, size_t size);
 
 /* Sets what came out, and why, which is made safe to print. */
 void cause_is(struct heal_cause *cause, enum heal_cause_result result, const char *fmt, ...) _printf_(3, 4);

@@ -83,15 +83,21 @@ void heal_causes_find(struct heal_context *ctx, struct heal_listener *listener,
 		      const struct heal_question *question)
 {
 	const struct heal_evidence *evidence = &listener->evidence;
-	const struct causes self = {
+	char caller[64];
+	struct causes self = {
 		.ctx = ctx,
 		.listener = listener,
-		.question = question,
+		.user = question->user,
+		.from = question->from,
 		.is_refused = heal_fate_is_refusal(evidence->live.fate) ||
 			      evidence->live.fate == HEAL_FATE_TIMEOUT || evidence->trial.result == HEAL_TRIAL_FAILED ||
 			      evidence->trial.wrapped == HEAL_WRAPPED_ALL,
 	};
 
+	if (!self.from) {
+		caller_find(ctx, &listener->process, caller, sizeof(caller));
+		self.from = *caller ? caller : NULL;
+	}
 	listener->n_causes = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(causes_rows); i++) {
 		struct heal_cause *cause = &listener->causes[listener->n_causes++];

@@ -62,7 +62,7 @@ static void hosts_deny_add_rules(struct heal_context *ctx, struct heal_cause *ca
 /* A client of that address gets in: 1, 0, -errno. */
 static int hosts_deny_try(const struct causes *self, bool hides_wrappers)
 {
-	const char *from = self->question->from;
+	const char *from = self->from;
 	_cleanup_(heal_rehearsal_done) struct heal_rehearsal rehearsal = {0};
 	_cleanup_(heal_words_done) struct heal_words sources = {0};
 	const struct heal_experiment experiment = {.hides_wrappers = hides_wrappers, .sources = &sources};
@@ -75,7 +75,7 @@ static int hosts_deny_try(const struct causes *self, bool hides_wrappers)
 
 static void hosts_deny_of_address(const struct causes *self, struct heal_cause *ret)
 {
-	const char *from = self->question->from;
+	const char *from = self->from;
 	int with = hosts_deny_try(self, false);
 	int without = with == 0 ? hosts_deny_try(self, true) : 0;
 
@@ -133,7 +133,7 @@ void cause_of_hosts_deny(const struct causes *self, struct heal_cause *ret)
 		cause_is(ret, self->is_refused ? HEAL_CAUSE_LIKELY : HEAL_CAUSE_UNKNOWN,
 			 "their rules run commands, and were only read");
 		hosts_deny_add_rules(self->ctx, ret);
-	} else if (self->question->from) {
+	} else if (self->from) {
 		hosts_deny_of_address(self, ret);
 	} else {
 		hosts_deny_of_anybody(self, ret);

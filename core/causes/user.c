@@ -84,7 +84,7 @@ static int user_load_lists(struct user *user)
 	const struct causes *self = user->self;
 	_cleanup_(heal_starts_done) struct heal_starts starts = HEAL_STARTS_NONE;
 	_cleanup_(heal_output_done) struct heal_output output = {0};
-	const char *from = self->question->from ? self->question->from : "127.0.0.1";
+	const char *from = self->from ? self->from : "127.0.0.1";
 	char connection[256];
 	struct heal_error error;
 	const char *cursor;
@@ -93,7 +93,7 @@ static int user_load_lists(struct user *user)
 	int r = heal_starts_find(self->ctx, self->listener, &starts, &error);
 
 	(void)snprintf(connection, sizeof(connection), "user=%s,host=%s,addr=%s,laddr=127.0.0.1,lport=22,rdomain=",
-		       self->question->user, from, from);
+		       self->user, from, from);
 	if (r == 0)
 		r = heal_effective_ask(self->ctx, &starts.restart, connection, &output);
 	cursor = output.text;
@@ -118,7 +118,7 @@ static bool user_is_meant(const struct user *user, size_t list, const char *patt
 	if (!name)
 		return false;
 	if (!user_lists[list].of_groups)
-		return fnmatch(name, user->self->question->user, 0) == 0;
+		return fnmatch(name, user->self->user, 0) == 0;
 	for (size_t i = 0; i < user->groups.count; i++)
 		is_any |= fnmatch(name, user->groups.items[i], 0) == 0;
 	return is_any;
@@ -147,14 +147,14 @@ static bool user_is_nologin(const struct causes *self)
 static void user_judge(const struct user *user, struct heal_cause *ret)
 {
 	const struct causes *self = user->self;
-	const char *name = self->question->user;
+	const char *name = self->user;
 	const char *keyword = user_barred_by(user);
 
 	if (keyword) {
 		cause_is(ret, HEAL_CAUSE_LIKELY, "%s does not let in %s: permission is denied, the connection is not closed",
 			 keyword, name);
 		cause_advise(ret, "sshd -T -C user=%s,host=x,addr=%s | grep -i %s", name,
-			     self->question->from ? self->question->from : "127.0.0.1", keyword);
+			     self->from ? self->from : "127.0.0.1", keyword);
 	} else if (user->uid == 0 && user->denies_root) {
 		cause_is(ret, HEAL_CAUSE_LIKELY, "PermitRootLogin no: root is not let in");
 	} else if (user->uid != 0 && user_is_nologin(self)) {
@@ -171,17 +171,17 @@ void cause_of_user(const struct causes *self, struct heal_cause *ret)
 	_cleanup_(user_done) struct user user = {.self = self};
 	int r;
 
-	if (!self->question->user) {
+	if (!self->user) {
 		cause_is(ret, HEAL_CAUSE_OK, "nobody in particular was asked about, which --user=NAME does");
 		return;
 	}
-	r = user_load(&user, self->question->user);
+	r = user_load(&user, self->user);
 	if (r == 0)
 		r = user_load_lists(&user);
 	if (r == 1)
-		cause_is(ret, HEAL_CAUSE_LIKELY, "this host knows no user %s", self->question->user);
+		cause_is(ret, HEAL_CAUSE_LIKELY, "this host knows no user %s", self->user);
 	else if (r < 0)
-		cause_is(ret, HEAL_CAUSE_UNKNOWN, "asking about %s: %s", self->question->user, strerror(-r));
+		cause_is(ret, HEAL_CAUSE_UNKNOWN, "asking about %s: %s", self->user, strerror(-r));
 	else
 		user_judge(&user, ret);
 }

@@ -44,8 +44,8 @@ static int holder_is_it(void *user, const struct heal_socket *found)
 	return 0;
 }
 
-/* Whether a process has a socket open. Its descriptors are links: no memory of it is read. */
-static bool holder_has(int dirfd, uint64_t inode, int64_t deadline_ms)
+/* Its descriptors are links: no memory of it is read. */
+bool heal_holder_has(int dirfd, uint64_t inode, int64_t deadline_ms)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	struct dirent *entry;
@@ -71,7 +71,7 @@ static bool holder_name(struct heal_context *ctx, const struct holder *holder, c
 	_cleanup_free_ char *exe = NULL;
 	char safe[96];
 
-	if (dirfd < 0 || !holder_has(dirfd, holder->found.inode, deadline_ms))
+	if (dirfd < 0 || !heal_holder_has(dirfd, holder->found.inode, deadline_ms))
 		return false;
 	heal_safe(safe, sizeof(safe), heal_readlink_at(dirfd, "exe", &exe) == 0 ? exe : "?");
 	heal_append(ret, size, ", process %s (%s)", pid, safe);

@@ -3,7 +3,9 @@
 #ifndef SSHD_HEAL_LOOK_HOLDER_H
 #define SSHD_HEAL_LOOK_HOLDER_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "host/context.h"
 #include "report.h"
@@ -15,5 +17,8 @@
  */
 void heal_holder_find(struct heal_context *ctx, const struct heal_process *process, char *ret,
 		      size_t size);
+
+/* Whether the process of a /proc/PID directory has a socket open; false where it is not seen in time. */
+bool heal_holder_has(int dirfd, uint64_t inode, int64_t deadline_ms);
 
 #endif

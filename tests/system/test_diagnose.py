@@ -157,6 +157,16 @@ def test_two_causes_are_both_named(sick):
         sick.sh(f"rm /etc/hosts.deny; {BACK}")
 
 
+def test_who_asks_by_ssh_is_asked_about(sick):
+    sick.sh("echo 'sshd: 192.0.2.' >/etc/hosts.deny")
+    try:
+        done = sick.ssh("env -i /usr/sbin/sshd-heal diagnose; /bin/true")
+        assert "hosts-deny: ok: a client from 127.0.0.1 gets in with" in done.stdout, done.stdout
+        assert "a client of this host" in sick.heal("diagnose").stdout
+    finally:
+        sick.sh("rm /etc/hosts.deny")
+
+
 def test_what_is_asked_must_be_a_word(sick):
     for words, says in [(("--from=nobody",), "--from takes an IP address, not: nobody"),
                         (("--user=-x",), "--user takes the name of a user, not: -x"),
