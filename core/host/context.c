@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "host/config.h"
 #include "host/module.h"
 
@@ -43,7 +44,7 @@ int heal_root_is_live(int root_fd, bool *ret)
 
 	if (fstat(root_fd, &root) < 0 || stat("/", &ours) < 0)
 		return -errno;
-	*ret = root.st_dev == ours.st_dev && root.st_ino == ours.st_ino;
+	*ret = heal_same_file(&root, &ours);
 	return 0;
 }
 
@@ -61,7 +62,7 @@ static int context_is_chroot(int proc_fd, bool *ret)
 	}
 	if (stat("/", &ours) < 0)
 		return -errno;
-	*ret = init.st_dev != ours.st_dev || init.st_ino != ours.st_ino;
+	*ret = !heal_same_file(&init, &ours);
 	return 0;
 }
 

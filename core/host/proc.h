@@ -34,6 +34,9 @@ struct heal_stat {
 /* Parses /proc/PID/stat (proc_pid_stat(5)); the comm may hold anything. */
 int stat_parse(const char *buf, size_t len, struct heal_stat *ret);
 
+/* The same of the process of a /proc/PID directory. Errors: those of /proc. */
+int heal_stat_load(int dirfd, struct heal_stat *ret);
+
 /* A process may have 65,536 groups, which its status names, credentials(7). */
 #define OWNER_STATUS_MAX (1u << 20)
 
@@ -48,7 +51,11 @@ struct heal_owner {
 int owner_parse(const char *status, struct heal_owner *ret);
 /* Whose the process of a /proc/PID directory is. Errors: those of /proc; -ENOENT, -ESRCH: it has ended. */
 int heal_owner_load(const struct heal_context *ctx, int dirfd, struct heal_owner *ret);
-/* Whether a link below a /proc/PID directory is PID 1's: "root", "ns/mnt". Errors: as above. */
-int heal_owner_same_link(const struct heal_context *ctx, int dirfd, const char *name, bool *ret);
+/*
+ * Whether a link below a /proc/PID directory, "root" or "ns/mnt", is that of another process:
+ * "1", "thread-self". What neither has is the same. Errors: as above.
+ */
+int heal_owner_same_link(const struct heal_context *ctx, const char *other, int dirfd, const char *name,
+			 bool *ret);
 
 #endif

@@ -75,15 +75,6 @@ static size_t listener_exe_len(const char *exe, bool *is_deleted)
 	return stripped ? stripped : len;
 }
 
-static int listener_read_stat(int dirfd, struct heal_stat *ret)
-{
-	_cleanup_free_ char *buf = NULL;
-	size_t len;
-	int r = heal_read_at(dirfd, "stat", 4096, &buf, &len);
-
-	return r < 0 ? r : stat_parse(buf, len, ret);
-}
-
 /* Sets exe and exe_deleted. Returns 1 when the name is none of an sshd's. */
 static int listener_load_exe(struct heal_process *process, enum listener_source source)
 {
@@ -195,7 +186,7 @@ static int listener_load_foreign(const struct heal_context *ctx,
 static int listener_load_mounts(const struct heal_context *ctx, struct heal_process *process)
 {
 	bool is_inits = false;
-	int r = heal_owner_same_link(ctx, process->dirfd, "ns/mnt", &is_inits);
+	int r = heal_owner_same_link(ctx, "1", process->dirfd, "ns/mnt", &is_inits);
 
 	process->has_own_mounts = !is_inits;
 	return r;
@@ -211,7 +202,7 @@ static int listener_load(struct heal_context *ctx, struct heal_process *process,
 	if (r == 0)
 		r = heal_owner_load(ctx, process->dirfd, &owner);
 	if (r == 0)
-		r = listener_read_stat(process->dirfd, &stat);
+		r = heal_stat_load(process->dirfd, &stat);
 	if (r != 0)
 		return r;
 	if (stat.state == 'Z' || stat.state == 'X')

@@ -235,13 +235,9 @@ static bool proof_file_holds(struct heal_context *ctx, const struct heal_counted
 /* Which program it is by now. */
 static uint64_t proof_program(const struct heal_process *process)
 {
-	_cleanup_free_ char *buf = NULL;
 	struct heal_stat stat = {0};
-	size_t len = 0;
 
-	if (process->dirfd >= 0 && heal_read_at(process->dirfd, "stat", 4096, &buf, &len) == 0)
-		(void)stat_parse(buf, len, &stat);
-	return stat.stack;
+	return process->dirfd >= 0 && heal_stat_load(process->dirfd, &stat) == 0 ? stat.stack : 0;
 }
 
 bool heal_proof_holds(struct heal_context *ctx, const struct heal_last_proof *proof,
