@@ -20,6 +20,7 @@
 #include "host/context.h"
 #include "host/proc.h"
 #include "host/syslog.h"
+#include "host/transaction.h"
 #include "judge/facts.h"
 #include "judge/plan.h"
 #include "look/left.h"
@@ -227,6 +228,10 @@ static enum heal_objection act_object(struct heal_context *ctx, struct heal_list
 	objection = act_ask_policy(ctx, listener, plan, notes);
 	if (objection == HEAL_OBJECTION_NONE && !act_has_time(ctx))
 		objection = HEAL_OBJECTION_NO_TIME;
+	/* Where nobody serves, nothing is waited for. */
+	if (objection == HEAL_OBJECTION_NONE && heal_transaction_is_on(ctx, false) &&
+	    (plan != HEAL_PLAN_START || listener->unit.absence == HEAL_ABSENCE_RESCUED))
+		objection = HEAL_OBJECTION_TRANSACTION;
 	if (objection != HEAL_OBJECTION_NONE || depth != ACT_FOR_REAL)
 		return objection;
 	if (plan == HEAL_PLAN_RESTART)
