@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,6 +115,8 @@ int owner_parse(const char *status, struct heal_owner *ret)
 	const char *seccomp = owner_field(status, "\nSeccomp:");
 	const char *caught = owner_field(status, "\nSigCgt:");
 	const char *capabilities = owner_field(status, "\nCapEff:");
+	/* What is sent to the whole process stays in there to its end. */
+	const char *pending = owner_field(status, "\nShdPnd:");
 	unsigned long uid[4];
 
 	if (!uids || sscanf(uids, "%lu %lu %lu %lu", &uid[0], &uid[1], &uid[2], &uid[3]) != 4)
@@ -125,6 +128,7 @@ int owner_parse(const char *status, struct heal_owner *ret)
 		/* Bit 0 is that of signal 1. */
 		.capabilities = capabilities ? strtoull(capabilities, NULL, 16) : 0,
 		.takes_hup = !caught || strtoull(caught, NULL, 16) & 1,
+		.is_killed = pending && strtoull(pending, NULL, 16) >> (SIGKILL - 1) & 1,
 	};
 	return 0;
 }

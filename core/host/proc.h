@@ -45,6 +45,7 @@ struct heal_owner {
 	bool is_sandboxed; /* by a seccomp filter */
 	uint64_t capabilities; /* the effective ones, capabilities(7) */
 	bool takes_hup;    /* it has a handler for SIGHUP, which ends it otherwise */
+	bool is_killed;    /* by SIGKILL, of which it has not ended yet */
 };
 
 /* Parses /proc/PID/status (proc_pid_status(5)), ended by a NUL. -EBADMSG when it names no user. */
