@@ -134,7 +134,7 @@ static struct json_object *json_addresses(struct json *json, const struct heal_l
 	return list;
 }
 
-/* To a tenth: the watch looks four times a millisecond. NULL when it is not known. */
+/* As the text has it, though the watch looks but once a millisecond. NULL when it is not known. */
 static struct json_object *json_milliseconds(struct json *json, double ms)
 {
 	char text[32];

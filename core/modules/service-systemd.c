@@ -492,30 +492,6 @@ static int systemd_is_confined(void *handle, const char *unit, bool *ret, struct
 	return 0;
 }
 
-static int systemd_reload(void *handle, const char *unit, int64_t deadline_ms,
-			  struct heal_error *error)
-{
-	return systemd_run_job(handle, SYSTEMD_RELOAD, unit, deadline_ms, error);
-}
-
-static int systemd_try_restart(void *handle, const char *unit, int64_t deadline_ms,
-			       struct heal_error *error)
-{
-	return systemd_run_job(handle, SYSTEMD_TRY_RESTART, unit, deadline_ms, error);
-}
-
-static int systemd_start(void *handle, const char *unit, int64_t deadline_ms,
-			 struct heal_error *error)
-{
-	return systemd_run_job(handle, SYSTEMD_START, unit, deadline_ms, error);
-}
-
-static int systemd_take_over(void *handle, const char *unit, int64_t deadline_ms,
-			     struct heal_error *error)
-{
-	return systemd_run_job(handle, SYSTEMD_TAKE_OVER, unit, deadline_ms, error);
-}
-
 static int systemd_start_rescue(void *handle, const struct heal_rescue *rescue, int64_t deadline_ms,
 				struct heal_error *error)
 {
@@ -557,11 +533,6 @@ static int systemd_open(int64_t deadline_ms, void **ret, struct heal_error *erro
 	return r;
 }
 
-static void systemd_end(void *handle)
-{
-	systemd_close(handle);
-}
-
 _export_ extern const struct service_ops heal_service_ops;
 const struct service_ops heal_service_ops = {
 	.build = heal_build,
@@ -574,12 +545,9 @@ const struct service_ops heal_service_ops = {
 	.state_of = systemd_state_of,
 	.is_confined = systemd_is_confined,
 	.socket_of = systemd_socket_of,
-	.reload = systemd_reload,
-	.try_restart = systemd_try_restart,
-	.start = systemd_start,
-	.take_over = systemd_take_over,
+	.run_job = systemd_run_job,
 	.start_rescue = systemd_start_rescue,
 	.request_start = systemd_request_start,
 	.reset_failed = systemd_reset_failed,
-	.close = systemd_end,
+	.close = systemd_close,
 };
