@@ -175,7 +175,7 @@ int heal_report_status(const struct heal_report *report)
 
 	for (size_t i = 0; i < report->listeners.count; i++)
 		has[report_status_of(&report->listeners.items[i].result)] = true;
-	/* Worst first, design.md: what could not be found out may be worse than stale. */
+	/* Worst first: what could not be found out may be worse than stale. */
 	if (has[2])
 		return 2;
 	if (has[3])

@@ -161,7 +161,7 @@ static void hook_tell_untold(const struct cli *cli, struct heal_context *ctx)
 static void hook_go(const struct cli *cli, const struct cli_options *options,
 		    const struct heal_context *ctx, enum heal_request kind)
 {
-	if (kind == HEAL_REQUEST_END || !heal_context_is_live(ctx))
+	if (kind == HEAL_REQUEST_END || !ctx->is_live)
 		(void)cli_way(cli, options, HEAL_HOOK);
 }
 

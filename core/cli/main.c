@@ -87,7 +87,7 @@ static void main_on_alarm(int signal)
 	(void)signal;
 	/* Its deadline may have moved once the configuration was read. */
 	if (main_watched &&
-	    heal_now_ms() < heal_context_deadline(main_watched) + MAIN_GRACE_S * INT64_C(1000)) {
+	    heal_now_ms() < main_watched->deadline_ms + MAIN_GRACE_S * INT64_C(1000)) {
 		main_limit(1);
 		return;
 	}

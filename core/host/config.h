@@ -13,7 +13,7 @@ enum heal_mode {
 	HEAL_MODE_WARN,
 };
 
-/* The file sshd-heal.conf, design.md; see heal_config_init() for the defaults. */
+/* The file sshd-heal.conf(5); see heal_config_init() for the defaults. */
 struct heal_config {
 	enum heal_mode mode;
 	char **sshd_paths;   /* absolute, NULL-terminated */

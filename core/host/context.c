@@ -128,25 +128,10 @@ struct heal_context *heal_context_free(struct heal_context *ctx)
 	return NULL;
 }
 
-bool heal_context_is_live(const struct heal_context *ctx)
-{
-	return ctx->is_live;
-}
-
 bool heal_context_has_actor(const struct heal_context *ctx)
 {
 	return ctx->is_live && !ctx->is_chroot &&
 	       faccessat(ctx->root_fd, context_systemd, F_OK, 0) == 0;
-}
-
-int64_t heal_context_deadline(const struct heal_context *ctx)
-{
-	return ctx->deadline_ms;
-}
-
-void heal_context_on_act(struct heal_context *ctx, void (*on_act)(void))
-{
-	ctx->on_act = on_act;
 }
 
 /* Never unloaded: the libraries behind a module keep threads, atexit and TLS of their own. */

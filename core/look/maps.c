@@ -226,15 +226,9 @@ char *maps_library_dir(const struct heal_process *process)
 	return NULL;
 }
 
-int maps_add_name(struct heal_words *words, const char *path, size_t len)
-{
-	for (size_t i = 0; i < words->count; i++)
-		if (strlen(words->items[i]) == len && memcmp(words->items[i], path, len) == 0)
-			return 0;
-	return heal_words_add(words, path, len);
-}
-
 int maps_add_path(void *words, const struct heal_mapping *mapping)
 {
-	return maps_add_name(words, mapping->path, mapping->path_len);
+	int r = heal_words_add_once(words, mapping->path, mapping->path_len);
+
+	return r < 0 ? r : 0;
 }

@@ -92,6 +92,22 @@ static int owner_name_files(struct heal_context *ctx, const struct heal_report *
 	return r;
 }
 
+int heal_package_owner(struct heal_context *ctx, const char *path, struct heal_package *ret)
+{
+	_cleanup_(heal_package_done) struct heal_package owner = {0};
+	int r = heal_context_package(ctx, NULL);
+
+	if (r == 0)
+		r = ctx->package_ops->owners(ctx->package, &path, 1, &owner, NULL);
+	if (r < 0)
+		return r;
+	if (!owner.name)
+		return -ENOENT;
+	*ret = owner;
+	owner = (struct heal_package){0};
+	return 0;
+}
+
 int heal_packages_name(struct heal_context *ctx, struct heal_report *report)
 {
 	_cleanup_(heal_proof_done) struct heal_last_proof proof = {0};

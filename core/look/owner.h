@@ -4,6 +4,7 @@
 #define SSHD_HEAL_LOOK_OWNER_H
 
 #include "host/context.h"
+#include "host/module.h"
 #include "report.h"
 
 /*
@@ -11,5 +12,8 @@
  * was proven last. What cannot be found out stays NULL and becomes a note. Errors: -ENOMEM.
  */
 int heal_packages_name(struct heal_context *ctx, struct heal_report *report);
+
+/* The owner of one path. Errors: -ENOENT, or those of the database. */
+int heal_package_owner(struct heal_context *ctx, const char *path, struct heal_package *ret);
 
 #endif

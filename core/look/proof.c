@@ -329,10 +329,10 @@ static int proof_write_now(struct heal_context *ctx, FILE *out, const struct hea
 	if (r < 0)
 		return r;
 	proof_write_listener(out, &proven);
-	for (size_t i = 0; r == 0 && i < listener->evidence.trial.mapped.count; i++)
-		r = maps_add_name(&paths, listener->evidence.trial.mapped.items[i],
-				  strlen(listener->evidence.trial.mapped.items[i]));
-	if (r == 0)
+	for (size_t i = 0; r >= 0 && i < evidence->trial.mapped.count; i++)
+		r = heal_words_add_once(&paths, evidence->trial.mapped.items[i],
+					strlen(evidence->trial.mapped.items[i]));
+	if (r >= 0)
 		r = proof_write_mapped(ctx, out, &paths);
 	for (size_t i = 0; r == 0 && i < evidence->n_counted; i++) {
 		const struct heal_counted *file = &evidence->counted[i];

@@ -19,6 +19,7 @@
 #include "host/module.h"
 #include "host/proc.h"
 #include "host/trust.h"
+#include "look/title.h"
 #include "report.h"
 #include "try/arguments.h"
 
@@ -152,7 +153,7 @@ static int command_running_argv(const struct heal_listener *listener,
 {
 	_cleanup_free_ char *cmdline = NULL;
 	size_t len = 0;
-	int r = heal_read_at(listener->process.dirfd, "cmdline", 256u << 10, &cmdline, &len);
+	int r = heal_read_at(listener->process.dirfd, "cmdline", CMDLINE_MAX, &cmdline, &len);
 
 	if (r == 0 && arguments_is_title_of(cmdline, unit_argv))
 		return heal_words_copy(unit_argv, argv);

@@ -32,11 +32,11 @@
 #include "look/pam.h"
 #include "look/proof.h"
 #include "look/sshd-config.h"
+#include "look/title.h"
 #include "report.h"
 #include "try/arguments.h"
 #include "try/command.h"
 
-#define PENDING_CMDLINE_MAX (64u << 10)
 #define PENDING_KEY_MAX (64u << 10)
 #define PENDING_EXE_MAX (32u << 20)
 #define PENDING_NS INT64_C(1000000000)
@@ -124,7 +124,7 @@ static int pending_read_config(struct pending *pending, struct heal_error *error
 	struct heal_error ignored;
 	char path[1024];
 	size_t len = 0;
-	int r = heal_read_at(pending->listener->process.dirfd, "cmdline", PENDING_CMDLINE_MAX, &title, &len);
+	int r = heal_read_at(pending->listener->process.dirfd, "cmdline", CMDLINE_MAX, &title, &len);
 
 	if (r == 0)
 		r = pending_options(title, len, &options);
@@ -229,13 +229,10 @@ static char *pending_date(const struct heal_counted *file)
 static char *pending_name_key(struct heal_context *ctx, const struct heal_counted *file, const char *text)
 {
 	char name[128];
-	char *copy;
 
-	if (heal_context_client(ctx, NULL) < 0 || !ctx->client_ops->name_key ||
-	    ctx->client_ops->name_key(text, name, sizeof(name)) < 0)
+	if (heal_context_client(ctx, NULL) < 0 || ctx->client_ops->name_key(text, name, sizeof(name)) < 0)
 		return pending_date(file);
-	copy = strdup(name);
-	return copy;
+	return strdup(name);
 }
 
 /*

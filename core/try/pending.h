@@ -7,7 +7,6 @@
 #include "host/context.h"
 #include "report.h"
 
-
 /*
  * The options that a listener's title shows, "-f", "/etc/x" and so on. A value with a blank
  * is put together again: whoever listens has no other words. Errors: as

@@ -197,7 +197,7 @@ static void fuzz_pam(const char *text, size_t len)
 
 		if (n > len || line[n])
 			abort();
-		pam_parse_rule(line, n, &rule);
+		pam_parse_rule(line, &rule);
 		if (rule.kind != PAM_NOTHING &&
 		    (!*rule.name || rule.type > PAM_TYPES || rule.on_success < 0 || rule.on_unknown < 0))
 			abort();
