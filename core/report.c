@@ -185,12 +185,9 @@ int heal_report_status(const struct heal_report *report)
 
 void heal_detail(struct heal_result *result, const char *fmt, ...)
 {
-	char raw[1024];
 	va_list args;
 
 	va_start(args, fmt);
-	if (vsnprintf(raw, sizeof(raw), fmt, args) < 0)
-		raw[0] = '\0';
+	heal_vsafe(result->detail, sizeof(result->detail), fmt, args);
 	va_end(args);
-	heal_safe(result->detail, sizeof(result->detail), raw);
 }

@@ -44,14 +44,11 @@
 static void way_look_one(struct heal_context *ctx, struct heal_report *report,
 			 struct heal_listener *listener)
 {
-	_cleanup_(heal_view_end) struct heal_view view = {0};
 	int r;
 
 	if (!heal_process_is_roots(&listener->process))
 		return;
-	r = heal_view_begin(ctx, &listener->process, &view);
-	if (r == 0)
-		r = heal_listener_stale(ctx, &listener->process, &listener->evidence);
+	r = heal_listener_stale(ctx, &listener->process, &listener->evidence);
 	if (r < 0 && heal_process_is_there(listener->process.dirfd)) {
 		report->listeners.unreadable++;
 		listener->result.verdict = HEAL_VERDICT_UNKNOWN;

@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "host/context.h"
 #include "host/proc.h"
+#include "look/whose.h"
 #include "report.h"
 
 static const char deleted_suffix[] = " (deleted)";
@@ -193,11 +194,12 @@ static int maps_add_if_stale(void *user, const struct heal_mapping *mapping)
 int heal_listener_stale(struct heal_context *ctx, const struct heal_process *process,
 			struct heal_evidence *evidence)
 {
+	_cleanup_(heal_view_end) struct heal_view view = {0};
 	struct maps_search search = {.ctx = ctx, .evidence = evidence};
-	int r = 0;
+	int r = heal_view_begin(ctx, process, &view);
 
 	heal_evidence_clear_stale(evidence);
-	if (process->exe_deleted)
+	if (r == 0 && process->exe_deleted)
 		r = maps_add_stale(ctx, evidence, process->exe, strlen(process->exe));
 	if (r == 0)
 		r = heal_maps_each(process, maps_add_if_stale, &search);
