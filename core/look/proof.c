@@ -428,22 +428,19 @@ static bool proof_is_news(struct heal_context *ctx, const struct heal_listeners 
 }
 
 int heal_proof_take(struct heal_context *ctx, const struct heal_listeners *listeners,
-		    struct heal_error *error)
+		    const struct heal_last_proof *before, struct heal_error *error)
 {
-	_cleanup_(heal_proof_done) struct heal_last_proof before = {0};
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
 	FILE *out;
 	int r;
 
-	/* One that cannot be read is as good as none. */
-	(void)heal_proof_load(ctx, &before);
-	if (!proof_is_news(ctx, listeners, &before))
+	if (!proof_is_news(ctx, listeners, before))
 		return 0;
 	out = open_memstream(&text, &len);
 	if (!out)
 		return heal_error_set(error, ENOMEM, "remembering what sshd runs: out of memory");
-	r = proof_write(ctx, out, listeners, &before);
+	r = proof_write(ctx, out, listeners, before);
 	if (fclose(out) != 0 && r == 0)
 		r = -ENOMEM;
 	if (r == 0)

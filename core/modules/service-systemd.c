@@ -280,16 +280,30 @@ static int systemd_add_files(DBusMessageIter *array, struct heal_words *files)
 	return 0;
 }
 
+/* A property that is a list of strings. */
+static int systemd_get_words(struct systemd *systemd, const char *path, const char *property,
+			     struct heal_words *words, struct heal_error *error)
+{
+	_cleanup_message_ DBusMessage *reply = NULL;
+	DBusMessageIter value;
+	DBusMessageIter list;
+	int r = systemd_get(systemd, path, SYSTEMD_SERVICE, property, "as", &reply, &value, error);
+
+	if (r < 0)
+		return r;
+	dbus_message_iter_recurse(&value, &list);
+	return systemd_add_words(&list, words) < 0
+		       ? heal_error_set(error, ENOMEM, "asking systemd for %s: out of memory", property)
+		       : 0;
+}
+
 static int systemd_exec_start(void *handle, const char *unit, struct heal_exec *ret,
 			      struct heal_error *error)
 {
 	_cleanup_free_ char *path = NULL;
 	_cleanup_message_ DBusMessage *command = NULL;
-	_cleanup_message_ DBusMessage *environment = NULL;
 	_cleanup_message_ DBusMessage *files = NULL;
-	_cleanup_message_ DBusMessage *runtime = NULL;
 	DBusMessageIter value;
-	DBusMessageIter words;
 	int r = systemd_unit_path(handle, "LoadUnit", unit, &path, error);
 
 	if (r == 0)
@@ -301,28 +315,17 @@ static int systemd_exec_start(void *handle, const char *unit, struct heal_exec *
 	if (r < 0)
 		return heal_error_set(error, -r, "understanding ExecStart= of %s: %s", unit,
 				      strerror(-r));
-	r = systemd_get(handle, path, SYSTEMD_SERVICE, "Environment", "as", &environment,
-			&value, error);
-	if (r < 0)
-		return r;
-	dbus_message_iter_recurse(&value, &words);
-	if (systemd_add_words(&words, &ret->environment) < 0)
-		return heal_error_set(error, ENOMEM, "asking systemd about %s: out of memory", unit);
-	r = systemd_get(handle, path, SYSTEMD_SERVICE, "EnvironmentFiles", "a(sb)", &files,
-			&value, error);
-	if (r < 0)
-		return r;
-	if (systemd_add_files(&value, &ret->files) < 0)
-		return heal_error_set(error, ENOMEM, "asking systemd about %s: out of memory", unit);
-	r = systemd_get(handle, path, SYSTEMD_SERVICE, "RuntimeDirectory", "as", &runtime, &value,
-			error);
-	if (r < 0)
-		return r;
-	dbus_message_iter_recurse(&value, &words);
-	if (systemd_add_words(&words, &ret->runtime) < 0)
-		return heal_error_set(error, ENOMEM, "asking systemd about %s: out of memory", unit);
-	return systemd_get_string(handle, path, SYSTEMD_SERVICE, "WorkingDirectory",
-				  &ret->directory, error);
+	r = systemd_get_words(handle, path, "Environment", &ret->environment, error);
+	if (r == 0)
+		r = systemd_get(handle, path, SYSTEMD_SERVICE, "EnvironmentFiles", "a(sb)", &files,
+				&value, error);
+	if (r == 0 && systemd_add_files(&value, &ret->files) < 0)
+		r = heal_error_set(error, ENOMEM, "asking systemd about %s: out of memory", unit);
+	if (r == 0)
+		r = systemd_get_words(handle, path, "RuntimeDirectory", &ret->runtime, error);
+	return r < 0 ? r
+		     : systemd_get_string(handle, path, SYSTEMD_SERVICE, "WorkingDirectory",
+					  &ret->directory, error);
 }
 
 /* Conditions and asserts as they stand now; PID 1 itself only knows of its last start. */

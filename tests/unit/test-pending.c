@@ -58,9 +58,11 @@ static const char *pending_look_again(struct scene *scene)
 static void pending_prove(struct scene *scene)
 {
 	const struct heal_listeners listeners = {.items = &scene->listener, .count = 1};
+	_cleanup_(heal_proof_done) struct heal_last_proof before = {0};
 	struct heal_error error = {0};
 
-	if (heal_proof_take(scene->ctx, &listeners, &error) < 0)
+	(void)heal_proof_load(scene->ctx, &before);
+	if (heal_proof_take(scene->ctx, &listeners, &before, &error) < 0)
 		fail_msg("%s", error.message);
 }
 
