@@ -164,7 +164,7 @@ static int listener_load_title(struct heal_context *ctx, struct heal_process *pr
 	if (r < 0)
 		return r;
 	/* Anything may have arguments; only sshd has such a title, or such a name. */
-	if (!is_named && !(name && (title_is_sshds(buf, len) ||
+	if (!is_named && !(name && (title_name(buf, len) ||
 				    listener_name_of(name, strlen(name)) == LISTENER_NAME_SSHD))) {
 		free(name);
 		return 1;

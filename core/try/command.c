@@ -158,10 +158,7 @@ static int command_running_argv(const struct heal_listener *listener,
 	if (r == 0 && arguments_is_title_of(cmdline, unit_argv))
 		return heal_words_copy(unit_argv, argv);
 	if (r == 0)
-		r = arguments_split_title(cmdline, argv);
-	/* Before 8.2 it is no title but the arguments themselves; a title may also be cut short. */
-	if (r == -EINVAL && cmdline && strncmp(cmdline, "sshd: ", 6) != 0)
-		r = words_split_nul(cmdline, len, argv);
+		r = arguments_of_title(cmdline, len, argv);
 	return r < 0 ? heal_error_set(error, -r, "reading the arguments of sshd process %d: %s",
 				      (int)listener->process.pid, strerror(-r))
 		     : 0;
