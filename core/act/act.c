@@ -226,10 +226,6 @@ static enum heal_objection act_object(struct heal_context *ctx, struct heal_list
 	objection = act_ask_policy(ctx, listener, plan, notes);
 	if (objection == HEAL_OBJECTION_NONE && !act_has_time(ctx))
 		objection = HEAL_OBJECTION_NO_TIME;
-	/* Where nobody serves, nothing is waited for. */
-	if (objection == HEAL_OBJECTION_NONE && heal_transaction_is_on(ctx, false) &&
-	    (plan != HEAL_PLAN_START || listener->unit.absence == HEAL_ABSENCE_RESCUED))
-		objection = HEAL_OBJECTION_TRANSACTION;
 	if (objection != HEAL_OBJECTION_NONE || depth != ACT_FOR_REAL)
 		return objection;
 	if (plan == HEAL_PLAN_RESTART)
@@ -287,6 +283,10 @@ static bool act_plan(struct heal_context *ctx, struct heal_listener *listener, e
 		if (depth != ACT_LOOK && listener->evidence.objection == HEAL_OBJECTION_NONE)
 			listener->evidence.objection =
 				act_object(ctx, listener, decision.plan, depth, notes);
+		/* Where nobody serves, nothing is waited for. Asked last: it may begin at any time. */
+		if (listener->evidence.objection == HEAL_OBJECTION_NONE && heal_transaction_is_on(ctx, false) &&
+		    (decision.plan != HEAL_PLAN_START || listener->unit.absence == HEAL_ABSENCE_RESCUED))
+			listener->evidence.objection = HEAL_OBJECTION_TRANSACTION;
 		decision = heal_plan_of(act_facts(ctx, listener));
 	}
 	result->plan = decision.plan;

@@ -411,6 +411,8 @@ HEAL_TEST(act_waits_for_the_end_of_a_transaction_that_began_meanwhile)
 	scene_init(&scene, 500);
 	scene.fake.on_reload = fake_becomes_fresh;
 	tree_link(scene.fake.tree, "var/lib/dpkg/lock", "lock");
+	show(&scene, CAN_RELOAD);
+	assert_outcome(&scene, HEAL_PLAN_WARN, HEAL_OUTCOME_WARNED, "", "");
 	act(&scene, CAN_RELOAD);
 	assert_outcome(&scene, HEAL_PLAN_WARN, HEAL_OUTCOME_WARNED, "", "");
 	assert_string_equal(scene.listener.result.reason, "a package manager is at work, and its end is awaited");
