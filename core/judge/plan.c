@@ -100,7 +100,7 @@ static const struct plan_row plan_ill_rows[] = {
 	 "sshd does not take a SIGHUP now, which would end it"},
 	{HEAL_FACT_NO_TIME, 0, HEAL_PLAN_WARN,
 	 "too little time is left to act and to prove that it went well"},
-	{HEAL_FACT_TRANSACTION, 0, HEAL_PLAN_WARN, "a package manager is at work, and its end is awaited"},
+	{HEAL_FACT_TRANSACTION, 0, HEAL_PLAN_WARN, "a package manager is at work"},
 	{HEAL_FACT_RETRY, 0, HEAL_PLAN_WARN,
 	 "only a restart takes up the new files, and it was put off before"},
 	{HEAL_FACT_UNMANAGED | HEAL_FACT_HUP_ALLOWED,

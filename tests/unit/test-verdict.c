@@ -93,7 +93,7 @@ static const struct plan_case cases[] = {
 	{STALE | HEAL_FACT_NO_MANAGER, HEAL_PLAN_WARN, "systemd cannot be asked"},
 	{STALE | HEAL_FACT_NO_TIME, HEAL_PLAN_WARN,
 	 "too little time is left to act and to prove that it went well"},
-	{STALE | HEAL_FACT_TRANSACTION, HEAL_PLAN_WARN, "a package manager is at work, and its end is awaited"},
+	{STALE | HEAL_FACT_TRANSACTION, HEAL_PLAN_WARN, "a package manager is at work"},
 	{STALE | HEAL_FACT_UNMANAGED | HEAL_FACT_HUP_ALLOWED, HEAL_PLAN_HUP,
 	 "not under a systemd unit"},
 	{STALE | HEAL_FACT_UNMANAGED, HEAL_PLAN_WARN, "not under a systemd unit"},
