@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/words.h"
 
 enum heal_mode {
 	HEAL_MODE_HEAL,
@@ -16,7 +17,7 @@ enum heal_mode {
 /* The file sshd-heal.conf(5); see heal_config_init() for the defaults. */
 struct heal_config {
 	enum heal_mode mode;
-	char **sshd_paths;   /* absolute, NULL-terminated */
+	struct heal_words sshd_paths; /* absolute, one at least */
 	bool hup_unmanaged;
 	unsigned deadline_ms; /* of a whole run */
 	bool motd;

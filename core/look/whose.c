@@ -197,7 +197,7 @@ int heal_whose_file(const struct heal_context *ctx, const struct heal_process *p
 	int r = 0;
 
 	/* By its name alone, where that means the same there as here. */
-	for (char **path = ctx->config.sshd_paths; r == 0 && !process->has_own_mounts && *path; path++) {
+	for (char **path = ctx->config.sshd_paths.items; r == 0 && !process->has_own_mounts && *path; path++) {
 		if (strcmp(*path, process->exe) != 0)
 			continue;
 		r = whose_is_link(ctx, *path, &is_link);
@@ -208,7 +208,7 @@ int heal_whose_file(const struct heal_context *ctx, const struct heal_process *p
 	}
 	if (r == 0)
 		r = root = whose_open_root(ctx, process);
-	for (char **path = ctx->config.sshd_paths; r >= 0 && whose == HEAL_FOREIGN_PATH && *path; path++)
+	for (char **path = ctx->config.sshd_paths.items; r >= 0 && whose == HEAL_FOREIGN_PATH && *path; path++)
 		r = whose_compare(ctx, process, root, *path, &whose);
 	if (r < 0)
 		return r;
