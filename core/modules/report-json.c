@@ -249,7 +249,8 @@ static size_t json_length(struct json_object *value)
 
 /*
  * The text of a tree, which owns it; NULL when out of memory. json-c just leaves out what
- * it had no memory for: the length tells whether all of it is there.
+ * it had no memory for: the length tells whether all of it is there. It cannot be read again
+ * for that, for json-c's parser does not survive the same (0.16).
  */
 static const char *json_text_of(struct json_object *object)
 {
