@@ -47,8 +47,9 @@ def instead(command):
 
 
 UNIT_FILE = f"/usr/lib/systemd/system/{UNIT}"
-CLAIM = ("/usr/bin/python3 -c \"import fcntl,time; f=open('/run/sshd-heal/actor','r+');"
-         " fcntl.lockf(f,fcntl.LOCK_EX); time.sleep(300)\"")
+#: Between the shell's quotes, and then systemd's.
+CLAIM = (r'/usr/bin/python3 -c "import fcntl,time; f=open(\"/run/sshd-heal/actor\",\"r+\");'
+         ' fcntl.lockf(f,fcntl.LOCK_EX); time.sleep(300)"')
 #: What is wrong with the service, what takes it back, what a hook says then that has something
 #: to ask for, and how long it waits before it does.
 TROUBLES = {
