@@ -191,7 +191,7 @@ int heal_report_status(const struct heal_report *report)
 					? report->listeners.items[i].causes[n].result
 					: worst;
 	has[status_of_cause[worst]] = true;
-	/* Worst first, design.md: what could not be found out may be worse than stale. */
+	/* Worst first: what could not be found out may be worse than stale. */
 	if (has[2])
 		return 2;
 	if (has[3])
@@ -201,12 +201,9 @@ int heal_report_status(const struct heal_report *report)
 
 void heal_detail(struct heal_result *result, const char *fmt, ...)
 {
-	char raw[1024];
 	va_list args;
 
 	va_start(args, fmt);
-	if (vsnprintf(raw, sizeof(raw), fmt, args) < 0)
-		raw[0] = '\0';
+	heal_vsafe(result->detail, sizeof(result->detail), fmt, args);
 	va_end(args);
-	heal_safe(result->detail, sizeof(result->detail), raw);
 }

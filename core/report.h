@@ -20,6 +20,9 @@ struct heal_stale_file {
 	char *version_before; /* of the owner, when the listener was proven last */
 	char *version_now;    /* of the owner, as installed */
 	int64_t install_time; /* of the owner, seconds since 1970; 0: unknown */
+	uint64_t device;      /* of what has its name now, as are the next; all 0: nothing has */
+	uint64_t inode;
+	int64_t ctime_ns;
 };
 
 /* Why a file counts for what a client meets. */
@@ -150,7 +153,6 @@ struct heal_trial {
 	unsigned deny_line;          /* of hosts.deny, the first that is about sshd; 0: none */
 	enum heal_host_key host_key; /* against that of the running listener */
 	char key[128];
-	bool is_port_taken;          /* somebody else listens where it would */
 	bool is_moving;              /* it would not listen where the listener does */
 	bool is_hup_fatal;           /* after SIGHUP it would not find its files */
 	struct heal_words mapped;    /* what those have mapped as code that serve a client */
@@ -226,6 +228,7 @@ enum heal_at_stake {
 enum heal_objection {
 	HEAL_OBJECTION_NONE,
 	HEAL_OBJECTION_NO_TIME,         /* too little of the deadline is left */
+	HEAL_OBJECTION_TRANSACTION,     /* what is on disk is being changed, and need not be what was tried */
 	HEAL_OBJECTION_NOT_READY,       /* it has no handler for SIGHUP, or a job is at work on it */
 	HEAL_OBJECTION_LOG_STUCK,       /* sshd would wait for the log, and serve nobody */
 	HEAL_OBJECTION_POLICY_FORBIDS,  /* policy-rc.d */

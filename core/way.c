@@ -45,14 +45,11 @@
 static void way_look_one(struct heal_context *ctx, struct heal_report *report,
 			 struct heal_listener *listener)
 {
-	_cleanup_(heal_view_end) struct heal_view view = {0};
 	int r;
 
 	if (!heal_process_is_roots(&listener->process))
 		return;
-	r = heal_view_begin(ctx, &listener->process, &view);
-	if (r == 0)
-		r = heal_listener_stale(ctx, &listener->process, &listener->evidence);
+	r = heal_listener_stale(ctx, &listener->process, &listener->evidence);
 	if (r < 0 && heal_process_is_there(listener->process.dirfd)) {
 		report->listeners.unreadable++;
 		listener->result.verdict = HEAL_VERDICT_UNKNOWN;
@@ -279,13 +276,14 @@ static void way_claim(struct heal_context *ctx, struct heal_report *report)
 }
 
 /* What a report tells beyond the files: addresses, sessions, packages. */
-static int way_describe(struct heal_context *ctx, struct heal_report *report)
+static int way_describe(struct heal_context *ctx, struct heal_report *report,
+			const struct heal_last_proof *proof)
 {
 	for (size_t i = 0; i < report->listeners.count; i++)
 		way_find_addresses(ctx, report, &report->listeners.items[i]);
 	if (heal_sessions_count(ctx, &report->listeners) < 0)
 		(void)heal_notes_add(&report->notes, "the sessions could not be counted");
-	return way_is_stale(report) ? heal_packages_name(ctx, report) : 0;
+	return way_is_stale(report) ? heal_packages_name(ctx, report, proof) : 0;
 }
 
 static void way_note_ended(struct heal_report *report, struct heal_listener *listener)
@@ -460,12 +458,13 @@ static int way_leave(struct heal_context *ctx, const struct heal_report *report)
 }
 
 /* For the runs to come, where nothing can be kept from them. */
-static void way_remember(struct heal_context *ctx, struct heal_report *report)
+static void way_remember(struct heal_context *ctx, struct heal_report *report,
+			 const struct heal_last_proof *before)
 {
 	struct heal_error error = {0};
 	/* In the middle of a transaction the database may be ahead of the files, or behind. */
 	int r = heal_transaction_is_on(ctx, false) ? 0
-						   : heal_proof_take(ctx, &report->listeners, &error);
+						   : heal_proof_take(ctx, &report->listeners, before, &error);
 
 	if (r < 0)
 		(void)heal_notes_add(&report->notes, "%s", error.message);
@@ -501,11 +500,9 @@ static void way_trust(struct heal_report *report, struct heal_listener *listener
 }
 
 /* Goes on with all that were looked at. */
-static void way_of_all(struct heal_context *ctx, enum heal_verb verb, struct heal_report *report)
+static void way_of_all(struct heal_context *ctx, enum heal_verb verb, struct heal_report *report,
+		       const struct heal_last_proof *proof)
 {
-	_cleanup_(heal_proof_done) struct heal_last_proof proof = {0};
-
-	(void)heal_proof_load(ctx, &proof);
 	for (size_t i = 0; i < report->listeners.count; i++) {
 		struct heal_listener *listener = &report->listeners.items[i];
 
@@ -515,10 +512,10 @@ static void way_of_all(struct heal_context *ctx, enum heal_verb verb, struct hea
 		    heal_left_has_failed(ctx, &listener->process))
 			way_try_failed(ctx, report, listener);
 		else if (verb != HEAL_HOOK || listener->unit.absence != HEAL_ABSENCE_NONE ||
-			 way_is_due(ctx, &proof, listener))
+			 way_is_due(ctx, proof, listener))
 			way_of_one(ctx, verb, report, listener);
 		else
-			way_trust(report, listener, heal_proof_find(&proof, &listener->process));
+			way_trust(report, listener, heal_proof_find(proof, &listener->process));
 	}
 }
 
@@ -526,6 +523,7 @@ int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *
 	     struct heal_error *error)
 {
 	_cleanup_(heal_report_done) struct heal_report report = {0};
+	_cleanup_(heal_proof_done) struct heal_last_proof proof = {0};
 	_cleanup_close_ int lock = -1;
 	struct heal_error config_error = {0};
 	struct heal_error lock_error = {0};
@@ -547,21 +545,24 @@ int heal_run(struct heal_context *ctx, enum heal_verb verb, struct heal_report *
 	}
 	if (r == 0)
 		r = way_note_limits(ctx, &report, &lock_error, &config_error);
+	/* None, or one that cannot be read, is none of any listener. */
+	if (r == 0 && heal_proof_load(ctx, &proof) == -ENOMEM)
+		r = -ENOMEM;
 	if (r == 0 && has_work)
 		way_claim(ctx, &report);
 	if (r == 0 && has_work)
-		r = way_describe(ctx, &report);
+		r = way_describe(ctx, &report, &proof);
 	if (r == 0 && ctx->is_live && has_work)
 		heal_absent_find(ctx, &report.listeners, &report.notes);
 	if (r < 0)
 		return r == -ENOMEM ? heal_error_set(error, ENOMEM, "out of memory") : r;
-	way_of_all(ctx, verb, &report);
+	way_of_all(ctx, verb, &report, &proof);
 	if (acts && way_has_acted(&report))
 		way_compare_sessions(ctx, &report);
 	if (report.listeners.unreadable && report.verdict < HEAL_VERDICT_UNKNOWN)
 		report.verdict = HEAL_VERDICT_UNKNOWN;
 	if (acts)
-		way_remember(ctx, &report);
+		way_remember(ctx, &report, &proof);
 	*ret = report;
 	report = (struct heal_report){0};
 	return 0;

@@ -18,8 +18,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "host/context.h"
+#include "host/module.h"
 #include "host/proc.h"
 #include "host/syslog.h"
+#include "host/transaction.h"
 #include "judge/facts.h"
 #include "judge/plan.h"
 #include "look/left.h"
@@ -51,16 +53,13 @@ static int act_hup(const struct heal_process *process, struct heal_error *error)
 static int act_once(struct heal_context *ctx, struct heal_listener *listener,
 		    struct heal_error *error)
 {
-	switch (listener->result.plan) {
-	case HEAL_PLAN_RELOAD:
-		return ctx->service_ops->reload(ctx->service, listener->unit.id,
-						heal_job_deadline(ctx), error);
-	case HEAL_PLAN_RESTART:
-		return ctx->service_ops->try_restart(ctx->service, listener->unit.id,
-						     heal_job_deadline(ctx), error);
-	default:
+	enum heal_plan plan = listener->result.plan;
+
+	if (plan == HEAL_PLAN_HUP)
 		return act_hup(&listener->process, error);
-	}
+	return ctx->service_ops->run_job(ctx->service,
+					 plan == HEAL_PLAN_RELOAD ? HEAL_JOB_RELOAD : HEAL_JOB_TRY_RESTART,
+					 listener->unit.id, heal_job_deadline(ctx), error);
 }
 
 /*
@@ -284,6 +283,10 @@ static bool act_plan(struct heal_context *ctx, struct heal_listener *listener, e
 		if (depth != ACT_LOOK && listener->evidence.objection == HEAL_OBJECTION_NONE)
 			listener->evidence.objection =
 				act_object(ctx, listener, decision.plan, depth, notes);
+		/* Where nobody serves, nothing is waited for. Asked last: it may begin at any time. */
+		if (listener->evidence.objection == HEAL_OBJECTION_NONE && heal_transaction_is_on(ctx, false) &&
+		    (decision.plan != HEAL_PLAN_START || listener->unit.absence == HEAL_ABSENCE_RESCUED))
+			listener->evidence.objection = HEAL_OBJECTION_TRANSACTION;
 		decision = heal_plan_of(act_facts(ctx, listener));
 	}
 	result->plan = decision.plan;

@@ -3,7 +3,6 @@
 #ifndef SSHD_HEAL_ACT_GAP_H
 #define SSHD_HEAL_ACT_GAP_H
 
-
 struct heal_gap;
 /*
  * Watches from a thread of its own whether a listening socket exists at an

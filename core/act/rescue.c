@@ -48,13 +48,12 @@ static bool rescue_may_start(struct heal_context *ctx, struct heal_listener *lis
 static int rescue_start_unit(struct heal_context *ctx, const struct heal_listener *listener,
 			     struct heal_error *error)
 {
-	const char *unit = listener->unit.id;
+	bool is_rescued = listener->unit.absence == HEAL_ABSENCE_RESCUED;
 	struct heal_error ignored;
 
-	(void)ctx->service_ops->reset_failed(ctx->service, unit, &ignored);
-	return listener->unit.absence == HEAL_ABSENCE_RESCUED
-		       ? ctx->service_ops->take_over(ctx->service, unit, heal_job_deadline(ctx), error)
-		       : ctx->service_ops->start(ctx->service, unit, heal_job_deadline(ctx), error);
+	(void)ctx->service_ops->reset_failed(ctx->service, listener->unit.id, &ignored);
+	return ctx->service_ops->run_job(ctx->service, is_rescued ? HEAL_JOB_TAKE_OVER : HEAL_JOB_START,
+					 listener->unit.id, heal_job_deadline(ctx), error);
 }
 
 /* Looks for what has come of a start: a new process of the unit. */

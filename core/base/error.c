@@ -13,31 +13,25 @@
 
 void heal_error_fill(struct heal_error *error, int code, const char *fmt, ...)
 {
-	char raw[sizeof(error->message)];
 	va_list args;
 
 	if (!error)
 		return;
-	va_start(args, fmt);
-	if (vsnprintf(raw, sizeof(raw), fmt, args) < 0)
-		raw[0] = '\0';
-	va_end(args);
 	error->code = code;
-	heal_safe(error->message, sizeof(error->message), raw);
+	va_start(args, fmt);
+	heal_vsafe(error->message, sizeof(error->message), fmt, args);
+	va_end(args);
 }
 
 int heal_notes_add(struct heal_notes *notes, const char *fmt, ...)
 {
-	char raw[1024];
 	char safe[1024];
 	char *line;
 	va_list args;
 
 	va_start(args, fmt);
-	if (vsnprintf(raw, sizeof(raw), fmt, args) < 0)
-		raw[0] = '\0';
+	heal_vsafe(safe, sizeof(safe), fmt, args);
 	va_end(args);
-	heal_safe(safe, sizeof(safe), raw);
 	line = strdup(safe);
 	if (!line)
 		return -ENOMEM;

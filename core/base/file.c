@@ -86,7 +86,7 @@ int heal_readlink_at(int dirfd, const char *path, char **ret)
 	return 0;
 }
 
-/* Long enough for every name that is made here: "task/4194304/children". */
+/* Long enough for every name that is made here: a control group's list of processes has 60. */
 #define FILE_PATH_MAX 64
 
 static _printf_(2, 0) int file_path(char path[FILE_PATH_MAX], const char *fmt, va_list args)
@@ -118,6 +118,11 @@ int heal_readlinkf_at(int dirfd, char **ret, const char *fmt, ...)
 	r = file_path(path, fmt, args);
 	va_end(args);
 	return r < 0 ? r : heal_readlink_at(dirfd, path, ret);
+}
+
+bool heal_same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
 int heal_opendir_at(int dirfd, const char *path, DIR **ret)

@@ -4,8 +4,10 @@
 #define SSHD_HEAL_BASE_FILE_H
 
 #include <dirent.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "base/cleanup.h"
@@ -26,6 +28,9 @@ int heal_readlink_at(int dirfd, const char *path, char **ret);
 int heal_readf_at(int dirfd, size_t max, char **ret, size_t *ret_len, const char *fmt, ...)
 	_printf_(5, 6);
 int heal_readlinkf_at(int dirfd, char **ret, const char *fmt, ...) _printf_(3, 4);
+
+/* Whether stat(2) tells of one file, or directory. */
+bool heal_same_file(const struct stat *a, const struct stat *b);
 
 /* Opens a directory from its beginning. Errors: those of openat. */
 int heal_opendir_at(int dirfd, const char *path, DIR **ret);

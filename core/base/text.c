@@ -35,19 +35,23 @@ void heal_safe(char *dst, size_t size, const char *src)
 	dst[used] = '\0';
 }
 
+void heal_vsafe(char *dst, size_t size, const char *fmt, va_list args)
+{
+	char raw[1024];
+
+	if (vsnprintf(raw, sizeof(raw), fmt, args) < 0)
+		raw[0] = '\0';
+	heal_safe(dst, size, raw);
+}
+
 void heal_append(char *dst, size_t size, const char *fmt, ...)
 {
 	size_t used = strnlen(dst, size);
-	char raw[1024];
 	va_list args;
 
-	if (used + 1 >= size)
-		return;
 	va_start(args, fmt);
-	if (vsnprintf(raw, sizeof(raw), fmt, args) < 0)
-		raw[0] = '\0';
+	heal_vsafe(dst + used, size - used, fmt, args);
 	va_end(args);
-	heal_safe(dst + used, size - used, raw);
 }
 
 char *heal_strndup(const char *s, size_t len)

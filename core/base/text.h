@@ -3,6 +3,7 @@
 #ifndef SSHD_HEAL_BASE_TEXT_H
 #define SSHD_HEAL_BASE_TEXT_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -13,6 +14,9 @@
  * ASCII, and the backslash, becomes \xNN. Always terminated; cut at size.
  */
 void heal_safe(char *dst, size_t size, const char *src);
+
+/* The same of what printf(3) would print of up to 1,023 characters. */
+void heal_vsafe(char *dst, size_t size, const char *fmt, va_list args) _printf_(3, 0);
 
 /* Appends to a string, made safe to print; what does not fit into its size is left out. */
 void heal_append(char *dst, size_t size, const char *fmt, ...) _printf_(3, 4);

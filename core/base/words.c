@@ -31,6 +31,14 @@ int heal_words_add(struct heal_words *words, const char *text, size_t len)
 	return 0;
 }
 
+int heal_words_add_once(struct heal_words *words, const char *text, size_t len)
+{
+	for (size_t i = 0; i < words->count; i++)
+		if (strlen(words->items[i]) == len && memcmp(words->items[i], text, len) == 0)
+			return 1;
+	return heal_words_add(words, text, len);
+}
+
 void heal_words_done(struct heal_words *words)
 {
 	for (size_t i = 0; i < words->count; i++)
@@ -57,12 +65,6 @@ int heal_words_copy(const struct heal_words *from, struct heal_words *to)
 	return 0;
 }
 
-/*
- * Takes one piece of text up to its end or an unquoted blank, without quotes and
- * backslashes: outside of quotes a backslash takes any character, in double quotes
- * only those that systemd.exec(5) names. out has room for len + 1 bytes. Returns
- * what was consumed.
- */
 size_t words_unquote(const char *text, size_t len, bool stops_at_blank, char *out,
 			   size_t *out_len)
 {

@@ -12,6 +12,8 @@ struct heal_words {
 	size_t count;
 };
 int heal_words_add(struct heal_words *words, const char *text, size_t len);
+/* Adds one that is not there yet. Returns 1 where it was. */
+int heal_words_add_once(struct heal_words *words, const char *text, size_t len);
 void heal_words_done(struct heal_words *words);
 int heal_words_copy(const struct heal_words *from, struct heal_words *to);
 bool heal_words_equal(const struct heal_words *a, const struct heal_words *b);

@@ -7,8 +7,8 @@
 #include "causes/cause.h"
 #include "host/context.h"
 #include "host/module.h"
-#include "host/package.h"
 #include "look/maps.h"
+#include "look/owner.h"
 #include "report.h"
 #include "try/blame.h"
 

@@ -62,11 +62,16 @@ static int hook_open(const struct cli *cli, const struct cli_options *options,
 
 static int hook_connect(struct heal_context *ctx, struct heal_error *error)
 {
+	int64_t end_ms = ctx->deadline_ms;
+	int r;
+
 	/* A connection keeps the deadline that it was opened with. */
 	if (ctx->service)
 		ctx->service_ops->close(heal_take(ctx->service));
 	ctx->deadline_ms = heal_now_ms() + HOOK_START_MS;
-	return heal_context_service(ctx, error);
+	r = heal_context_service(ctx, error);
+	ctx->deadline_ms = end_ms;
+	return r;
 }
 
 static void hook_start_actor(struct heal_context *ctx, struct heal_error *error)
@@ -122,12 +127,11 @@ static bool hook_ask_again(struct heal_context *ctx, struct heal_error *why)
 static bool hook_await(const struct cli *cli, struct heal_context *ctx, int64_t asked_ns,
 		       enum heal_look look, struct heal_error *why)
 {
-	int64_t end = heal_now_ms() + ctx->config.deadline_ms + HOOK_GRACE_MS;
 	int64_t seen = heal_now_ms();
 	int64_t asked = seen;
 	bool is_under_way = false;
 
-	while (heal_now_ms() < end &&
+	while (heal_now_ms() < ctx->deadline_ms &&
 	       heal_now_ms() - seen < (is_under_way ? HOOK_BEGIN_MS : HOOK_START_MS)) {
 		_cleanup_(heal_answer_done) struct heal_answer answer = {0};
 
@@ -163,7 +167,7 @@ static void hook_tell_untold(const struct cli *cli, struct heal_context *ctx)
 static void hook_go(const struct cli *cli, const struct cli_options *options,
 		    const struct heal_context *ctx, enum heal_request kind)
 {
-	if (kind == HEAL_REQUEST_END || !heal_context_is_live(ctx))
+	if (kind == HEAL_REQUEST_END || !ctx->is_live)
 		(void)cli_way(cli, options, HEAL_HOOK);
 }
 
@@ -188,7 +192,9 @@ static void hook_ask(const struct cli *cli, const struct cli_options *options,
 		hook_go(cli, options, ctx, kind);
 		return;
 	}
-	cli->unwatch();
+	/* Whatever holds it then, in systemd or at the terminal, does not hold the front end. */
+	ctx->deadline_ms = heal_now_ms() + ctx->config.deadline_ms + HOOK_GRACE_MS;
+	cli->watch(ctx);
 	hook_start_actor(ctx, &why);
 	if (kind == HEAL_REQUEST_WITHIN && *why.message)
 		cli->log(LOG_WARNING, why.message);
@@ -196,6 +202,7 @@ static void hook_ask(const struct cli *cli, const struct cli_options *options,
 	if (kind == HEAL_REQUEST_END && !hook_await(cli, ctx, asked_ns, look, &why) &&
 	    look != HEAL_LOOK_UNPROVEN)
 		hook_tell_nothing(cli, &why);
+	cli->watch(NULL);
 }
 
 static void hook_end(const struct cli *cli, const struct cli_options *options)

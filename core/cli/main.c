@@ -50,8 +50,11 @@ static bool main_has_timer;
 
 static void main_log(int priority, const char *line)
 {
-	/* Whoever keeps the log from taking anything, does not keep us. */
-	if (heal_log_is_stuck())
+	static bool is_stuck;
+
+	/* Whoever keeps the log from taking anything, does not keep us; nor once more for each line. */
+	is_stuck = is_stuck || heal_log_is_stuck();
+	if (is_stuck)
 		return;
 	openlog("sshd-heal", LOG_PID | LOG_NDELAY, LOG_DAEMON);
 	syslog(priority, "%s", line);
@@ -87,7 +90,7 @@ static void main_on_alarm(int signal)
 	(void)signal;
 	/* Its deadline may have moved once the configuration was read. */
 	if (main_watched &&
-	    heal_now_ms() < heal_context_deadline(main_watched) + MAIN_GRACE_S * INT64_C(1000)) {
+	    heal_now_ms() < main_watched->deadline_ms + MAIN_GRACE_S * INT64_C(1000)) {
 		main_limit(1);
 		return;
 	}

@@ -109,17 +109,16 @@ static int cli_run_way(const struct cli *cli, const struct cli_options *options,
 		       struct heal_context *ctx, enum heal_verb verb, struct heal_report *report)
 {
 	struct heal_error error = {0};
-	bool is_live = heal_context_is_live(ctx);
 
-	heal_context_on_act(ctx, cli->on_act);
-	heal_context_ask(ctx, &options->question);
+	ctx->on_act = cli->on_act;
+	ctx->question = options->question;
 	/* A hook reads its configuration only when there is something to decide. */
 	if (verb != HEAL_HOOK && heal_config_load(ctx, options->config, &error) < 0)
 		return cli_fail(cli, options, &error);
 	if (heal_run(ctx, verb, report, &error) < 0)
 		return cli_fail(cli, options, &error);
 	/* Told last: a terminal that is stopped must not keep it from the journal. */
-	if (is_live && (verb == HEAL_HEAL || verb == HEAL_HOOK))
+	if (ctx->is_live && (verb == HEAL_HEAL || verb == HEAL_HOOK))
 		cli_leave(cli, ctx, report);
 	return cli_report(cli, options, ctx, verb, report);
 }

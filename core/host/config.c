@@ -17,47 +17,23 @@
 #define CONFIG_DEADLINE_MIN_S 5
 #define CONFIG_DEADLINE_MAX_S 60
 
-static void config_list_free(char **list)
-{
-	for (char **item = list; item && *item; item++)
-		free(*item);
-	free(list);
-}
-
-static char **config_list_copy(const char *const *items, size_t n)
-{
-	char **list = calloc(n + 1, sizeof(*list));
-
-	for (size_t i = 0; list && i < n; i++) {
-		list[i] = strdup(items[i]);
-		if (!list[i]) {
-			config_list_free(list);
-			return NULL;
-		}
-	}
-	return list;
-}
-
 int heal_config_init(struct heal_config *config)
 {
 	/* /usr/bin where sbin was merged into bin. */
 	static const char *const sshd_paths[] = {"/usr/sbin/sshd", "/usr/bin/sshd"};
+	int r = 0;
 
-	*config = (struct heal_config){
-		.mode = HEAL_MODE_HEAL,
-		.sshd_paths = config_list_copy(sshd_paths, ARRAY_SIZE(sshd_paths)),
-		.deadline_ms = 30000,
-	};
-	if (config->sshd_paths)
-		return 0;
-	heal_config_done(config);
-	return -ENOMEM;
+	*config = (struct heal_config){.mode = HEAL_MODE_HEAL, .deadline_ms = 30000};
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(sshd_paths); i++)
+		r = heal_words_add(&config->sshd_paths, sshd_paths[i], strlen(sshd_paths[i]));
+	if (r < 0)
+		heal_config_done(config);
+	return r;
 }
 
 void heal_config_done(struct heal_config *config)
 {
-	config_list_free(config->sshd_paths);
-	config->sshd_paths = NULL;
+	heal_words_done(&config->sshd_paths);
 }
 
 /* One of two words. */
@@ -111,26 +87,6 @@ static int config_deadline(struct heal_config *config, const char *value)
 	return 0;
 }
 
-static int config_paths(const char *value, char ***list)
-{
-	_cleanup_(heal_words_done) struct heal_words words = {0};
-	char **copy;
-
-	if (words_split(value, &words) < 0)
-		return -ENOMEM;
-	if (words.count == 0)
-		return -EINVAL;
-	for (size_t i = 0; i < words.count; i++)
-		if (words.items[i][0] != '/')
-			return -EINVAL;
-	copy = config_list_copy((const char *const *)words.items, words.count);
-	if (!copy)
-		return -ENOMEM;
-	config_list_free(*list);
-	*list = copy;
-	return 0;
-}
-
 /* What is watched is what sshd has mapped: the key of 0.1 has no effect any more. */
 static int config_packages(struct heal_config *config, const char *value)
 {
@@ -141,7 +97,19 @@ static int config_packages(struct heal_config *config, const char *value)
 
 static int config_sshd_path(struct heal_config *config, const char *value)
 {
-	return config_paths(value, &config->sshd_paths);
+	_cleanup_(heal_words_done) struct heal_words words = {0};
+
+	if (words_split(value, &words) < 0)
+		return -ENOMEM;
+	if (words.count == 0)
+		return -EINVAL;
+	for (size_t i = 0; i < words.count; i++)
+		if (words.items[i][0] != '/')
+			return -EINVAL;
+	heal_words_done(&config->sshd_paths);
+	config->sshd_paths = words;
+	words = (struct heal_words){0};
+	return 0;
 }
 
 static const struct {

@@ -7,16 +7,17 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/words.h"
 
 enum heal_mode {
 	HEAL_MODE_HEAL,
 	HEAL_MODE_WARN,
 };
 
-/* The file sshd-heal.conf, design.md; see heal_config_init() for the defaults. */
+/* The file sshd-heal.conf(5); see heal_config_init() for the defaults. */
 struct heal_config {
 	enum heal_mode mode;
-	char **sshd_paths;   /* absolute, NULL-terminated */
+	struct heal_words sshd_paths; /* absolute, one at least */
 	bool hup_unmanaged;
 	unsigned deadline_ms; /* of a whole run */
 	bool motd;

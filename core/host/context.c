@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "host/config.h"
 #include "host/module.h"
 
@@ -43,7 +44,7 @@ int heal_root_is_live(int root_fd, bool *ret)
 
 	if (fstat(root_fd, &root) < 0 || stat("/", &ours) < 0)
 		return -errno;
-	*ret = root.st_dev == ours.st_dev && root.st_ino == ours.st_ino;
+	*ret = heal_same_file(&root, &ours);
 	return 0;
 }
 
@@ -61,7 +62,7 @@ static int context_is_chroot(int proc_fd, bool *ret)
 	}
 	if (stat("/", &ours) < 0)
 		return -errno;
-	*ret = init.st_dev != ours.st_dev || init.st_ino != ours.st_ino;
+	*ret = !heal_same_file(&init, &ours);
 	return 0;
 }
 
@@ -127,30 +128,10 @@ struct heal_context *heal_context_free(struct heal_context *ctx)
 	return NULL;
 }
 
-bool heal_context_is_live(const struct heal_context *ctx)
-{
-	return ctx->is_live;
-}
-
 bool heal_context_has_actor(const struct heal_context *ctx)
 {
 	return ctx->is_live && !ctx->is_chroot &&
 	       faccessat(ctx->root_fd, context_systemd, F_OK, 0) == 0;
-}
-
-int64_t heal_context_deadline(const struct heal_context *ctx)
-{
-	return ctx->deadline_ms;
-}
-
-void heal_context_ask(struct heal_context *ctx, const struct heal_question *question)
-{
-	ctx->question = *question;
-}
-
-void heal_context_on_act(struct heal_context *ctx, void (*on_act)(void))
-{
-	ctx->on_act = on_act;
 }
 
 /* Never unloaded: the libraries behind a module keep threads, atexit and TLS of their own. */

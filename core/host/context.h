@@ -26,7 +26,7 @@ struct heal_context {
 	bool is_chroot; /* the processes that /proc shows are not of this root */
 	enum heal_lock lock;
 	bool is_retry; /* of what was put off: without a restart */
-	int64_t deadline_ms;
+	int64_t deadline_ms; /* of the run, CLOCK_MONOTONIC; the configuration may move it */
 	int settle_ms; /* how long an action that failed may still be at work */
 	int quiet_ms;  /* how long the moment to act is waited for */
 	void (*on_act)(void); /* called when an action begins, which must be brought to its proof */
@@ -70,16 +70,6 @@ int heal_context_client(struct heal_context *ctx, struct heal_error *error);
 /* Loads a module and gives its table. */
 int heal_context_load(struct heal_context *ctx, const char *name, const char *symbol,
 		      const void **ret, struct heal_error *error);
-
-/* Whether its root is this machine's. */
-bool heal_context_is_live(const struct heal_context *ctx);
-/* When a run on it ends, in CLOCK_MONOTONIC ms; the configuration may move that. */
-int64_t heal_context_deadline(const struct heal_context *ctx);
-/* Has a function called before the first action of a run, which is brought to its proof. */
-void heal_context_on_act(struct heal_context *ctx, void (*on_act)(void));
-
-/* Says whom a diagnosis is about. */
-void heal_context_ask(struct heal_context *ctx, const struct heal_question *question);
 
 /* Whether sshd-heal.service may act for it: systemd runs this machine, and the root is its own. */
 bool heal_context_has_actor(const struct heal_context *ctx);

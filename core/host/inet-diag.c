@@ -54,7 +54,8 @@ static uint64_t diag_cgroup(const struct nlmsghdr *message)
 	const struct rtattr *attribute = (const struct rtattr *)(body + 1);
 	uint64_t cgroup = 0;
 
-	for (size_t len = message->nlmsg_len - NLMSG_LENGTH(sizeof(*body)); RTA_OK(attribute, len);
+	/* Signed, for RTA_NEXT takes the padding off as well. */
+	for (int len = (int)(message->nlmsg_len - NLMSG_LENGTH(sizeof(*body))); RTA_OK(attribute, len);
 	     attribute = RTA_NEXT(attribute, len))
 		if (attribute->rta_type == INET_DIAG_CGROUP_ID &&
 		    RTA_PAYLOAD(attribute) == sizeof(cgroup))

@@ -54,7 +54,7 @@ struct heal_package {
 	char *name;
 	char *source;
 	char *version;
-	char *arch;
+	char *arch; /* as dpkg has it; NULL with rpm */
 	int64_t install_time; /* seconds since 1970, 0: unknown */
 };
 
@@ -70,6 +70,14 @@ struct package_ops {
 	int (*owners)(void *handle, const char *const *paths, size_t n,
 		      struct heal_package *owners, struct heal_error *error);
 	void (*close)(void *handle);
+};
+
+/* What is done to a unit. */
+enum heal_job {
+	HEAL_JOB_RELOAD,
+	HEAL_JOB_TRY_RESTART,
+	HEAL_JOB_START,
+	HEAL_JOB_TAKE_OVER, /* a start that ends what runs in the unit's place */
 };
 
 /* The service manager. Deadlines are CLOCK_MONOTONIC milliseconds. */
@@ -99,16 +107,9 @@ struct service_ops {
 	 * not end well; -ETIMEDOUT: it is not over, and may yet be carried out; -ENOTCONN:
 	 * what came of it is not known. With any other error nothing was begun.
 	 */
-	int (*reload)(void *handle, const char *unit, int64_t deadline_ms,
-		      struct heal_error *error);
-	int (*try_restart)(void *handle, const char *unit, int64_t deadline_ms,
-			   struct heal_error *error);
-	int (*start)(void *handle, const char *unit, int64_t deadline_ms,
-		     struct heal_error *error);
-	/* A start that ends what runs in the unit's place. */
-	int (*take_over)(void *handle, const char *unit, int64_t deadline_ms,
-			 struct heal_error *error);
-	/* Starts HEAL_RESCUE_UNIT. */
+	int (*run_job)(void *handle, enum heal_job job, const char *unit, int64_t deadline_ms,
+		       struct heal_error *error);
+	/* Likewise starts HEAL_RESCUE_UNIT. */
 	int (*start_rescue)(void *handle, const struct heal_rescue *rescue, int64_t deadline_ms,
 			    struct heal_error *error);
 	/* Asks for a start, and does not wait for it. Errors: it was not asked for. */

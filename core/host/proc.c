@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@
 /* execve(2) takes less; nothing can be waited for that would tell of its end. */
 #define PROC_RETRIES 5
 #define PROC_RETRY_PAUSE_MS 4
+#define PROC_STAT_MAX 4096
 
 int stat_parse(const char *buf, size_t len, struct heal_stat *ret)
 {
@@ -50,6 +52,15 @@ int stat_parse(const char *buf, size_t len, struct heal_stat *ret)
 		.stack = stack,
 	};
 	return 0;
+}
+
+int heal_stat_load(int dirfd, struct heal_stat *ret)
+{
+	_cleanup_free_ char *buf = NULL;
+	size_t len;
+	int r = heal_read_at(dirfd, "stat", PROC_STAT_MAX, &buf, &len);
+
+	return r < 0 ? r : stat_parse(buf, len, ret);
 }
 
 int heal_open_process(const struct heal_context *ctx, const char *pid)
@@ -104,6 +115,8 @@ int owner_parse(const char *status, struct heal_owner *ret)
 	const char *seccomp = owner_field(status, "\nSeccomp:");
 	const char *caught = owner_field(status, "\nSigCgt:");
 	const char *capabilities = owner_field(status, "\nCapEff:");
+	/* What is sent to the whole process stays in there to its end. */
+	const char *pending = owner_field(status, "\nShdPnd:");
 	unsigned long uid[4];
 
 	if (!uids || sscanf(uids, "%lu %lu %lu %lu", &uid[0], &uid[1], &uid[2], &uid[3]) != 4)
@@ -115,25 +128,26 @@ int owner_parse(const char *status, struct heal_owner *ret)
 		/* Bit 0 is that of signal 1. */
 		.capabilities = capabilities ? strtoull(capabilities, NULL, 16) : 0,
 		.takes_hup = !caught || strtoull(caught, NULL, 16) & 1,
+		.is_killed = pending && strtoull(pending, NULL, 16) >> (SIGKILL - 1) & 1,
 	};
 	return 0;
 }
 
-int heal_owner_same_link(const struct heal_context *ctx, int dirfd, const char *name, bool *ret)
+int heal_owner_same_link(const struct heal_context *ctx, const char *other, int dirfd, const char *name,
+			 bool *ret)
 {
-	_cleanup_close_ int init_fd = openat(ctx->proc_fd, "1", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_free_ char *theirs = NULL;
 	_cleanup_free_ char *ours = NULL;
-	int init_r = init_fd < 0 ? -errno : heal_readlink_at(init_fd, name, &ours);
+	int other_r = heal_readlinkf_at(ctx->proc_fd, &ours, "%s/%s", other, name);
 	int r = heal_readlink_at(dirfd, name, &theirs);
 
 	/* A kernel, or a recorded tree, that does not have this one for anybody. */
-	if (init_r == -ENOENT && r == -ENOENT) {
+	if (other_r == -ENOENT && r == -ENOENT) {
 		*ret = true;
 		return 0;
 	}
 	if (!theirs || !ours)
-		return r < 0 ? r : init_r;
+		return r < 0 ? r : other_r;
 	*ret = strcmp(theirs, ours) == 0;
 	return 0;
 }
@@ -150,7 +164,7 @@ int heal_owner_load(const struct heal_context *ctx, int dirfd, struct heal_owner
 		r = owner_parse(status, &owner);
 	/* Root of a user namespace of its own may be anybody. */
 	if (r == 0 && owner.is_root)
-		r = heal_owner_same_link(ctx, dirfd, "ns/user", &is_same);
+		r = heal_owner_same_link(ctx, "1", dirfd, "ns/user", &is_same);
 	if (r < 0)
 		return r;
 	owner.is_root = owner.is_root && is_same;

@@ -34,6 +34,9 @@ struct heal_stat {
 /* Parses /proc/PID/stat (proc_pid_stat(5)); the comm may hold anything. */
 int stat_parse(const char *buf, size_t len, struct heal_stat *ret);
 
+/* The same of the process of a /proc/PID directory. Errors: those of /proc. */
+int heal_stat_load(int dirfd, struct heal_stat *ret);
+
 /* A process may have 65,536 groups, which its status names, credentials(7). */
 #define OWNER_STATUS_MAX (1u << 20)
 
@@ -42,13 +45,18 @@ struct heal_owner {
 	bool is_sandboxed; /* by a seccomp filter */
 	uint64_t capabilities; /* the effective ones, capabilities(7) */
 	bool takes_hup;    /* it has a handler for SIGHUP, which ends it otherwise */
+	bool is_killed;    /* by SIGKILL, of which it has not ended yet */
 };
 
 /* Parses /proc/PID/status (proc_pid_status(5)), ended by a NUL. -EBADMSG when it names no user. */
 int owner_parse(const char *status, struct heal_owner *ret);
 /* Whose the process of a /proc/PID directory is. Errors: those of /proc; -ENOENT, -ESRCH: it has ended. */
 int heal_owner_load(const struct heal_context *ctx, int dirfd, struct heal_owner *ret);
-/* Whether a link below a /proc/PID directory is PID 1's: "root", "ns/mnt". Errors: as above. */
-int heal_owner_same_link(const struct heal_context *ctx, int dirfd, const char *name, bool *ret);
+/*
+ * Whether a link below a /proc/PID directory, "root" or "ns/mnt", is that of another process:
+ * "1", "thread-self". What neither has is the same. Errors: as above.
+ */
+int heal_owner_same_link(const struct heal_context *ctx, const char *other, int dirfd, const char *name,
+			 bool *ret);
 
 #endif

@@ -87,7 +87,7 @@ static bool trust_is_at(const struct trust_walk *walk, int root_fd)
 	struct stat root;
 
 	return fstat(walk->dir, &here) == 0 && fstat(root_fd, &root) == 0 &&
-	       here.st_dev == root.st_dev && here.st_ino == root.st_ino;
+	       heal_same_file(&here, &root);
 }
 
 static int trust_walk_on(struct trust_walk *walk, int root_fd, bool *is_roots)

@@ -78,7 +78,6 @@ static uint64_t facts_of_trial(const struct heal_trial *trial)
 		{HEAL_FACT_UNTRIED, trial->result == HEAL_TRIAL_SKIPPED},
 		{HEAL_FACT_TRIAL_FAILED, trial->result == HEAL_TRIAL_FAILED},
 		{HEAL_FACT_KEY_CHANGED, trial->host_key == HEAL_HOST_KEY_CHANGED},
-		{HEAL_FACT_PORT_TAKEN, trial->is_port_taken},
 		{HEAL_FACT_MOVES, trial->is_moving},
 		{HEAL_FACT_SHUT, trial->wrapped == HEAL_WRAPPED_ALL},
 		{HEAL_FACT_HUP_FATAL, trial->is_hup_fatal},
@@ -92,6 +91,7 @@ static uint64_t facts_of_objection(enum heal_objection objection)
 	static const uint64_t facts[] = {
 		[HEAL_OBJECTION_NONE] = 0,
 		[HEAL_OBJECTION_NO_TIME] = HEAL_FACT_NO_TIME,
+		[HEAL_OBJECTION_TRANSACTION] = HEAL_FACT_TRANSACTION,
 		[HEAL_OBJECTION_NOT_READY] = HEAL_FACT_NOT_READY,
 		[HEAL_OBJECTION_LOG_STUCK] = HEAL_FACT_LOG_STUCK,
 		[HEAL_OBJECTION_POLICY_FORBIDS] = HEAL_FACT_FORBIDDEN,

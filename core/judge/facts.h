@@ -25,7 +25,7 @@ enum heal_fact {
 	HEAL_FACT_KILLS_SESSIONS = 1u << 13,
 	HEAL_FACT_START_LIMIT = 1u << 14,
 	HEAL_FACT_REFUSES_STOP = 1u << 15,
-	HEAL_FACT_PORT_TAKEN = 1u << 16,
+	HEAL_FACT_TRANSACTION = 1u << 16, /* of a package manager: it has begun since it was tried */
 	HEAL_FACT_REFUSING = 1u << 17,       /* clients are turned away now */
 	HEAL_FACT_UNTRIED = 1u << 18,        /* no trial could be made */
 	HEAL_FACT_MOVES = 1u << 19,          /* on disk it would not listen where it does */

@@ -23,8 +23,7 @@ struct plan_row {
 
 /* What rules SIGHUP out, whoever sends it: sshd binds anew, and where it cannot, it ends. */
 #define NO_HUP                                                                         \
-	(HEAL_FACT_RELOADED | HEAL_FACT_SOCKET_ACTIVATED | HEAL_FACT_PORT_TAKEN |       \
-	 HEAL_FACT_HUP_FATAL)
+	(HEAL_FACT_RELOADED | HEAL_FACT_SOCKET_ACTIVATED | HEAL_FACT_HUP_FATAL)
 
 /* What keeps a unit that we have ended from being started again. */
 #define NO_START                                                                       \
@@ -37,8 +36,8 @@ struct plan_row {
 #define PASSING                                                                        \
 	(HEAL_FACT_BUSY | HEAL_FACT_UNLOCKED | HEAL_FACT_SHUTTING_DOWN |                \
 	 HEAL_FACT_NO_MANAGER | HEAL_FACT_LOG_STUCK | HEAL_FACT_NOT_READY |             \
-	 HEAL_FACT_NO_TIME | HEAL_FACT_RETRY | HEAL_FACT_KILLS_SESSIONS |               \
-	 HEAL_FACT_SESSIONS_UNSEEN)
+	 HEAL_FACT_NO_TIME | HEAL_FACT_TRANSACTION | HEAL_FACT_RETRY |                  \
+	 HEAL_FACT_KILLS_SESSIONS | HEAL_FACT_SESSIONS_UNSEEN)
 
 /* Of a unit that is enabled, and that nothing runs for. */
 static const struct plan_row plan_absent_rows[] = {
@@ -46,7 +45,8 @@ static const struct plan_row plan_absent_rows[] = {
 	{HEAL_FACT_ENDED, 0, HEAL_PLAN_WARN,
 	 "an action of sshd-heal had ended it, and it cannot be started now"},
 	/* A start ends the rescue: nothing about it may be uncertain. */
-	{HEAL_FACT_RESCUED, NO_START | HEAL_FACT_UNTRIED | HEAL_FACT_UNFORESEEN, HEAL_PLAN_START,
+	{HEAL_FACT_RESCUED, NO_START | HEAL_FACT_UNTRIED | HEAL_FACT_UNFORESEEN | HEAL_FACT_TRANSACTION,
+	 HEAL_PLAN_START,
 	 "sshd-heal-rescue.service serves in its place"},
 	{HEAL_FACT_RESCUED, 0, HEAL_PLAN_WARN,
 	 "sshd-heal-rescue.service serves in its place, as long as it is not certain to start"},
@@ -101,10 +101,11 @@ static const struct plan_row plan_ill_rows[] = {
 	 "sshd does not take a SIGHUP now, which would end it"},
 	{HEAL_FACT_NO_TIME, 0, HEAL_PLAN_WARN,
 	 "too little time is left to act and to prove that it went well"},
+	{HEAL_FACT_TRANSACTION, 0, HEAL_PLAN_WARN, "a package manager is at work"},
 	{HEAL_FACT_RETRY, 0, HEAL_PLAN_WARN,
 	 "only a restart takes up the new files, and it was put off before"},
 	{HEAL_FACT_UNMANAGED | HEAL_FACT_HUP_ALLOWED,
-	 HEAL_FACT_RELOADED | HEAL_FACT_PORT_TAKEN | HEAL_FACT_HUP_FATAL, HEAL_PLAN_HUP,
+	 HEAL_FACT_RELOADED | HEAL_FACT_HUP_FATAL, HEAL_PLAN_HUP,
 	 "not under a systemd unit"},
 	{HEAL_FACT_UNMANAGED, 0, HEAL_PLAN_WARN, "not under a systemd unit"},
 	/* The port stays with systemd; SIGHUP would end such an sshd: it cannot bind. */
@@ -120,7 +121,6 @@ static const struct plan_row plan_ill_rows[] = {
 	{HEAL_FACT_REFUSES_STOP, 0, HEAL_PLAN_WARN, "its unit refuses to be restarted by hand"},
 	{HEAL_FACT_UNFORESEEN, 0, HEAL_PLAN_WARN,
 	 "whether its unit would start again cannot be foreseen"},
-	{HEAL_FACT_PORT_TAKEN, 0, HEAL_PLAN_WARN, "another process holds its port"},
 	{HEAL_FACT_STALE, 0, HEAL_PLAN_RESTART, "only a restart takes up the new files"},
 	{0, 0, HEAL_PLAN_RESTART, "clients are refused, and would not be after a restart"},
 };
@@ -153,8 +153,9 @@ enum heal_plan heal_advice_of(uint64_t facts)
 {
 	static const uint64_t dangers =
 		HEAL_FACT_TRIAL_FAILED | HEAL_FACT_UNTRIED |
-		HEAL_FACT_MOVES | HEAL_FACT_PORT_TAKEN | HEAL_FACT_SHUTTING_DOWN |
-		HEAL_FACT_NO_MANAGER | HEAL_FACT_BUSY | HEAL_FACT_LOG_STUCK | HEAL_FACT_NOT_READY;
+		HEAL_FACT_MOVES | HEAL_FACT_SHUTTING_DOWN |
+		HEAL_FACT_NO_MANAGER | HEAL_FACT_BUSY | HEAL_FACT_LOG_STUCK | HEAL_FACT_NOT_READY |
+		HEAL_FACT_TRANSACTION;
 	static const uint64_t orders = HEAL_FACT_MODE_WARN | HEAL_FACT_FORBIDDEN |
 				       HEAL_FACT_POLICY_UNASKED | HEAL_FACT_UNLOCKED |
 				       HEAL_FACT_UNMANAGED | HEAL_FACT_NO_TIME |

@@ -83,7 +83,7 @@ static int absent_add_waiting(struct heal_context *ctx, struct heal_listeners *l
 	absent.process.addresses = found.addresses.items;
 	absent.process.n_addresses = found.addresses.count;
 	found.addresses = (struct heal_words){0};
-	absent.process.exe = strdup(ctx->config.sshd_paths[0]);
+	absent.process.exe = strdup(ctx->config.sshd_paths.items[0]);
 	return absent.process.exe ? absent_add(listeners, &absent) : -ENOMEM;
 }
 
@@ -113,7 +113,7 @@ static int absent_find_enabled(struct heal_context *ctx, struct heal_listeners *
 	if (!found)
 		return 0;
 	absent.unit.id = strdup(found);
-	absent.process.exe = strdup(ctx->config.sshd_paths[0]);
+	absent.process.exe = strdup(ctx->config.sshd_paths.items[0]);
 	return absent.unit.id && absent.process.exe ? absent_add(listeners, &absent) : -ENOMEM;
 }
 

@@ -145,29 +145,24 @@ static int addresses_list_proc(const struct heal_process *process, const char *t
 
 int addresses_is_reachable(struct heal_context *ctx, const struct heal_process *process)
 {
-	_cleanup_free_ char *theirs = NULL;
-	_cleanup_free_ char *ours = NULL;
+	bool is_ours = false;
 	bool is_inits = false;
 	int r;
 
 	if (!ctx->is_live)
 		return -EOPNOTSUPP;
-	r = heal_readlink_at(process->dirfd, "ns/net", &theirs);
-	if (r == 0)
-		r = heal_readlink_at(ctx->proc_fd, "thread-self/ns/net", &ours);
-	if (!theirs || !ours)
-		return r;
-	if (strcmp(theirs, ours) == 0)
-		return 0;
+	r = heal_owner_same_link(ctx, "thread-self", process->dirfd, "ns/net", &is_ours);
 	/* Who is somewhere else: the one that is not where PID 1 is. */
-	r = heal_owner_same_link(ctx, process->dirfd, "ns/net", &is_inits);
-	if (r < 0)
+	if (r == 0 && !is_ours)
+		r = heal_owner_same_link(ctx, "1", process->dirfd, "ns/net", &is_inits);
+	if (r < 0 || is_ours)
 		return r;
 	return is_inits ? -EREMOTE : -ENETUNREACH;
 }
 
-int addresses_list(struct heal_context *ctx, const struct heal_process *process, diag_fn fn,
-		void *user)
+/* The listening TCP sockets of its network namespace: by sock_diag, elsewhere from /proc/PID/net. */
+static int addresses_list(struct heal_context *ctx, const struct heal_process *process, diag_fn fn,
+			  void *user)
 {
 	_cleanup_close_ int fd = addresses_is_reachable(ctx, process) == 0 ? diag_open() : -1;
 	int r = fd;
@@ -327,26 +322,4 @@ bool addresses_conflict(const char *a, const char *b)
 	if (strcmp(a, b) == 0)
 		return true;
 	return (a[0] == '[') == (b[0] == '[') && (addresses_is_wildcard(a) || addresses_is_wildcard(b));
-}
-
-struct addresses_rival {
-	const struct heal_process *process;
-	const char *address;
-};
-
-/* 1 for a socket that is in the way and not the listener's own. */
-static int addresses_is_rival(void *user, const struct heal_socket *found)
-{
-	const struct addresses_rival *rival = user;
-
-	return !addresses_has(rival->process, found->address) &&
-	       addresses_conflict(found->address, rival->address);
-}
-
-int addresses_is_taken(struct heal_context *ctx, const struct heal_process *process,
-		     const char *address)
-{
-	struct addresses_rival rival = {.process = process, .address = address};
-
-	return addresses_list(ctx, process, addresses_is_rival, &rival);
 }

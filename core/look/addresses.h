@@ -19,13 +19,6 @@ int addresses_parse_line(const char *line, struct heal_socket *ret);
 int heal_listener_addresses(struct heal_context *ctx, struct heal_process *process);
 
 /*
- * Lists the listening TCP sockets in a listener's network namespace: by sock_diag
- * when it is ours, otherwise (and in a recorded tree) from /proc/PID/net.
- */
-int addresses_list(struct heal_context *ctx, const struct heal_process *process, diag_fn fn,
-		void *user);
-
-/*
  * Whether a listener is in our own network namespace, so that we can be its client. Gives
  * 0 when it is; -ENETUNREACH when it has one of its own, -EREMOTE when it is we who have,
  * -EOPNOTSUPP in a recorded tree; other errors: it cannot be told.
@@ -44,8 +37,5 @@ bool addresses_has(const struct heal_process *process, const char *address);
  * address or one of them a wildcard. sshd sets IPV6_V6ONLY: the families do not mix.
  */
 bool addresses_conflict(const char *a, const char *b);
-/* Whether a socket listens on the port of an address, at that address or at any. 1, 0, -errno. */
-int addresses_is_taken(struct heal_context *ctx, const struct heal_process *process,
-		     const char *address);
 
 #endif

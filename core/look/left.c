@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "look/left.h"
@@ -50,10 +49,12 @@ static int64_t left_now_s(void)
 	return now.tv_sec;
 }
 
+/* What only waits for the end of a transaction is news to whoever looks after it. */
 static bool left_is_left(const struct heal_listener *listener)
 {
-	return (listener->evidence.n_stale || listener->result.outcome == HEAL_OUTCOME_FAILED) &&
-	       listener->result.outcome != HEAL_OUTCOME_HEALED;
+	return listener->result.outcome == HEAL_OUTCOME_FAILED ||
+	       (listener->evidence.n_stale && listener->result.outcome != HEAL_OUTCOME_HEALED &&
+		listener->evidence.objection != HEAL_OBJECTION_TRANSACTION);
 }
 
 int left_parse_ended(const char *line, struct heal_listener *ret)
@@ -150,22 +151,21 @@ bool heal_left_has_failed(struct heal_context *ctx, const struct heal_process *p
 	return heal_state_read(ctx, left_file, LEFT_MAX, &left, &len) == 0 && strstr(left, line);
 }
 
-/* A line: whose file it is, and what is in its place now. */
-static void left_write_file(struct heal_context *ctx, FILE *out, const struct heal_process *process,
-			    const char *path)
+/* A line: whose file it is, and what is in its place. */
+static void left_write_file(FILE *out, const struct heal_process *process, const char *path,
+			    const struct heal_counted *now)
 {
-	struct stat st = {0};
 	char safe[1024];
 
 	heal_safe(safe, sizeof(safe), path);
-	if (fstatat(ctx->root_fd, path[1] ? path + 1 : ".", &st, 0) < 0)
-		st = (struct stat){0};
-	(void)fprintf(out, "%d\t%" PRIu64 "\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRId64 ".%09ld\n",
-		      (int)process->pid, process->start_time, safe, (uint64_t)st.st_dev,
-		      (uint64_t)st.st_ino, (int64_t)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+	(void)fprintf(out, "%d\t%" PRIu64 "\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRId64 "\n",
+		      (int)process->pid, process->start_time, safe, now->device, now->inode, now->ctime_ns);
 }
 
-/* What is stale, and what it may have been left for: configuration, host keys. */
+/*
+ * What is stale, with what was in its place when it was looked at, for that was judged; and
+ * what it may have been left for: configuration, host keys.
+ */
 static void left_write_listener(struct heal_context *ctx, FILE *out, const struct heal_last_proof *proof,
 				const struct heal_listener *listener)
 {
@@ -173,11 +173,21 @@ static void left_write_listener(struct heal_context *ctx, FILE *out, const struc
 	const struct heal_proven *proven =
 		listener->evidence.n_stale ? heal_proof_find(proof, process) : NULL;
 
-	for (size_t i = 0; i < listener->evidence.n_stale; i++)
-		left_write_file(ctx, out, process, listener->evidence.stale[i].path);
-	for (size_t i = 0; proven && i < proven->n_files; i++)
-		if (proven->files[i].kind != HEAL_COUNTED_MAPPED)
-			left_write_file(ctx, out, process, proven->files[i].path);
+	for (size_t i = 0; i < listener->evidence.n_stale; i++) {
+		const struct heal_stale_file *file = &listener->evidence.stale[i];
+		const struct heal_counted now = {
+			.device = file->device, .inode = file->inode, .ctime_ns = file->ctime_ns};
+
+		left_write_file(out, process, file->path, &now);
+	}
+	for (size_t i = 0; proven && i < proven->n_files; i++) {
+		struct heal_counted now = {.path = proven->files[i].path};
+
+		if (proven->files[i].kind == HEAL_COUNTED_MAPPED)
+			continue;
+		(void)heal_counted_stat(ctx, &now);
+		left_write_file(out, process, now.path, &now);
+	}
 }
 
 int heal_left_describe(struct heal_context *ctx, const struct heal_listeners *listeners, char **ret)

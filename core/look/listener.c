@@ -14,6 +14,7 @@
 
 #include "base/array.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -29,6 +30,12 @@
 /* What a unit has beside its listener are sessions without pam_systemd. */
 #define LISTENER_UNIT_MAX 64
 #define LISTENER_CGROUP_MAX (1u << 20)
+/* How long a parent may take to end once it has no program any more; all of them together. */
+#define LISTENER_ORPHANS_MS 200
+#define LISTENER_PAUSE_MS 2
+/* Instead of a parent's PID: it has ended, or is about to; and: it is to be left out. */
+#define LISTENER_ORPHAN 0
+#define LISTENER_DROPPED (-1)
 
 /* Where a process was found. */
 enum listener_source {
@@ -75,15 +82,6 @@ static size_t listener_exe_len(const char *exe, bool *is_deleted)
 	return stripped ? stripped : len;
 }
 
-static int listener_read_stat(int dirfd, struct heal_stat *ret)
-{
-	_cleanup_free_ char *buf = NULL;
-	size_t len;
-	int r = heal_read_at(dirfd, "stat", 4096, &buf, &len);
-
-	return r < 0 ? r : stat_parse(buf, len, ret);
-}
-
 /* Sets exe and exe_deleted. Returns 1 when the name is none of an sshd's. */
 static int listener_load_exe(struct heal_process *process, enum listener_source source)
 {
@@ -115,10 +113,11 @@ static int listener_check_exe(struct heal_context *ctx, struct heal_process *pro
 }
 
 /*
- * Whether a process of anybody's is one that sshd has started for a client: its parent is
- * an sshd, or it is shut in where sshd has its children until the client is known.
+ * Whether a process of anybody's is one that sshd has started for a client, or another
+ * sshd-heal for its trial: that is its parent, or it is shut in where sshd has its children
+ * until the client is known. Where the parent is about to end that shows in a moment.
  */
-static int listener_is_child(const struct heal_context *ctx, const struct heal_process *process,
+static int listener_is_child(const struct heal_context *ctx, struct heal_process *process,
 			     bool is_sandboxed, bool *ret)
 {
 	_cleanup_free_ char *exe = NULL;
@@ -138,6 +137,8 @@ static int listener_is_child(const struct heal_context *ctx, const struct heal_p
 	base = r == 0 ? strrchr(exe, '/') : NULL;
 	/* sshd-heal's included; what has ended with its parent is nothing any more. */
 	*ret = base ? strncmp(base, "/sshd", 5) == 0 : !heal_process_is_there(process->dirfd);
+	if (r == -ENOENT || r == -ESRCH)
+		process->ppid = LISTENER_ORPHAN;
 	return 0;
 }
 
@@ -163,7 +164,7 @@ static int listener_load_title(struct heal_context *ctx, struct heal_process *pr
 	if (r < 0)
 		return r;
 	/* Anything may have arguments; only sshd has such a title, or such a name. */
-	if (!is_named && !(name && (title_is_sshds(buf, len) ||
+	if (!is_named && !(name && (title_name(buf, len) ||
 				    listener_name_of(name, strlen(name)) == LISTENER_NAME_SSHD))) {
 		free(name);
 		return 1;
@@ -182,20 +183,24 @@ static int listener_load_roots(struct heal_context *ctx, struct heal_process *pr
  * Likewise of anybody else's, the root of a container included, whose title is not asked
  * for. A hook has no use for it.
  */
-static int listener_load_foreign(const struct heal_context *ctx,
-				 const struct heal_process *process, bool is_sandboxed)
+static int listener_load_foreign(const struct heal_context *ctx, struct heal_process *process,
+				 const struct heal_owner *owner)
 {
 	bool is_child = false;
-	int r = ctx->is_hook && ctx->is_live ? 1
-					     : listener_is_child(ctx, process, is_sandboxed, &is_child);
+	int r;
 
+	/* What a trial has started is killed with its sshd-heal, and its parent is PID 1 then. */
+	if ((ctx->is_hook && ctx->is_live) || owner->is_killed)
+		return 1;
+	/* sshd shuts in nobody who is root. */
+	r = listener_is_child(ctx, process, owner->is_sandboxed && !owner->is_root, &is_child);
 	return r != 0 ? r : is_child;
 }
 
 static int listener_load_mounts(const struct heal_context *ctx, struct heal_process *process)
 {
 	bool is_inits = false;
-	int r = heal_owner_same_link(ctx, process->dirfd, "ns/mnt", &is_inits);
+	int r = heal_owner_same_link(ctx, "1", process->dirfd, "ns/mnt", &is_inits);
 
 	process->has_own_mounts = !is_inits;
 	return r;
@@ -209,9 +214,10 @@ static int listener_load(struct heal_context *ctx, struct heal_process *process,
 	int r = listener_load_exe(process, source);
 
 	if (r == 0)
-		r = heal_owner_load(ctx, process->dirfd, &owner);
+		r = heal_stat_load(process->dirfd, &stat);
+	/* In this order: who has lost its parent may have been killed with it. */
 	if (r == 0)
-		r = listener_read_stat(process->dirfd, &stat);
+		r = heal_owner_load(ctx, process->dirfd, &owner);
 	if (r != 0)
 		return r;
 	if (stat.state == 'Z' || stat.state == 'X')
@@ -234,8 +240,7 @@ static int listener_load(struct heal_context *ctx, struct heal_process *process,
 	if (source == LISTENER_BY_UNIT ||
 	    listener_name_of(process->exe, strlen(process->exe)) != LISTENER_NAME_SSHD)
 		return 1;
-	/* sshd shuts in nobody who is root. */
-	return listener_load_foreign(ctx, process, owner.is_sandboxed && !owner.is_root);
+	return listener_load_foreign(ctx, process, &owner);
 }
 
 static int listener_open(struct heal_context *ctx, pid_t pid, enum listener_source source,
@@ -367,7 +372,8 @@ static int listener_scan_one(struct heal_context *ctx, const char *pid, enum lis
 		r = listener_open(ctx, (pid_t)atoi(pid), source, &process);
 	if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
 		return r;
-	if (r < 0)
+	/* In the middle of its end a process is there, and has no program nor anything else. */
+	if (r < 0 && listener_is_candidate(ctx, pid) != -ENOENT)
 		listeners->unreadable += listener_note_unreadable(ctx, pid, -r, notes);
 	return r == 0 ? listener_add(listeners, &process) : 0;
 }
@@ -419,6 +425,37 @@ static int listener_scan_units(struct heal_context *ctx, struct heal_listeners *
 	return r == 0 ? listener_scan_unit(ctx, "sshd.service", listeners, notes) : r;
 }
 
+/* Looks at one again whose parent was about to end. Gives whether that has not come to an end yet. */
+static bool listener_is_orphan_still(struct heal_context *ctx, struct heal_process *process)
+{
+	_cleanup_(heal_process_done) struct heal_process now = {.dirfd = -1};
+	int r;
+
+	if (heal_process_is_roots(process) || process->ppid != LISTENER_ORPHAN)
+		return false;
+	r = listener_open(ctx, process->pid, LISTENER_BY_NAME, &now);
+	if (r == 0 && now.start_time == process->start_time)
+		process->ppid = now.ppid;
+	else if (r >= 0 || r == -ENOENT || r == -ESRCH)
+		process->ppid = LISTENER_DROPPED;
+	return process->ppid == LISTENER_ORPHAN;
+}
+
+/* Most end with their parents, or have another then. */
+static void listener_await_orphans(struct heal_context *ctx, struct heal_listeners *listeners)
+{
+	int64_t end_ms = heal_now_ms() + LISTENER_ORPHANS_MS;
+	bool is_any = ctx->is_live;
+
+	while (is_any && heal_now_ms() < end_ms) {
+		is_any = false;
+		for (size_t i = 0; i < listeners->count; i++)
+			is_any |= listener_is_orphan_still(ctx, &listeners->items[i].process);
+		if (is_any)
+			heal_sleep_ms(LISTENER_PAUSE_MS);
+	}
+}
+
 /* Between fork and exec a connection's child still has the listener's title and mappings. */
 static void listener_drop_children(struct heal_listeners *listeners)
 {
@@ -434,12 +471,12 @@ static void listener_drop_children(struct heal_listeners *listeners)
 			is_child |= other->pid == process->ppid && (other->foreign == HEAL_OURS ||
 								    process->foreign != HEAL_OURS);
 		}
-		process->ppid = is_child ? -1 : process->ppid;
+		process->ppid = is_child ? LISTENER_DROPPED : process->ppid;
 	}
 	for (size_t i = 0; i < listeners->count; i++) {
 		const struct heal_process *process = &listeners->items[i].process;
 
-		if (process->ppid == -1) {
+		if (process->ppid == LISTENER_DROPPED) {
 			listeners->n_foreign -= !heal_process_is_roots(process);
 			heal_listener_done(&listeners->items[i]);
 		} else {
@@ -474,6 +511,7 @@ int heal_listeners_find(struct heal_context *ctx, struct heal_listeners *ret,
 	r = listener_scan_units(ctx, &listeners, notes);
 	if (r < 0)
 		return heal_error_set(error, -r, "looking for sshd processes: %s", strerror(-r));
+	listener_await_orphans(ctx, &listeners);
 	listener_drop_children(&listeners);
 	*ret = listeners;
 	listeners = (struct heal_listeners){0};

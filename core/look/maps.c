@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "host/context.h"
 #include "host/proc.h"
+#include "look/whose.h"
 #include "report.h"
 
 static const char deleted_suffix[] = " (deleted)";
@@ -122,8 +123,11 @@ bool maps_is_real_name(struct heal_context *ctx, const char *path, size_t len, u
 	return !ctx->is_live || st.st_ino == inode;
 }
 
-static int maps_add_stale(struct heal_evidence *evidence, const char *path, size_t len)
+static int maps_add_stale(struct heal_context *ctx, struct heal_evidence *evidence, const char *path,
+			  size_t len)
 {
+	struct heal_stale_file *file;
+	struct stat st = {0};
 	char *copy;
 
 	for (size_t i = 0; i < evidence->n_stale; i++) {
@@ -137,7 +141,15 @@ static int maps_add_stale(struct heal_evidence *evidence, const char *path, size
 	copy = heal_strndup(path, len);
 	if (!copy)
 		return -ENOMEM;
-	evidence->stale[evidence->n_stale++] = (struct heal_stale_file){.path = copy};
+	if (fstatat(heal_view(ctx), copy[1] ? copy + 1 : ".", &st, 0) < 0)
+		st = (struct stat){0};
+	file = &evidence->stale[evidence->n_stale++];
+	*file = (struct heal_stale_file){
+		.path = copy,
+		.device = st.st_dev,
+		.inode = st.st_ino,
+		.ctime_ns = (int64_t)st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec,
+	};
 	return 0;
 }
 
@@ -176,18 +188,19 @@ static int maps_add_if_stale(void *user, const struct heal_mapping *mapping)
 
 	if (len == 0 || maps_is_real_name(search->ctx, mapping->path, mapping->path_len, mapping->inode))
 		return 0;
-	return maps_add_stale(search->evidence, mapping->path, len);
+	return maps_add_stale(search->ctx, search->evidence, mapping->path, len);
 }
 
 int heal_listener_stale(struct heal_context *ctx, const struct heal_process *process,
 			struct heal_evidence *evidence)
 {
+	_cleanup_(heal_view_end) struct heal_view view = {0};
 	struct maps_search search = {.ctx = ctx, .evidence = evidence};
-	int r = 0;
+	int r = heal_view_begin(ctx, process, &view);
 
 	heal_evidence_clear_stale(evidence);
-	if (process->exe_deleted)
-		r = maps_add_stale(evidence, process->exe, strlen(process->exe));
+	if (r == 0 && process->exe_deleted)
+		r = maps_add_stale(ctx, evidence, process->exe, strlen(process->exe));
 	if (r == 0)
 		r = heal_maps_each(process, maps_add_if_stale, &search);
 	if (r < 0)
@@ -215,15 +228,9 @@ char *maps_library_dir(const struct heal_process *process)
 	return NULL;
 }
 
-int maps_add_name(struct heal_words *words, const char *path, size_t len)
-{
-	for (size_t i = 0; i < words->count; i++)
-		if (strlen(words->items[i]) == len && memcmp(words->items[i], path, len) == 0)
-			return 0;
-	return heal_words_add(words, path, len);
-}
-
 int maps_add_path(void *words, const struct heal_mapping *mapping)
 {
-	return maps_add_name(words, mapping->path, mapping->path_len);
+	int r = heal_words_add_once(words, mapping->path, mapping->path_len);
+
+	return r < 0 ? r : 0;
 }

@@ -54,7 +54,6 @@ int heal_maps_each(const struct heal_process *process,
 
 /* For heal_maps_each(): adds the names of the files that are mapped as code to words, each once. */
 int maps_add_path(void *words, const struct heal_mapping *mapping);
-int maps_add_name(struct heal_words *words, const char *path, size_t len);
 
 /*
  * Fills in the stale files: the exe and every executable file mapping whose

@@ -92,17 +92,30 @@ static int owner_name_files(struct heal_context *ctx, const struct heal_report *
 	return r;
 }
 
-int heal_packages_name(struct heal_context *ctx, struct heal_report *report)
+int heal_package_owner(struct heal_context *ctx, const char *path, struct heal_package *ret)
 {
-	_cleanup_(heal_proof_done) struct heal_last_proof proof = {0};
+	_cleanup_(heal_package_done) struct heal_package owner = {0};
+	int r = heal_context_package(ctx, NULL);
+
+	if (r == 0)
+		r = ctx->package_ops->owners(ctx->package, &path, 1, &owner, NULL);
+	if (r < 0)
+		return r;
+	if (!owner.name)
+		return -ENOENT;
+	*ret = owner;
+	owner = (struct heal_package){0};
+	return 0;
+}
+
+int heal_packages_name(struct heal_context *ctx, struct heal_report *report,
+		       const struct heal_last_proof *proof)
+{
 	struct heal_error error = {0};
 	int r = heal_context_package(ctx, &error);
 
-	/* Without it nobody knows the versions before. */
-	if (r == 0 && heal_proof_load(ctx, &proof) == -ENOMEM)
-		r = -ENOMEM;
 	if (r == 0)
-		r = owner_name_files(ctx, report, &proof, &error);
+		r = owner_name_files(ctx, report, proof, &error);
 	if (r < 0 && r != -ENOMEM)
 		(void)heal_notes_add(&report->notes, "%s", error.message);
 	return r == -ENOMEM ? r : 0;

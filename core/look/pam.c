@@ -145,7 +145,7 @@ static bool pam_parse_type(const char *token, size_t len, struct pam_rule *rule)
 	return false;
 }
 
-void pam_parse_rule(const char *line, size_t len, struct pam_rule *ret)
+void pam_parse_rule(const char *line, struct pam_rule *ret)
 {
 	struct pam_rule rule = {.type = PAM_TYPES};
 	const char *cursor = line;
@@ -156,7 +156,6 @@ void pam_parse_rule(const char *line, size_t len, struct pam_rule *ret)
 	/* Of a module that is missing PAM says nothing then, and does the same. */
 	size_t dash = n && *token == '-';
 
-	(void)len;
 	*ret = (struct pam_rule){0};
 	if (is_for_all) {
 		rule.kind = PAM_INCLUDE;
@@ -374,7 +373,7 @@ static int pam_read_service(struct pam_reader *reader, const char *name, enum pa
 		r = pam_next_line(&cursor, text + len, &line, &n);
 		if (r <= 0)
 			break;
-		pam_parse_rule(line, n, &rule);
+		pam_parse_rule(line, &rule);
 		r = pam_add_rule(reader, &rule, type, level);
 	}
 	reader->depth--;

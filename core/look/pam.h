@@ -50,10 +50,10 @@ struct pam_rule {
 };
 
 /*
- * Parses a rule, a NUL behind its len bytes, continuation lines joined and comments cut
+ * Parses a rule, ended by a NUL, continuation lines joined and comments cut
  * off already. Nothing for a line that says nothing, or nothing that PAM takes.
  */
-void pam_parse_rule(const char *line, size_t len, struct pam_rule *ret);
+void pam_parse_rule(const char *line, struct pam_rule *ret);
 
 /*
  * Takes the next rule's line off a text, as PAM puts it together: lines that a backslash

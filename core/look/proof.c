@@ -235,13 +235,9 @@ static bool proof_file_holds(struct heal_context *ctx, const struct heal_counted
 /* Which program it is by now. */
 static uint64_t proof_program(const struct heal_process *process)
 {
-	_cleanup_free_ char *buf = NULL;
 	struct heal_stat stat = {0};
-	size_t len = 0;
 
-	if (process->dirfd >= 0 && heal_read_at(process->dirfd, "stat", 4096, &buf, &len) == 0)
-		(void)stat_parse(buf, len, &stat);
-	return stat.stack;
+	return process->dirfd >= 0 && heal_stat_load(process->dirfd, &stat) == 0 ? stat.stack : 0;
 }
 
 bool heal_proof_holds(struct heal_context *ctx, const struct heal_last_proof *proof,
@@ -333,10 +329,10 @@ static int proof_write_now(struct heal_context *ctx, FILE *out, const struct hea
 	if (r < 0)
 		return r;
 	proof_write_listener(out, &proven);
-	for (size_t i = 0; r == 0 && i < listener->evidence.trial.mapped.count; i++)
-		r = maps_add_name(&paths, listener->evidence.trial.mapped.items[i],
-				  strlen(listener->evidence.trial.mapped.items[i]));
-	if (r == 0)
+	for (size_t i = 0; r >= 0 && i < evidence->trial.mapped.count; i++)
+		r = heal_words_add_once(&paths, evidence->trial.mapped.items[i],
+					strlen(evidence->trial.mapped.items[i]));
+	if (r >= 0)
 		r = proof_write_mapped(ctx, out, &paths);
 	for (size_t i = 0; r == 0 && i < evidence->n_counted; i++) {
 		const struct heal_counted *file = &evidence->counted[i];
@@ -432,22 +428,19 @@ static bool proof_is_news(struct heal_context *ctx, const struct heal_listeners 
 }
 
 int heal_proof_take(struct heal_context *ctx, const struct heal_listeners *listeners,
-		    struct heal_error *error)
+		    const struct heal_last_proof *before, struct heal_error *error)
 {
-	_cleanup_(heal_proof_done) struct heal_last_proof before = {0};
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
 	FILE *out;
 	int r;
 
-	/* One that cannot be read is as good as none. */
-	(void)heal_proof_load(ctx, &before);
-	if (!proof_is_news(ctx, listeners, &before))
+	if (!proof_is_news(ctx, listeners, before))
 		return 0;
 	out = open_memstream(&text, &len);
 	if (!out)
 		return heal_error_set(error, ENOMEM, "remembering what sshd runs: out of memory");
-	r = proof_write(ctx, out, listeners, &before);
+	r = proof_write(ctx, out, listeners, before);
 	if (fclose(out) != 0 && r == 0)
 		r = -ENOMEM;
 	if (r == 0)

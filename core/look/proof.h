@@ -55,12 +55,12 @@ bool heal_proof_holds(struct heal_context *ctx, const struct heal_last_proof *pr
 		      const struct heal_process *process);
 
 /*
- * Writes the last proof: of the listeners that run what is on disk that, with its owners,
+ * Writes the last proof over the one before: of the listeners that run what is on disk that, with its owners,
  * and what else counts; of the others what was proven of them before, or that they are
  * foreign. Writes nothing where all of it still holds. Errors: those of reading /proc and the
  * package database, and of writing.
  */
 int heal_proof_take(struct heal_context *ctx, const struct heal_listeners *listeners,
-		    struct heal_error *error);
+		    const struct heal_last_proof *before, struct heal_error *error);
 
 #endif

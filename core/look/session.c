@@ -87,12 +87,10 @@ static int session_load(const struct heal_context *ctx, const char *pid,
 {
 	_cleanup_close_ int dirfd = -1;
 	_cleanup_free_ char *exe = NULL;
-	_cleanup_free_ char *stat_text = NULL;
 	struct session_process process = {.pid = (pid_t)atoi(pid)};
 	struct heal_owner owner = {0};
 	struct heal_stat stat = {0};
 	const char *base;
-	size_t len;
 	int r;
 
 	r = heal_readlinkf_at(ctx->proc_fd, &exe, "%s/exe", pid);
@@ -107,9 +105,7 @@ static int session_load(const struct heal_context *ctx, const char *pid,
 	if (r >= 0)
 		r = heal_owner_load(ctx, dirfd, &owner);
 	if (r == 0)
-		r = heal_read_at(dirfd, "stat", 4096, &stat_text, &len);
-	if (r == 0)
-		r = stat_parse(stat_text, len, &stat);
+		r = heal_stat_load(dirfd, &stat);
 	if (r == 0)
 		r = session_title(dirfd, &owner, base, &process.title);
 	if (r < 0)

@@ -138,13 +138,12 @@ static int conf_fail(const struct conf_reader *reader, const char *path, int cod
 	return heal_error_set(reader->error, code, "reading %s: %s", safe, strerror(code));
 }
 
-/* Adds a word that is not there yet. Returns 1 where it was. */
-static int conf_add(struct heal_words *words, const char *word, size_t max)
+/* Adds a name that is not there yet. Returns 1 where it was. */
+static int conf_add(struct heal_words *words, const char *name, size_t max)
 {
-	for (size_t i = 0; i < words->count; i++)
-		if (strcmp(words->items[i], word) == 0)
-			return 1;
-	return words->count >= max ? -E2BIG : heal_words_add(words, word, strlen(word));
+	int r = heal_words_add_once(words, name, strlen(name));
+
+	return r == 0 && words->count > max ? -E2BIG : r;
 }
 
 /* Of most keywords the first value counts, sshd_config(5). */

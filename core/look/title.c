@@ -43,11 +43,7 @@ static bool title_has(const char *title, size_t len, const char *mark)
 	return memmem(title, len, mark, strlen(mark)) != NULL;
 }
 
-/*
- * The length of the name that a title begins with, "sshd: ", "sshd-session: ": that of the
- * file it was started by. sshd up to 9.7 has its own in every role. 0: it is no title.
- */
-static size_t title_name(const char *cmdline, size_t len)
+size_t title_name(const char *cmdline, size_t len)
 {
 	size_t i = 4;
 
@@ -56,11 +52,6 @@ static size_t title_name(const char *cmdline, size_t len)
 	while (i < len && cmdline[i] && !strchr(" :/", cmdline[i]))
 		i++;
 	return len - i > 2 && cmdline[i] == ':' && cmdline[i + 1] == ' ' ? i + 2 : 0;
-}
-
-bool title_is_sshds(const char *cmdline, size_t len)
-{
-	return title_name(cmdline, len) != 0;
 }
 
 int title_program(const char *cmdline, size_t len, const char *exe, char **ret)

@@ -18,8 +18,12 @@ enum heal_title {
 /* Tells what an sshd is by its /proc/PID/cmdline of len bytes, NULs included. */
 enum heal_title title_classify(const char *cmdline, size_t len);
 
-/* Whether it is a title that sshd has given itself: its name, and then what it is. */
-bool title_is_sshds(const char *cmdline, size_t len);
+/*
+ * The length of the name that a title begins with, "sshd: ", "sshd-session: ": that of the
+ * file it was started by. sshd up to 9.7 has its own in every role. 0: it is no title that
+ * an sshd has given itself.
+ */
+size_t title_name(const char *cmdline, size_t len);
 
 /*
  * The name that a listener was started by, which is its first argument: to be freed, or

@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/words.h"
 #include "host/context.h"
 #include "host/module.h"
@@ -34,7 +35,7 @@ static int whose_stat(int root_fd, const char *path, struct stat *ret)
 
 static bool whose_are_same(const struct stat *a, const struct stat *b)
 {
-	return a->st_mode && b->st_mode && a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+	return a->st_mode && b->st_mode && heal_same_file(a, b);
 }
 
 /* The root that a process has, with its mounts. A recorded tree has but one. */
@@ -76,7 +77,7 @@ static int whose_has_inits_root(const struct heal_context *ctx, int dirfd, bool 
 	struct stat inits;
 
 	if (!ctx->is_live)
-		return heal_owner_same_link(ctx, dirfd, "root", ret);
+		return heal_owner_same_link(ctx, "1", dirfd, "root", ret);
 	if (fstatat(dirfd, "root", &theirs, 0) < 0 || fstatat(ctx->proc_fd, "1/root", &inits, 0) < 0)
 		return -errno;
 	*ret = whose_are_same(&theirs, &inits);
@@ -90,7 +91,7 @@ int heal_whose_process(const struct heal_context *ctx, const struct heal_process
 	int r = 0;
 
 	if (owner->is_root && !ctx->is_chroot)
-		r = heal_owner_same_link(ctx, process->dirfd, "ns/pid", &is_same);
+		r = heal_owner_same_link(ctx, "1", process->dirfd, "ns/pid", &is_same);
 	if (r == 0 && is_same)
 		r = whose_has_inits_root(ctx, process->dirfd, &is_same);
 	if (r < 0)
@@ -196,7 +197,7 @@ int heal_whose_file(const struct heal_context *ctx, const struct heal_process *p
 	int r = 0;
 
 	/* By its name alone, where that means the same there as here. */
-	for (char **path = ctx->config.sshd_paths; r == 0 && !process->has_own_mounts && *path; path++) {
+	for (char **path = ctx->config.sshd_paths.items; r == 0 && !process->has_own_mounts && *path; path++) {
 		if (strcmp(*path, process->exe) != 0)
 			continue;
 		r = whose_is_link(ctx, *path, &is_link);
@@ -207,7 +208,7 @@ int heal_whose_file(const struct heal_context *ctx, const struct heal_process *p
 	}
 	if (r == 0)
 		r = root = whose_open_root(ctx, process);
-	for (char **path = ctx->config.sshd_paths; r >= 0 && whose == HEAL_FOREIGN_PATH && *path; path++)
+	for (char **path = ctx->config.sshd_paths.items; r >= 0 && whose == HEAL_FOREIGN_PATH && *path; path++)
 		r = whose_compare(ctx, process, root, *path, &whose);
 	if (r < 0)
 		return r;

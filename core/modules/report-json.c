@@ -134,7 +134,7 @@ static struct json_object *json_addresses(struct json *json, const struct heal_l
 	return list;
 }
 
-/* To a tenth: the watch looks four times a millisecond. NULL when it is not known. */
+/* As the text has it, though the watch looks but once a millisecond. NULL when it is not known. */
 static struct json_object *json_milliseconds(struct json *json, double ms)
 {
 	char text[32];
@@ -276,7 +276,8 @@ static size_t json_length(struct json_object *value)
 
 /*
  * The text of a tree, which owns it; NULL when out of memory. json-c just leaves out what
- * it had no memory for: the length tells whether all of it is there.
+ * it had no memory for: the length tells whether all of it is there. It cannot be read again
+ * for that, for json-c's parser does not survive the same (0.16).
  */
 static const char *json_text_of(struct json_object *object)
 {

@@ -133,7 +133,6 @@ static int rpm_copy_package(Header header, struct heal_package *ret)
 	_cleanup_(heal_package_done) struct heal_package package = {0};
 	const char *source = headerGetString(header, RPMTAG_SOURCERPM);
 	const char *name = headerGetString(header, RPMTAG_NAME);
-	const char *arch = headerGetString(header, RPMTAG_ARCH);
 	size_t source_len = source ? rpm_source_len(source) : 0;
 
 	/* A key or a hand-made package may have no source: then it is its own. */
@@ -142,11 +141,10 @@ static int rpm_copy_package(Header header, struct heal_package *ret)
 		source_len = name ? strlen(name) : 0;
 	}
 	package.name = name ? strdup(name) : NULL;
-	package.arch = strdup(arch ? arch : "noarch");
 	package.source = source ? heal_strndup(source, source_len) : NULL;
 	package.version = headerGetAsString(header, RPMTAG_EVR);
 	package.install_time = (int64_t)headerGetNumber(header, RPMTAG_INSTALLTIME);
-	if (!package.name || !package.arch || !package.source || !package.version)
+	if (!package.name || !package.source || !package.version)
 		return -ENOMEM;
 	*ret = package;
 	package = (struct heal_package){0};

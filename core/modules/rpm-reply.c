@@ -16,9 +16,8 @@ static const char failed[] = "failed";
 
 int rpm_reply_write(FILE *out, size_t index, const struct heal_package *package)
 {
-	int n = fprintf(out, "%zu%c%s%c%s%c%s%c%s%c%" PRId64 "%c", index, 0, package->name, 0,
-			package->source, 0, package->version, 0, package->arch, 0,
-			package->install_time, 0);
+	int n = fprintf(out, "%zu%c%s%c%s%c%s%c%" PRId64 "%c", index, 0, package->name, 0,
+			package->source, 0, package->version, 0, package->install_time, 0);
 
 	return n < 0 ? -EIO : 0;
 }
@@ -49,7 +48,7 @@ static const char *rpm_reply_text(const char **cursor, const char *end)
 static int rpm_reply_package(const char **cursor, const char *end, struct heal_package *ret)
 {
 	_cleanup_(heal_package_done) struct heal_package package = {0};
-	char **const texts[] = {&package.name, &package.source, &package.version, &package.arch};
+	char **const texts[] = {&package.name, &package.source, &package.version};
 	const char *text;
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {

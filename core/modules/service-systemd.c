@@ -280,16 +280,30 @@ static int systemd_add_files(DBusMessageIter *array, struct heal_words *files)
 	return 0;
 }
 
+/* A property that is a list of strings. */
+static int systemd_get_words(struct systemd *systemd, const char *path, const char *property,
+			     struct heal_words *words, struct heal_error *error)
+{
+	_cleanup_message_ DBusMessage *reply = NULL;
+	DBusMessageIter value;
+	DBusMessageIter list;
+	int r = systemd_get(systemd, path, SYSTEMD_SERVICE, property, "as", &reply, &value, error);
+
+	if (r < 0)
+		return r;
+	dbus_message_iter_recurse(&value, &list);
+	return systemd_add_words(&list, words) < 0
+		       ? heal_error_set(error, ENOMEM, "asking systemd for %s: out of memory", property)
+		       : 0;
+}
+
 static int systemd_exec_start(void *handle, const char *unit, struct heal_exec *ret,
 			      struct heal_error *error)
 {
 	_cleanup_free_ char *path = NULL;
 	_cleanup_message_ DBusMessage *command = NULL;
-	_cleanup_message_ DBusMessage *environment = NULL;
 	_cleanup_message_ DBusMessage *files = NULL;
-	_cleanup_message_ DBusMessage *runtime = NULL;
 	DBusMessageIter value;
-	DBusMessageIter words;
 	int r = systemd_unit_path(handle, "LoadUnit", unit, &path, error);
 
 	if (r == 0)
@@ -301,28 +315,17 @@ static int systemd_exec_start(void *handle, const char *unit, struct heal_exec *
 	if (r < 0)
 		return heal_error_set(error, -r, "understanding ExecStart= of %s: %s", unit,
 				      strerror(-r));
-	r = systemd_get(handle, path, SYSTEMD_SERVICE, "Environment", "as", &environment,
-			&value, error);
-	if (r < 0)
-		return r;
-	dbus_message_iter_recurse(&value, &words);
-	if (systemd_add_words(&words, &ret->environment) < 0)
-		return heal_error_set(error, ENOMEM, "asking systemd about %s: out of memory", unit);
-	r = systemd_get(handle, path, SYSTEMD_SERVICE, "EnvironmentFiles", "a(sb)", &files,
-			&value, error);
-	if (r < 0)
-		return r;
-	if (systemd_add_files(&value, &ret->files) < 0)
-		return heal_error_set(error, ENOMEM, "asking systemd about %s: out of memory", unit);
-	r = systemd_get(handle, path, SYSTEMD_SERVICE, "RuntimeDirectory", "as", &runtime, &value,
-			error);
-	if (r < 0)
-		return r;
-	dbus_message_iter_recurse(&value, &words);
-	if (systemd_add_words(&words, &ret->runtime) < 0)
-		return heal_error_set(error, ENOMEM, "asking systemd about %s: out of memory", unit);
-	return systemd_get_string(handle, path, SYSTEMD_SERVICE, "WorkingDirectory",
-				  &ret->directory, error);
+	r = systemd_get_words(handle, path, "Environment", &ret->environment, error);
+	if (r == 0)
+		r = systemd_get(handle, path, SYSTEMD_SERVICE, "EnvironmentFiles", "a(sb)", &files,
+				&value, error);
+	if (r == 0 && systemd_add_files(&value, &ret->files) < 0)
+		r = heal_error_set(error, ENOMEM, "asking systemd about %s: out of memory", unit);
+	if (r == 0)
+		r = systemd_get_words(handle, path, "RuntimeDirectory", &ret->runtime, error);
+	return r < 0 ? r
+		     : systemd_get_string(handle, path, SYSTEMD_SERVICE, "WorkingDirectory",
+					  &ret->directory, error);
 }
 
 /* Conditions and asserts as they stand now; PID 1 itself only knows of its last start. */
@@ -492,30 +495,6 @@ static int systemd_is_confined(void *handle, const char *unit, bool *ret, struct
 	return 0;
 }
 
-static int systemd_reload(void *handle, const char *unit, int64_t deadline_ms,
-			  struct heal_error *error)
-{
-	return systemd_run_job(handle, SYSTEMD_RELOAD, unit, deadline_ms, error);
-}
-
-static int systemd_try_restart(void *handle, const char *unit, int64_t deadline_ms,
-			       struct heal_error *error)
-{
-	return systemd_run_job(handle, SYSTEMD_TRY_RESTART, unit, deadline_ms, error);
-}
-
-static int systemd_start(void *handle, const char *unit, int64_t deadline_ms,
-			 struct heal_error *error)
-{
-	return systemd_run_job(handle, SYSTEMD_START, unit, deadline_ms, error);
-}
-
-static int systemd_take_over(void *handle, const char *unit, int64_t deadline_ms,
-			     struct heal_error *error)
-{
-	return systemd_run_job(handle, SYSTEMD_TAKE_OVER, unit, deadline_ms, error);
-}
-
 static int systemd_start_rescue(void *handle, const struct heal_rescue *rescue, int64_t deadline_ms,
 				struct heal_error *error)
 {
@@ -557,11 +536,6 @@ static int systemd_open(int64_t deadline_ms, void **ret, struct heal_error *erro
 	return r;
 }
 
-static void systemd_end(void *handle)
-{
-	systemd_close(handle);
-}
-
 _export_ extern const struct service_ops heal_service_ops;
 const struct service_ops heal_service_ops = {
 	.build = heal_build,
@@ -574,12 +548,9 @@ const struct service_ops heal_service_ops = {
 	.state_of = systemd_state_of,
 	.is_confined = systemd_is_confined,
 	.socket_of = systemd_socket_of,
-	.reload = systemd_reload,
-	.try_restart = systemd_try_restart,
-	.start = systemd_start,
-	.take_over = systemd_take_over,
+	.run_job = systemd_run_job,
 	.start_rescue = systemd_start_rescue,
 	.request_start = systemd_request_start,
 	.reset_failed = systemd_reset_failed,
-	.close = systemd_end,
+	.close = systemd_close,
 };

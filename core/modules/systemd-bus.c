@@ -56,8 +56,10 @@ static void systemd_disconnect(struct systemd *systemd)
 	free(heal_take(systemd->peer));
 }
 
-void systemd_close(struct systemd *systemd)
+void systemd_close(void *handle)
 {
+	struct systemd *systemd = handle;
+
 	if (!systemd)
 		return;
 	systemd_forget_signals(systemd);

@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "host/module.h"
 
 #define SYSTEMD_NAME "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
@@ -52,7 +53,7 @@ void systemd_unref(DBusMessage **message);
 /* Connects; the setup stays the caller's. Errors: those of systemd_ask(). */
 int systemd_open_at(const struct systemd_setup *setup, int64_t deadline_ms, struct systemd **ret,
 		    struct heal_error *error);
-void systemd_close(struct systemd *systemd);
+void systemd_close(void *handle);
 
 /*
  * Gives -errno for a D-Bus error, which it frees; the message keeps the peer's words.
@@ -116,33 +117,22 @@ int systemd_get_string(struct systemd *systemd, const char *path, const char *in
 
 /* --- systemd-job.c --------------------------------------------------------- */
 
-enum systemd_verb {
-	SYSTEMD_RELOAD,
-	SYSTEMD_TRY_RESTART,
-	SYSTEMD_START,
-	SYSTEMD_TAKE_OVER,
-};
-
 /* Whether a unit, by its object, has a job that waits or runs. */
 int systemd_has_job(struct systemd *systemd, const char *unit_path, bool *ret, struct heal_error *error);
 
-/* Does it to a unit and waits until deadline_ms, with the results of service_ops' reload(). */
-int systemd_run_job(struct systemd *systemd, enum systemd_verb verb, const char *unit,
-		    int64_t deadline_ms, struct heal_error *error);
+/* service_ops' run_job(). */
+int systemd_run_job(void *handle, enum heal_job which, const char *unit, int64_t deadline_ms,
+		    struct heal_error *error);
 /* Likewise a request of our own making that starts a unit; it is taken over, and may be NULL. */
 int systemd_run_request(struct systemd *systemd, const char *unit, DBusMessage *request,
 			int64_t deadline_ms, struct heal_error *error);
 
 /* --- systemd-rescue.c ------------------------------------------------------ */
 
-struct heal_rescue;
-
 /* StartTransientUnit for HEAL_RESCUE_UNIT; NULL when out of memory. */
 DBusMessage *systemd_rescue_request(const struct heal_rescue *rescue);
 
 /* --- systemd-socket.c ------------------------------------------------------ */
-
-struct heal_socket_unit;
 
 /* service_ops' socket_of(). */
 int systemd_socket_of(void *handle, const char *unit, struct heal_socket_unit *ret,

@@ -16,7 +16,6 @@
 #include "systemd-bus.h"
 
 struct job {
-	const char *unit;
 	const struct job_kind *kind;
 	DBusMessage *request; /* sent as a copy, for a message can be sent but once */
 	char what[192];     /* "reloading ssh.service" */
@@ -32,11 +31,11 @@ static const struct job_kind {
 	const char *result; /* the service's property that tells how it went */
 	const char *mode;   /* "fail" never pushes somebody else's queued job aside */
 } job_kinds[] = {
-	[SYSTEMD_RELOAD] = {"ReloadUnit", "reloading", "ReloadResult", "fail"},
-	[SYSTEMD_TRY_RESTART] = {"TryRestartUnit", "restarting", "Result", "fail"},
-	[SYSTEMD_START] = {"StartUnit", "starting", "Result", "fail"},
+	[HEAL_JOB_RELOAD] = {"ReloadUnit", "reloading", "ReloadResult", "fail"},
+	[HEAL_JOB_TRY_RESTART] = {"TryRestartUnit", "restarting", "Result", "fail"},
+	[HEAL_JOB_START] = {"StartUnit", "starting", "Result", "fail"},
 	/* With "fail" nothing is stopped that only conflicts (252, 257). */
-	[SYSTEMD_TAKE_OVER] = {"StartUnit", "starting", "Result", "replace"},
+	[HEAL_JOB_TAKE_OVER] = {"StartUnit", "starting", "Result", "replace"},
 };
 
 static void job_done(struct job *job)
@@ -244,12 +243,11 @@ static int job_request(struct systemd *systemd, struct job *job, struct heal_err
 	}
 }
 
-static int job_run(struct systemd *systemd, enum systemd_verb verb, const char *unit,
+static int job_run(struct systemd *systemd, enum heal_job which, const char *unit,
 		   DBusMessage *request, int64_t deadline_ms, struct heal_error *error)
 {
 	_cleanup_(job_done) struct job job = {
-		.unit = unit,
-		.kind = &job_kinds[verb],
+		.kind = &job_kinds[which],
 		.request = request,
 		.deadline_ms = deadline_ms,
 	};
@@ -273,19 +271,19 @@ static int job_run(struct systemd *systemd, enum systemd_verb verb, const char *
 	return job.path ? job_await(systemd, &job, error) : job_settle(systemd, &job, error);
 }
 
-int systemd_run_job(struct systemd *systemd, enum systemd_verb verb, const char *unit,
-		    int64_t deadline_ms, struct heal_error *error)
+int systemd_run_job(void *handle, enum heal_job which, const char *unit, int64_t deadline_ms,
+		    struct heal_error *error)
 {
 	DBusMessage *request =
-		systemd_request(SYSTEMD_PATH, SYSTEMD_MANAGER, job_kinds[verb].method);
+		systemd_request(SYSTEMD_PATH, SYSTEMD_MANAGER, job_kinds[which].method);
 
 	request = systemd_append(request, DBUS_TYPE_STRING, &unit, DBUS_TYPE_STRING,
-				 &job_kinds[verb].mode, DBUS_TYPE_INVALID);
-	return job_run(systemd, verb, unit, request, deadline_ms, error);
+				 &job_kinds[which].mode, DBUS_TYPE_INVALID);
+	return job_run(handle, which, unit, request, deadline_ms, error);
 }
 
 int systemd_run_request(struct systemd *systemd, const char *unit, DBusMessage *request,
 			int64_t deadline_ms, struct heal_error *error)
 {
-	return job_run(systemd, SYSTEMD_START, unit, request, deadline_ms, error);
+	return job_run(systemd, HEAL_JOB_START, unit, request, deadline_ms, error);
 }

@@ -7,8 +7,8 @@
 
 #include "base/error.h"
 #include "host/context.h"
+#include "host/module.h"
 #include "report.h"
-#include "tell/json.h"
 #include "tell/text.h"
 
 static int format_text(struct heal_context *ctx, FILE *out, const struct heal_report *report,
@@ -20,11 +20,20 @@ static int format_text(struct heal_context *ctx, FILE *out, const struct heal_re
 	return r < 0 ? heal_error_set(error, -r, "writing the report to standard output failed") : 0;
 }
 
+/* One JSON object and a newline, by its module. */
 static int format_json(struct heal_context *ctx, FILE *out, const struct heal_report *report,
 		       enum heal_verb verb, struct heal_error *error)
 {
+	const struct report_ops *ops;
+	const void *found;
+	int r = heal_context_load(ctx, "report-json", HEAL_REPORT_OPS_SYMBOL, &found, error);
+
 	(void)verb;
-	return heal_report_json(ctx, out, report, error);
+	if (r < 0)
+		return r;
+	ops = found;
+	r = ops->write(out, report);
+	return r < 0 ? heal_error_set(error, -r, "writing the report: %s", strerror(-r)) : 0;
 }
 
 const struct heal_format heal_formats[] = {

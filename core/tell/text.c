@@ -62,7 +62,6 @@ static void text_subject(FILE *out, const struct heal_listener *listener)
 {
 	const struct heal_process *process = &listener->process;
 
-
 	if (listener->unit.id && heal_listener_has_unit(listener))
 		text_safe(out, listener->unit.id);
 	else

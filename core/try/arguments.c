@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "base/words.h"
+#include "look/title.h"
 
 static void arguments_trim(const char **text, size_t *len)
 {
@@ -173,11 +174,12 @@ int arguments_build(const char *path, const char *const *flags, const struct hea
 
 bool arguments_is_title_of(const char *title, const struct heal_words *argv)
 {
-	static const char prefix[] = "sshd:";
+	size_t skip = title_name(title, strlen(title));
 
-	if (strncmp(title, prefix, strlen(prefix)) != 0)
+	if (!skip)
 		return false;
-	title += strlen(prefix);
+	/* A blank is before each of them, the first one too. */
+	title += skip - 1;
 	for (size_t i = 0; i < argv->count; i++) {
 		size_t len = strlen(argv->items[i]);
 
@@ -188,20 +190,52 @@ bool arguments_is_title_of(const char *title, const struct heal_words *argv)
 	return strncmp(title, " [listener]", 11) == 0;
 }
 
-int arguments_split_title(const char *title, struct heal_words *argv)
+/* Whether an argument ends with an option whose value is the next one. */
+static bool arguments_wants_value(const char *word)
 {
-	static const char prefix[] = "sshd:";
-	_cleanup_free_ char *text = NULL;
-	const char *end;
+	size_t flags = *word == '-' ? 1 + strspn(word + 1, "Ddeq46") : 0;
 
-	if (strncmp(title, prefix, strlen(prefix)) != 0)
-		return -EINVAL;
-	title += strlen(prefix);
+	return flags && word[flags] && strchr("bCcEfghkopu", word[flags]) && !word[flags + 1];
+}
+
+/* Puts words that follow an option's value back to it: whoever listens has no other words. */
+static int arguments_join(const struct heal_words *words, struct heal_words *argv)
+{
+	for (size_t i = 0; i < words->count; i++) {
+		const char *word = words->items[i];
+		char **last = argv->count ? &argv->items[argv->count - 1] : NULL;
+		char *joined;
+
+		if (!last || i < 2 || *word == '-' || arguments_wants_value(*last)) {
+			if (heal_words_add(argv, word, strlen(word)) < 0)
+				return -ENOMEM;
+			continue;
+		}
+		if (asprintf(&joined, "%s %s", *last, word) < 0)
+			return -ENOMEM;
+		free(*last);
+		*last = joined;
+	}
+	return 0;
+}
+
+int arguments_of_title(const char *title, size_t len, struct heal_words *argv)
+{
+	_cleanup_(heal_words_done) struct heal_words words = {0};
+	_cleanup_free_ char *text = NULL;
+	size_t skip = title_name(title, len);
+	const char *end;
+	int r;
+
+	if (!skip)
+		return words_split_nul(title, len, argv);
+	title += skip;
 	end = strstr(title, " [listener]");
 	if (!end)
 		return -EINVAL;
 	text = heal_strndup(title, (size_t)(end - title));
-	return text ? words_split(text, argv) : -ENOMEM;
+	r = text ? words_split(text, &words) : -ENOMEM;
+	return r < 0 ? r : arguments_join(&words, argv);
 }
 
 /* Called for each option; value is NULL for those that have none. */

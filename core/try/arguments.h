@@ -18,14 +18,18 @@ const char *arguments_find_loader_variable(const struct heal_words *environment)
 int arguments_expand(const struct heal_words *command, const struct heal_words *environment,
 		struct heal_words *argv);
 
-/* The arguments in "sshd: /usr/sbin/sshd -D [listener] ..."; -EINVAL when it is no such title. */
-int arguments_split_title(const char *title, struct heal_words *argv);
+/*
+ * The arguments of a listener's cmdline of len bytes, ended by a NUL: "sshd: /usr/sbin/sshd -D
+ * [listener] ...", or before 8.2 themselves. Values that have blanks are put together again.
+ * -EINVAL for a title that is another's, or was cut.
+ */
+int arguments_of_title(const char *title, size_t len, struct heal_words *argv);
 
 /* The arguments to run sshd with: its path, the flags (up to a NULL), a trial's options. */
 int arguments_build(const char *path, const char *const *flags, const struct heal_words *options,
 	       struct heal_words *argv);
 
-/* Whether "sshd: ARGV [listener] ..." is what a listener with these arguments shows. */
+/* Whether "sshd: ARGV [listener] ...", ended by a NUL, is what a listener with these arguments shows. */
 bool arguments_is_title_of(const char *title, const struct heal_words *argv);
 
 /*

@@ -3,7 +3,6 @@
 #ifndef SSHD_HEAL_TRY_BLAME_H
 #define SSHD_HEAL_TRY_BLAME_H
 
-
 /*
  * The path of the file that sshd's words complain of; a library that ld.so names
  * without one is looked for in library_dir. NULL when there is none.

@@ -17,7 +17,9 @@
 #include "base/words.h"
 #include "host/context.h"
 #include "host/module.h"
+#include "host/proc.h"
 #include "host/trust.h"
+#include "look/title.h"
 #include "report.h"
 #include "try/arguments.h"
 
@@ -64,8 +66,7 @@ static bool command_same_file(struct heal_context *ctx, const char *a, const cha
 	if (strcmp(a, b) == 0)
 		return true;
 	return *a == '/' && *b == '/' && fstatat(heal_view(ctx), a + 1, &a_st, 0) == 0 &&
-	       fstatat(heal_view(ctx), b + 1, &b_st, 0) == 0 && a_st.st_dev == b_st.st_dev &&
-	       a_st.st_ino == b_st.st_ino;
+	       fstatat(heal_view(ctx), b + 1, &b_st, 0) == 0 && heal_same_file(&a_st, &b_st);
 }
 
 /*
@@ -101,10 +102,8 @@ static int command_directory(struct heal_context *ctx, const char *whose, const 
 	return 0;
 }
 
-/* The arguments that a restart would start sshd with, and where: the start's directory and environment. */
-static int command_unit_argv(struct heal_context *ctx, const struct heal_listener *listener,
-			   struct heal_words *argv, struct heal_start *start,
-			   struct heal_error *error)
+int heal_start_arguments(struct heal_context *ctx, const struct heal_listener *listener,
+			 struct heal_words *argv, struct heal_start *start, struct heal_error *error)
 {
 	_cleanup_(heal_exec_done) struct heal_exec exec = {0};
 	const char *unit = listener->unit.id;
@@ -154,15 +153,12 @@ static int command_running_argv(const struct heal_listener *listener,
 {
 	_cleanup_free_ char *cmdline = NULL;
 	size_t len = 0;
-	int r = heal_read_at(listener->process.dirfd, "cmdline", 256u << 10, &cmdline, &len);
+	int r = heal_read_at(listener->process.dirfd, "cmdline", CMDLINE_MAX, &cmdline, &len);
 
 	if (r == 0 && arguments_is_title_of(cmdline, unit_argv))
 		return heal_words_copy(unit_argv, argv);
 	if (r == 0)
-		r = arguments_split_title(cmdline, argv);
-	/* Before 8.2 it is no title but the arguments themselves; a title may also be cut short. */
-	if (r == -EINVAL && cmdline && strncmp(cmdline, "sshd: ", 6) != 0)
-		r = words_split_nul(cmdline, len, argv);
+		r = arguments_of_title(cmdline, len, argv);
 	return r < 0 ? heal_error_set(error, -r, "reading the arguments of sshd process %d: %s",
 				      (int)listener->process.pid, strerror(-r))
 		     : 0;
@@ -285,15 +281,12 @@ static void command_load_label(const struct heal_process *process, struct heal_s
 static int command_mounts(struct heal_context *ctx, const struct heal_process *process,
 			  struct heal_start *start, struct heal_error *error)
 {
-	_cleanup_free_ char *theirs = NULL;
-	_cleanup_free_ char *ours = NULL;
-	int r = heal_readlink_at(process->dirfd, "ns/mnt", &theirs);
+	bool is_ours = false;
+	int r = heal_owner_same_link(ctx, "thread-self", process->dirfd, "ns/mnt", &is_ours);
 
 	command_load_label(process, start);
-	if (r == 0)
-		r = heal_readlink_at(ctx->proc_fd, "thread-self/ns/mnt", &ours);
-	/* A recorded tree, or a kernel, that has none. */
-	if (r == -ENOENT || (r == 0 && strcmp(theirs, ours) == 0))
+	/* A recorded tree has none of ours. */
+	if (r == -ENOENT || (r == 0 && is_ours))
 		return 0;
 	if (r == 0)
 		start->mount_fd = openat(process->dirfd, "ns/mnt", O_RDONLY | O_CLOEXEC);
@@ -316,7 +309,7 @@ int heal_starts_find(struct heal_context *ctx, struct heal_listener *listener,
 	if (r == 0)
 		r = command_mounts(ctx, &listener->process, &starts->restart, error);
 	if (r == 0 && has_unit)
-		r = command_unit_argv(ctx, listener, &unit_argv, &starts->restart, error);
+		r = heal_start_arguments(ctx, listener, &unit_argv, &starts->restart, error);
 	if (r == 0 && has_unit)
 		r = command_options(ctx, &unit_argv, listener->unit.id, true, &starts->restart, error);
 	if (r == 0 && heal_words_copy(&starts->restart.environment, &starts->hup.environment) < 0)
@@ -336,18 +329,12 @@ int heal_start_find(struct heal_context *ctx, struct heal_listener *listener,
 	int r;
 
 	ret->path = listener->process.exe;
-	r = command_unit_argv(ctx, listener, &argv, ret, error);
+	r = heal_start_arguments(ctx, listener, &argv, ret, error);
 	/* The one of each client, which a trial has anyhow. */
 	for (size_t i = 0; listener->unit.is_per_client && i < argv.count; i++)
 		if (strcmp(argv.items[i], "-i") == 0)
 			argv.items[i][1] = 'D';
 	return r < 0 ? r : command_options(ctx, &argv, listener->unit.id, true, ret, error);
-}
-
-int heal_start_arguments(struct heal_context *ctx, const struct heal_listener *listener,
-			 struct heal_words *argv, struct heal_start *start, struct heal_error *error)
-{
-	return command_unit_argv(ctx, listener, argv, start, error);
 }
 
 const char *heal_start_runtime(const struct heal_start *start, const char *words)

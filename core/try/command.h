@@ -41,7 +41,7 @@ void heal_starts_done(struct heal_starts *starts);
 /* Likewise for the unit alone, whose listener has ended, and its mount namespace with it. */
 int heal_start_find(struct heal_context *ctx, struct heal_listener *listener,
 		    struct heal_start *ret, struct heal_error *error);
-/* The arguments that the unit starts sshd with, expanded, and where; NULL for /. */
+/* The arguments that a restart would start sshd with, expanded, and where: the directory and environment. */
 int heal_start_arguments(struct heal_context *ctx, const struct heal_listener *listener,
 			 struct heal_words *argv, struct heal_start *start, struct heal_error *error);
 /* The directory that sshd says it misses, if the start makes it; NULL: it misses none, or no start helps. */

@@ -41,38 +41,24 @@ static size_t effective_address(const char *text, size_t len, bool *is_bound)
 
 int effective_parse(const char *buf, size_t len, struct heal_effective *ret)
 {
+	static const char key[] = "listenaddress ";
+	const size_t n = sizeof(key) - 1;
 	const char *cursor = buf;
 	const char *line;
 	size_t line_len = 0;
 
-	while ((line = heal_next_line(&cursor, buf + len, &line_len))) {
-		static const char *const keys[] = {"hostkey ", "listenaddress ", "pidfile "};
-		struct heal_words *const lists[] = {&ret->host_keys, &ret->addresses,
-						    &ret->pid_files};
-
-		for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-			size_t n = strlen(keys[i]);
-			const char *value = line + n;
-			size_t value_len;
-
-			/* Keywords have no case, sshd_config(5); 10.6 prints HostKey. */
-			if (line_len <= n || strncasecmp(line, keys[i], n) != 0)
-				continue;
-			value_len = line_len - n;
-			if (lists[i] == &ret->addresses)
-				value_len = effective_address(value, value_len, &ret->is_bound);
-			if (heal_words_add(lists[i], value, value_len) < 0)
-				return -ENOMEM;
-		}
-	}
+	while ((line = heal_next_line(&cursor, buf + len, &line_len)))
+		/* Keywords have no case, sshd_config(5); 10.6 prints ListenAddress. */
+		if (line_len > n && strncasecmp(line, key, n) == 0 &&
+		    heal_words_add(&ret->addresses, line + n,
+				   effective_address(line + n, line_len - n, &ret->is_bound)) < 0)
+			return -ENOMEM;
 	return 0;
 }
 
 void heal_effective_done(struct heal_effective *effective)
 {
-	heal_words_done(&effective->host_keys);
 	heal_words_done(&effective->addresses);
-	heal_words_done(&effective->pid_files);
 }
 
 /* Whether a line of sshd's says no more than that it runs, or that it does not know an old option. */

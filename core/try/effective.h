@@ -16,10 +16,8 @@
 
 /* What sshd -T says, as far as it is of interest. */
 struct heal_effective {
-	struct heal_words host_keys;
 	struct heal_words addresses; /* "0.0.0.0:22", "[::]:22" */
 	bool is_bound;               /* one of them to an interface or routing domain */
-	struct heal_words pid_files;
 };
 
 /* Parses the output of sshd -T, sshd_config(5)'s keywords in lower case. */

@@ -32,11 +32,11 @@
 #include "look/pam.h"
 #include "look/proof.h"
 #include "look/sshd-config.h"
+#include "look/title.h"
 #include "report.h"
 #include "try/arguments.h"
 #include "try/command.h"
 
-#define PENDING_CMDLINE_MAX (64u << 10)
 #define PENDING_KEY_MAX (64u << 10)
 #define PENDING_EXE_MAX (32u << 20)
 #define PENDING_NS INT64_C(1000000000)
@@ -63,51 +63,6 @@ static void pending_done(struct pending *pending)
 	heal_proof_done(&pending->proof);
 }
 
-/* Whether an argument ends with an option whose value is the next one. */
-static bool pending_wants_value(const char *word)
-{
-	size_t flags = *word == '-' ? 1 + strspn(word + 1, "Ddeq46") : 0;
-
-	return flags && word[flags] && strchr("bCcEfghkopu", word[flags]) && !word[flags + 1];
-}
-
-/* Puts words that follow an option's value back to it. */
-static int pending_join(const struct heal_words *words, struct heal_words *ret)
-{
-	for (size_t i = 0; i < words->count; i++) {
-		const char *word = words->items[i];
-		char **last = ret->count ? &ret->items[ret->count - 1] : NULL;
-		char *joined;
-
-		if (!last || i < 2 || *word == '-' || pending_wants_value(*last)) {
-			if (heal_words_add(ret, word, strlen(word)) < 0)
-				return -ENOMEM;
-			continue;
-		}
-		if (asprintf(&joined, "%s %s", *last, word) < 0)
-			return -ENOMEM;
-		free(*last);
-		*last = joined;
-	}
-	return 0;
-}
-
-int pending_options(const char *title, size_t len, struct heal_words *ret)
-{
-	_cleanup_(heal_words_done) struct heal_words words = {0};
-	_cleanup_(heal_words_done) struct heal_words argv = {0};
-	int r = arguments_split_title(title, &words);
-
-	/* Before 8.2 it is no title but the arguments themselves. */
-	if (r == -EINVAL && strncmp(title, "sshd: ", 6) != 0) {
-		r = words_split_nul(title, len, &argv);
-		return r < 0 ? r : arguments_trial_options(&argv, ret);
-	}
-	if (r == 0)
-		r = pending_join(&words, &argv);
-	return r < 0 ? r : arguments_trial_options(&argv, ret);
-}
-
 static int pending_fail(struct heal_error *error, const char *what, int r)
 {
 	return heal_error_set(error, -r, "%s: %s", what, strerror(-r));
@@ -117,6 +72,7 @@ static int pending_fail(struct heal_error *error, const char *what, int r)
 static int pending_read_config(struct pending *pending, struct heal_error *error)
 {
 	_cleanup_free_ char *title = NULL;
+	_cleanup_(heal_words_done) struct heal_words argv = {0};
 	_cleanup_(heal_words_done) struct heal_words options = {0};
 	struct heal_sshd_config *config = &pending->config;
 	_cleanup_(heal_start_done) struct heal_start start = HEAL_START_NONE;
@@ -124,10 +80,12 @@ static int pending_read_config(struct pending *pending, struct heal_error *error
 	struct heal_error ignored;
 	char path[1024];
 	size_t len = 0;
-	int r = heal_read_at(pending->listener->process.dirfd, "cmdline", PENDING_CMDLINE_MAX, &title, &len);
+	int r = heal_read_at(pending->listener->process.dirfd, "cmdline", CMDLINE_MAX, &title, &len);
 
 	if (r == 0)
-		r = pending_options(title, len, &options);
+		r = arguments_of_title(title, len, &argv);
+	if (r == 0)
+		r = arguments_trial_options(&argv, &options);
 	for (size_t i = 0; r == 0 && i + 1 < options.count; i++) {
 		const char *value = options.items[i + 1];
 
@@ -229,13 +187,10 @@ static char *pending_date(const struct heal_counted *file)
 static char *pending_name_key(struct heal_context *ctx, const struct heal_counted *file, const char *text)
 {
 	char name[128];
-	char *copy;
 
-	if (heal_context_client(ctx, NULL) < 0 || !ctx->client_ops->name_key ||
-	    ctx->client_ops->name_key(text, name, sizeof(name)) < 0)
+	if (heal_context_client(ctx, NULL) < 0 || ctx->client_ops->name_key(text, name, sizeof(name)) < 0)
 		return pending_date(file);
-	copy = strdup(name);
-	return copy;
+	return strdup(name);
 }
 
 /*

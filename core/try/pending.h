@@ -3,17 +3,8 @@
 #ifndef SSHD_HEAL_TRY_PENDING_H
 #define SSHD_HEAL_TRY_PENDING_H
 
-#include "base/words.h"
 #include "host/context.h"
 #include "report.h"
-
-
-/*
- * The options that a listener's title shows, "-f", "/etc/x" and so on. A value with a blank
- * is put together again: whoever listens has no other words. Errors: as
- * arguments_trial_options().
- */
-int pending_options(const char *title, size_t len, struct heal_words *ret);
 
 /*
  * Finds the files that count for what a client of a listener meets, what of them it has

@@ -16,10 +16,10 @@
 #include "base/words.h"
 #include "host/context.h"
 #include "host/module.h"
-#include "host/package.h"
 #include "host/proc.h"
 #include "look/addresses.h"
 #include "look/maps.h"
+#include "look/owner.h"
 #include "look/proof.h"
 #include "look/wrappers.h"
 #include "report.h"
@@ -128,7 +128,6 @@ static bool trial_is_about_file(const char *path, int code)
 	/* Without any bit for it nobody may execute it; otherwise it is we who may not. */
 	if (code == EACCES)
 		return stat(path, &st) == 0 && !(st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH));
-
 	for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
 		if (code == codes[i])
 			return true;

@@ -7,10 +7,9 @@
 #include "report.h"
 
 /*
- * Tries the sshd on disk: runs it with -i and the listener's own options on one
- * end of a loopback connection, and is its client on the other. Fills in trial,
- * the host key compared with that in live. Where it failed, the detail has
- * sshd's own words and the package of the file at fault.
+ * Tries the sshd on disk with the listener's own options, by a rehearsal or, where that
+ * cannot be, by the pair. Fills in trial, the host key compared with that in live. Where it
+ * failed, the detail has sshd's own words and the package of the file at fault.
  */
 void heal_trial_run(struct heal_context *ctx, struct heal_listener *listener);
 

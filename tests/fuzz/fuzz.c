@@ -44,10 +44,10 @@ static void fuzz_title(const char *text, size_t len)
 	char *program = NULL;
 
 	(void)title_classify(text, len);
-	(void)title_is_sshds(text, len);
+	(void)title_name(text, len);
 	if (title_program(text, len, "/usr/sbin/sshd", &program) == 0)
 		free(program);
-	(void)arguments_split_title(text, &words);
+	(void)arguments_of_title(text, len, &words);
 	heal_words_done(&words);
 	if (words_split_nul(text, len, &words) == 0) {
 		struct arguments_relative name;
@@ -157,10 +157,9 @@ static void fuzz_words(const char *text, size_t len)
 			abort();
 }
 
-/* A line of sshd_config each; and as the title of a listener. */
+/* A line of sshd_config each. */
 static void fuzz_sshd_config(const char *text, size_t len)
 {
-	struct heal_words options = {0};
 	const char *cursor = text;
 	const char *line;
 	size_t line_len = 0;
@@ -182,8 +181,6 @@ static void fuzz_sshd_config(const char *text, size_t len)
 		heal_sshd_config_done(&config);
 		free(copy);
 	}
-	(void)pending_options(text, len, &options);
-	heal_words_done(&options);
 }
 
 static void fuzz_pam(const char *text, size_t len)
@@ -197,7 +194,7 @@ static void fuzz_pam(const char *text, size_t len)
 
 		if (n > len || line[n])
 			abort();
-		pam_parse_rule(line, n, &rule);
+		pam_parse_rule(line, &rule);
 		if (rule.kind != PAM_NOTHING &&
 		    (!*rule.name || rule.type > PAM_TYPES || rule.on_success < 0 || rule.on_unknown < 0))
 			abort();

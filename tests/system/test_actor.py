@@ -13,7 +13,8 @@ import pytest
 import deb_roots
 import roots
 from host import ONLY_A_RESTART, Host
-from test_deb import INSTALL, by_apt_get, deb_staged, fresh, installed  # noqa: F401
+from test_deb import (INSTALL, assert_healed_once, by_apt_get, deb_staged, fresh,  # noqa: F401
+                      installed, starts_and_reloads)
 
 UNIT = "sshd-heal.service"
 NET = ("systemctl", "enable", "--now", "sshd-heal.path", "sshd-heal.timer")
@@ -46,8 +47,9 @@ def instead(command):
 
 
 UNIT_FILE = f"/usr/lib/systemd/system/{UNIT}"
-CLAIM = ("/usr/bin/python3 -c \"import fcntl,time; f=open('/run/sshd-heal/actor','r+');"
-         " fcntl.lockf(f,fcntl.LOCK_EX); time.sleep(300)\"")
+#: Between the shell's quotes, and then systemd's.
+CLAIM = (r'/usr/bin/python3 -c "import fcntl,time; f=open(\"/run/sshd-heal/actor\",\"r+\");'
+         ' fcntl.lockf(f,fcntl.LOCK_EX); time.sleep(300)"')
 #: What is wrong with the service, what takes it back, what a hook says then that has something
 #: to ask for, and how long it waits before it does.
 TROUBLES = {
@@ -265,6 +267,27 @@ def test_200_unrelated_transactions_are_not_worth_a_word(installed, capsys):  # 
         print(f"\n200 unrelated transactions, {looks} quiet starts of {UNIT}: dpkg {dpkg_ms:.0f} ms each"
               f" (without us {without_dpkg_ms:.0f}), apt {apt_ms:.0f} ms (without us {without_apt_ms:.0f})")
     assert dpkg_ms < 2 * without_dpkg_ms + 50
+
+
+# --- a transaction after the other ---------------------------------------------------
+
+#: Asked right before an action: there another transaction begins, whose hooks tell nobody.
+BEGINS = """#!/bin/sh
+test -e /run/begun && exit 0
+setsid python3 -c "import fcntl, time; f = open('/var/lib/dpkg/lock', 'r+'); fcntl.lockf(f, fcntl.LOCK_EX);
+open('/run/begun', 'w').close(); time.sleep(2); open('/run/over', 'w').close()" >/dev/null 2>&1 &
+until test -e /run/begun; do sleep 0.01; done
+"""
+
+
+def test_a_transaction_that_begins_before_the_action_is_waited_for(installed):  # noqa: F811
+    before = starts_and_reloads(installed)
+    installed.write("/usr/sbin/policy-rc.d", BEGINS, mode=0o755)
+    said = installed.upgrade("libssl3").stderr
+    assert "left alone: a package manager is at work" in said
+    assert installed.deleted(installed.listener()) != [] and starts_and_reloads(installed) == before
+    installed.wait_for(lambda: installed.sh("test -e /run/over", check=False).returncode == 0, 20, "the end")
+    assert_healed_once(installed, before)
 
 
 # --- removal ----------------------------------------------------------------------

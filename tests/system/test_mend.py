@@ -16,7 +16,7 @@ from host import ENV, ONLY_A_RESTART
 from test_act import socket_activate
 
 #: What a stale host is never told.
-FALSE = ("healthy", "no sshd is running", "left alone, not ", "would not let a client in", "CRITICAL")
+FALSE = ("healthy", "no sshd is running", "left alone, ", "would not let a client in", "CRITICAL")
 
 
 def stale(host):

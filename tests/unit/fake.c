@@ -134,37 +134,23 @@ static int fake_job(struct fake_service *fake, const char *call, const char *uni
 	return fake_result(fake, call, error);
 }
 
-static int fake_reload(void *handle, const char *unit, int64_t deadline_ms,
-		       struct heal_error *error)
+static int fake_run_job(void *handle, enum heal_job job, const char *unit, int64_t deadline_ms,
+			struct heal_error *error)
 {
 	struct fake_service *fake = handle;
 
-	return fake_job(fake, "reload", unit, deadline_ms, fake->on_reload, error);
-}
-
-static int fake_try_restart(void *handle, const char *unit, int64_t deadline_ms,
-			    struct heal_error *error)
-{
-	struct fake_service *fake = handle;
-
-	return fake_job(fake, "restart", unit, deadline_ms, fake->on_restart, error);
-}
-
-static int fake_start(void *handle, const char *unit, int64_t deadline_ms,
-		      struct heal_error *error)
-{
-	struct fake_service *fake = handle;
-
-	return fake_job(fake, "start", unit, deadline_ms, fake->on_start, error);
-}
-
-static int fake_take_over(void *handle, const char *unit, int64_t deadline_ms,
-			  struct heal_error *error)
-{
-	struct fake_service *fake = handle;
-
-	fake->rescue_pid = 0;
-	return fake_job(fake, "take over", unit, deadline_ms, fake->on_start, error);
+	switch (job) {
+	case HEAL_JOB_RELOAD:
+		return fake_job(fake, "reload", unit, deadline_ms, fake->on_reload, error);
+	case HEAL_JOB_TRY_RESTART:
+		return fake_job(fake, "restart", unit, deadline_ms, fake->on_restart, error);
+	case HEAL_JOB_START:
+		return fake_job(fake, "start", unit, deadline_ms, fake->on_start, error);
+	case HEAL_JOB_TAKE_OVER:
+		fake->rescue_pid = 0;
+		return fake_job(fake, "take over", unit, deadline_ms, fake->on_start, error);
+	}
+	return -EINVAL;
 }
 
 static int fake_start_rescue(void *handle, const struct heal_rescue *rescue, int64_t deadline_ms,
@@ -221,10 +207,7 @@ static const struct service_ops fake_service_ops = {
 	.state_of = fake_state_of,
 	.is_confined = fake_is_confined,
 	.socket_of = fake_socket_of,
-	.reload = fake_reload,
-	.try_restart = fake_try_restart,
-	.start = fake_start,
-	.take_over = fake_take_over,
+	.run_job = fake_run_job,
 	.start_rescue = fake_start_rescue,
 	.reset_failed = fake_reset_failed,
 	.close = fake_close,

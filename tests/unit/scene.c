@@ -23,6 +23,7 @@ static enum heal_objection scene_objection(uint64_t facts)
 {
 	static const uint64_t objections[] = {
 		[HEAL_OBJECTION_NO_TIME] = HEAL_FACT_NO_TIME,
+		[HEAL_OBJECTION_TRANSACTION] = HEAL_FACT_TRANSACTION,
 		[HEAL_OBJECTION_NOT_READY] = HEAL_FACT_NOT_READY,
 		[HEAL_OBJECTION_LOG_STUCK] = HEAL_FACT_LOG_STUCK,
 		[HEAL_OBJECTION_POLICY_FORBIDS] = HEAL_FACT_FORBIDDEN,
@@ -63,7 +64,6 @@ static void scene_trial(struct heal_trial *trial, uint64_t facts)
 		trial->result = HEAL_TRIAL_FAILED;
 	if (facts & HEAL_FACT_KEY_CHANGED)
 		trial->host_key = HEAL_HOST_KEY_CHANGED;
-	trial->is_port_taken = facts & HEAL_FACT_PORT_TAKEN;
 	trial->is_moving = facts & HEAL_FACT_MOVES;
 	trial->is_hup_fatal = facts & HEAL_FACT_HUP_FATAL;
 }

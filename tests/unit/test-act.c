@@ -296,7 +296,6 @@ HEAL_TEST(warning_gives_no_advice_that_would_do_harm)
 		{HEAL_FACT_SHUTTING_DOWN, ""},
 		{HEAL_FACT_NO_MANAGER, ""},
 		{HEAL_FACT_MODE_WARN | HEAL_FACT_TRIAL_FAILED, ""},
-		{HEAL_FACT_MODE_WARN | HEAL_FACT_PORT_TAKEN, ""},
 		/* After a reload in vain. */
 		{HEAL_FACT_RELOADED | HEAL_FACT_KILLS_SESSIONS, ""},
 		{HEAL_FACT_RELOADED | HEAL_FACT_START_LIMIT, ""},
@@ -387,7 +386,6 @@ HEAL_TEST(act_keeps_its_hands_off)
 		RESTARTS | HEAL_FACT_KILLS_SESSIONS,
 		RESTARTS | HEAL_FACT_START_LIMIT,
 		RESTARTS | HEAL_FACT_REFUSES_STOP,
-		HEAL_FACT_STALE | HEAL_FACT_PORT_TAKEN,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
@@ -403,6 +401,24 @@ HEAL_TEST(act_keeps_its_hands_off)
 			   "facts %#x: %d", facts[i], (int)scene.listener.result.outcome);
 		tree_remove_all();
 	}
+}
+
+/* A lock that cannot be looked at may be held. */
+HEAL_TEST(act_waits_for_the_end_of_a_transaction_that_began_meanwhile)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_init(&scene, 500);
+	scene.fake.on_reload = fake_becomes_fresh;
+	tree_link(scene.fake.tree, "var/lib/dpkg/lock", "lock");
+	show(&scene, CAN_RELOAD);
+	assert_outcome(&scene, HEAL_PLAN_WARN, HEAL_OUTCOME_WARNED, "", "");
+	act(&scene, CAN_RELOAD);
+	assert_outcome(&scene, HEAL_PLAN_WARN, HEAL_OUTCOME_WARNED, "", "");
+	assert_string_equal(scene.listener.result.reason, "a package manager is at work");
+	tree_remove(scene.fake.tree, "var/lib/dpkg/lock");
+	act(&scene, CAN_RELOAD);
+	assert_outcome(&scene, HEAL_PLAN_RELOAD, HEAL_OUTCOME_HEALED, "", RELOAD);
 }
 
 #define HUP_STATUS 42

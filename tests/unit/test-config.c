@@ -28,8 +28,8 @@ HEAL_TEST(config_takes_every_documented_value)
 	assert_int_equal(set(&config, "Packages", "glibc  zlib", &error), 0);
 	assert_true(config.has_packages);
 	assert_int_equal(set(&config, "SshdPath", "/opt/sshd", &error), 0);
-	assert_string_equal(config.sshd_paths[0], "/opt/sshd");
-	assert_null(config.sshd_paths[1]);
+	assert_string_equal(config.sshd_paths.items[0], "/opt/sshd");
+	assert_null(config.sshd_paths.items[1]);
 	heal_config_done(&config);
 }
 
@@ -84,7 +84,7 @@ HEAL_TEST(config_refuses_what_it_does_not_know_with_file_and_line)
 		(void)snprintf(expected, sizeof(expected), "/etc/sshd-heal.conf:7: %s",
 			       rows[i].message);
 		assert_string_equal(error.message, expected);
-		assert_string_equal(config.sshd_paths[0], "/usr/sbin/sshd");
+		assert_string_equal(config.sshd_paths.items[0], "/usr/sbin/sshd");
 		heal_config_done(&config);
 	}
 }

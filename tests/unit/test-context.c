@@ -46,7 +46,7 @@ HEAL_TEST(context_has_the_documented_defaults)
 	assert_false(ctx->config.hup_unmanaged);
 	assert_int_equal(ctx->config.deadline_ms, 30000);
 	assert_in_range(ctx->deadline_ms, before + 30000, before + 35000);
-	assert_string_equal(ctx->config.sshd_paths[0], "/usr/sbin/sshd");
+	assert_string_equal(ctx->config.sshd_paths.items[0], "/usr/sbin/sshd");
 }
 
 HEAL_TEST(context_without_a_package_database_says_so)

@@ -4,32 +4,28 @@
 
 #include "scene.h"
 
-static void assert_effective(const char *text, const char *keys, const char *addresses)
+static void assert_effective(const char *text, const char *addresses)
 {
 	struct heal_effective effective = {0};
 
 	assert_int_equal(effective_parse(text, strlen(text), &effective), 0);
-	assert_words("keys", &effective.host_keys, keys);
 	assert_words("addresses", &effective.addresses, addresses);
-	assert_words("PID files", &effective.pid_files, "/run/sshd.pid|");
 	heal_effective_done(&effective);
 }
 
-HEAL_TEST(effective_takes_keys_addresses_and_pid_files)
+HEAL_TEST(effective_takes_addresses)
 {
 	/* In a VRF a word more stands behind the address. */
 	static const char text[] = "port 22\n"
 				   "listenaddress [::]:22\n"
 				   "listenaddress 0.0.0.0:22 rdomain red\n"
-				   "hostkeyagent none\n"
-				   "hostkey /etc/ssh/a\n"
-				   "hostkey /etc/ssh/b c\n"
-				   "hostkey \n"
-				   "hostkey\n"
-				   " hostkey /etc/ssh/indented\n"
+				   "listenaddress \n"
+				   "listenaddress\n"
+				   " listenaddress 192.0.2.1:22\n"
+				   "listenaddresses 192.0.2.2:22\n"
 				   "pidfile /run/sshd.pid";
 
-	assert_effective(text, "/etc/ssh/a|/etc/ssh/b c|", "[::]:22|0.0.0.0:22|");
+	assert_effective(text, "[::]:22|0.0.0.0:22|");
 }
 
 /* As OpenSSH 10.6 prints them. */
@@ -37,10 +33,9 @@ HEAL_TEST(effective_keywords_have_no_case)
 {
 	static const char text[] = "Port 22\n"
 				   "ListenAddress [::]:22\n"
-				   "PidFile /run/sshd.pid\n"
-				   "HostKey /etc/ssh/A\n";
+				   "PidFile /run/sshd.pid\n";
 
-	assert_effective(text, "/etc/ssh/A|", "[::]:22|");
+	assert_effective(text, "[::]:22|");
 }
 
 HEAL_TEST(effective_is_asked_of_the_program_with_the_options)
@@ -54,13 +49,13 @@ HEAL_TEST(effective_is_asked_of_the_program_with_the_options)
 	char path[600];
 
 	ctx = tree_context(tree);
-	tree_file(tree, "sshd", "#!/bin/sh\necho \"hostkey $* in $PWD\"\n");
+	tree_file(tree, "sshd", "#!/bin/sh\necho \"listenaddress $(echo $* in $PWD | tr ' ' ,)\"\n");
 	assert_int_equal(fchmodat(tree->fd, "sshd", 0755, 0), 0);
 	assert_int_equal(words_split("-f /etc/x", &start.options), 0);
 	(void)snprintf(path, sizeof(path), "%s/sshd", tree->path);
 	start.path = path;
 	assert_int_equal(heal_effective_load(ctx, &start, &effective, &error), 0);
-	assert_string_equal(effective.host_keys.items[0], "-T -f /etc/x in /");
+	assert_string_equal(effective.addresses.items[0], "-T,-f,/etc/x,in,/");
 	heal_effective_done(&effective);
 	start.path = "/nonexistent/sshd";
 	assert_int_equal(heal_effective_load(ctx, &start, &effective, &error), -ENOENT);
@@ -68,11 +63,11 @@ HEAL_TEST(effective_is_asked_of_the_program_with_the_options)
 					   "No such file or directory");
 	/* What it said before it failed is not believed; why it failed is told. */
 	start.path = path;
-	tree_file(tree, "sshd", "#!/bin/sh\necho hostkey /x\necho 'line 3: Bad thing' >&2\nexit 1\n");
+	tree_file(tree, "sshd", "#!/bin/sh\necho listenaddress x\necho 'line 3: Bad thing' >&2\nexit 1\n");
 	assert_int_equal(heal_effective_load(ctx, &start, &effective, &error), -ENOEXEC);
 	assert_string_equal(error.message,
 			    "sshd -T did not tell its configuration: line 3: Bad thing");
-	assert_int_equal(effective.host_keys.count, 0);
+	assert_int_equal(effective.addresses.count, 0);
 	heal_words_done(&start.options);
 }
 
@@ -87,12 +82,12 @@ HEAL_TEST(effective_is_asked_for_in_the_directory_of_the_start)
 	char cwd[600];
 	struct heal_start start = {.path = path, .cwd = cwd, .mount_fd = -1};
 
-	tree_file(tree, "sshd", "#!/bin/sh\necho \"hostkey $(pwd)\"\n");
+	tree_file(tree, "sshd", "#!/bin/sh\necho \"listenaddress $(pwd)\"\n");
 	assert_int_equal(fchmodat(tree->fd, "sshd", 0755, 0), 0);
 	(void)snprintf(path, sizeof(path), "%s/sshd", tree->path);
 	(void)snprintf(cwd, sizeof(cwd), "%s/run", tree->path);
 	assert_int_equal(heal_effective_load(ctx, &start, &effective, &error), 0);
-	assert_string_equal(effective.host_keys.items[0], cwd);
+	assert_string_equal(effective.addresses.items[0], cwd);
 	heal_effective_done(&effective);
 }
 

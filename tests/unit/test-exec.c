@@ -163,17 +163,20 @@ HEAL_TEST(exec_expand_as_systemd_does)
 	}
 }
 
-HEAL_TEST(exec_split_title_gives_the_arguments_of_a_listener)
+HEAL_TEST(exec_title_gives_the_arguments_of_a_listener)
 {
 	_cleanup_(heal_words_done) struct heal_words argv = {0};
-	static const char *const none[] = {"", "sshd:", "sshd: ", "/usr/sbin/sshd -D", "sshd: root@pts/0",
-					   "x: /usr/sbin/sshd [listener] 0 of 10-100 startups"};
+	static const char *const none[] = {"sshd: root@pts/0", "sshd: /usr/sbin/sshd -D"};
+	static const char renamed[] = "sshd.old: /usr/sbin/sshd -D -p 22 [listener] 0 of 10-100 startups";
+	static const char title[] = "sshd: /usr/sbin/sshd -D -p 22 [listener] 0 of 10-100 startups";
 
-	assert_int_equal(arguments_split_title("sshd: /usr/sbin/sshd -D -p 22 [listener] 0 of 10-100 "
-					  "startups", &argv), 0);
+	assert_int_equal(arguments_of_title(title, sizeof(title), &argv), 0);
+	assert_words("title", &argv, "/usr/sbin/sshd|-D|-p|22|");
+	heal_words_done(&argv);
+	assert_int_equal(arguments_of_title(renamed, sizeof(renamed), &argv), 0);
 	assert_words("title", &argv, "/usr/sbin/sshd|-D|-p|22|");
 	for (size_t i = 0; i < ARRAY_SIZE(none); i++)
-		assert_row(arguments_split_title(none[i], &argv) == -EINVAL, "%s", none[i]);
+		assert_row(arguments_of_title(none[i], strlen(none[i]), &argv) == -EINVAL, "%s", none[i]);
 }
 
 HEAL_TEST(exec_title_is_that_of_the_arguments_it_shows)
@@ -187,6 +190,8 @@ HEAL_TEST(exec_title_is_that_of_the_arguments_it_shows)
 		/* Where the title alone is ambiguous. */
 		{"sshd: sshd -o Banner /a b [listener] 0", "sshd -o 'Banner /a b'", true},
 		{"sshd: sshd -o Banner /a b [listener] 0", "sshd -o 'Banner /a' b", true},
+		/* By the name of the file that it was started by. */
+		{"sshd.distrib: sshd -D [listener] 0", "sshd -D", true},
 		{"sshd: sshd -D [listener] 0", "sshd", false},
 		{"sshd: sshd [listener] 0", "sshd -D", false},
 		{"sshd: sshd -D [listener] 0", "sshd -E", false},

@@ -11,7 +11,7 @@
 	"LoadUnit StateChangeTimestampMonotonic ReloadUnit "
 
 /* Does it to ssh.service with so much time; then the peer has ended, and its calls can be read. */
-static int run_for(struct peer *peer, enum systemd_verb verb, int timeout_ms)
+static int run_for(struct peer *peer, enum heal_job verb, int timeout_ms)
 {
 	int r;
 
@@ -26,7 +26,7 @@ static int run_for(struct peer *peer, enum systemd_verb verb, int timeout_ms)
 
 static int run(struct peer *peer)
 {
-	return run_for(peer, SYSTEMD_RELOAD, 2000);
+	return run_for(peer, HEAL_JOB_RELOAD, 2000);
 }
 
 /* A reload comes to that, by these calls. */
@@ -41,19 +41,19 @@ static void assert_reload(struct peer *peer, const char *what, int returned, con
 HEAL_TEST(job_is_asked_for_by_its_method_and_gives_its_result)
 {
 	static const struct {
-		enum systemd_verb verb;
+		enum heal_job verb;
 		const char *result;
 		const char *method;
 		const char *message; /* NULL: it went well */
 	} rows[] = {
-		{SYSTEMD_RELOAD, "done", "ReloadUnit", NULL},
-		{SYSTEMD_TRY_RESTART, "done", "TryRestartUnit", NULL},
-		{SYSTEMD_START, "done", "StartUnit", NULL},
-		{SYSTEMD_RELOAD, "failed", "ReloadUnit",
+		{HEAL_JOB_RELOAD, "done", "ReloadUnit", NULL},
+		{HEAL_JOB_TRY_RESTART, "done", "TryRestartUnit", NULL},
+		{HEAL_JOB_START, "done", "StartUnit", NULL},
+		{HEAL_JOB_RELOAD, "failed", "ReloadUnit",
 		 "reloading ssh.service: systemd's job ended with failed"},
-		{SYSTEMD_TRY_RESTART, "timeout", "TryRestartUnit",
+		{HEAL_JOB_TRY_RESTART, "timeout", "TryRestartUnit",
 		 "restarting ssh.service: systemd's job ended with timeout"},
-		{SYSTEMD_START, "dependency", "StartUnit",
+		{HEAL_JOB_START, "dependency", "StartUnit",
 		 "starting ssh.service: systemd's job ended with dependency"},
 	};
 
@@ -142,7 +142,7 @@ HEAL_TEST(job_whose_signal_does_not_come_is_asked_for_at_its_unit)
 
 HEAL_TEST(job_of_a_restart_or_a_start_is_told_by_the_units_result)
 {
-	static const enum systemd_verb verbs[] = {SYSTEMD_TRY_RESTART, SYSTEMD_START};
+	static const enum heal_job verbs[] = {HEAL_JOB_TRY_RESTART, HEAL_JOB_START};
 
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
 		_cleanup_peer_ struct peer peer;
@@ -283,7 +283,7 @@ HEAL_TEST(job_ends_at_its_own_deadline)
 		peer.setup.call_ms = rows[i].call_ms;
 		peer.job_asks = -1;
 		peer.faults = rows[i].faults;
-		r = run_for(&peer, SYSTEMD_RELOAD, rows[i].timeout_ms);
+		r = run_for(&peer, HEAL_JOB_RELOAD, rows[i].timeout_ms);
 		assert_row(r == -ETIMEDOUT, "row %zu: %d", i, r);
 		assert_in_range(heal_now_ms() - start, rows[i].timeout_ms - 5, 1500);
 		assert_row(test_same(peer.error.message, rows[i].message), "row %zu: %s", i,

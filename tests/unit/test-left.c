@@ -124,6 +124,31 @@ HEAL_TEST(left_for_a_reason_that_passes_is_tried_again_for_a_day)
 	}
 }
 
+HEAL_TEST(left_is_what_was_seen_and_not_what_came_after)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_init(&scene, 500);
+	tree_file(scene.fake.tree, TREE_LIBCRYPTO + 1, "newer");
+	leave(&scene, HEAL_OUTCOME_WARNED, false);
+	assert_int_equal(heal_listener_stale(scene.ctx, &scene.listener.process, &scene.listener.evidence), 0);
+	assert_int_equal(compare(&scene), HEAL_LOOK_NEWS);
+	leave(&scene, HEAL_OUTCOME_WARNED, false);
+	assert_int_equal(compare(&scene), HEAL_LOOK_LEFT);
+}
+
+HEAL_TEST(left_has_nothing_of_what_waits_for_the_end_of_a_transaction)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_init(&scene, 500);
+	scene.listener.evidence.objection = HEAL_OBJECTION_TRANSACTION;
+	leave(&scene, HEAL_OUTCOME_WARNED, true);
+	assert_false(tree_has(scene.fake.tree, LEFT));
+	leave(&scene, HEAL_OUTCOME_FAILED, false);
+	assert_true(tree_has(scene.fake.tree, LEFT));
+}
+
 HEAL_TEST(left_is_forgotten_with_what_was_left)
 {
 	_cleanup_scene_ struct scene scene;

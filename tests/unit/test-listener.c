@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* heal_listeners_find: which processes are listeners, and whose. */
+#include <pthread.h>
 #include <sys/stat.h>
 
 #include "test.h"
@@ -189,6 +190,47 @@ HEAL_TEST(find_calls_foreign_what_is_in_a_container_or_chroot)
 	assert_whose(&(struct tree_process){.pid = 34, .pid_ns = "pid:[4026532330]"},
 		     HEAL_FOREIGN_NAMESPACE);
 	assert_whose(&(struct tree_process){.pid = 34, .root = "/srv/chroot"}, HEAL_FOREIGN_NAMESPACE);
+}
+
+/* As PR_SET_PDEATHSIG does to the sshd on trial of an sshd-heal that has ended. */
+HEAL_TEST(find_leaves_out_what_is_killed_in_a_namespace_of_its_own)
+{
+	const struct tree *tree = tree_new();
+	_cleanup_found_ struct found found = {0};
+
+	tree_add(tree, &(struct tree_process){.pid = 34});
+	tree_add(tree, &(struct tree_process){.pid = 35, .pid_ns = "pid:[4026532330]", .is_killed = true});
+	find(tree, &found);
+	assert_int_equal(found.listeners.count, 1);
+	assert_int_equal(found.listeners.items[0].process.pid, 34);
+}
+
+static void *end_soon(void *tree)
+{
+	heal_sleep_ms(20);
+	tree_end(tree, 35);
+	return NULL;
+}
+
+HEAL_TEST(find_waits_for_the_end_of_what_has_just_lost_its_parent)
+{
+	const struct tree *tree = tree_new();
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
+	_cleanup_found_ struct found found = {0};
+	struct heal_error error = {0};
+	pthread_t thread;
+
+	ctx->is_live = true;
+	tree_add(tree, &(struct tree_process){.pid = 35, .ppid = 99, .pid_ns = "pid:[4026532330]"});
+	/* This one goes on without. */
+	tree_add(tree, &(struct tree_process){.pid = 36, .ppid = 99, .pid_ns = "pid:[4026532330]"});
+	assert_int_equal(pthread_create(&thread, NULL, end_soon, (void *)tree), 0);
+	assert_int_equal(heal_listeners_find(ctx, &found.listeners, &found.notes, &error), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(found.notes.count, 0);
+	assert_int_equal(found.listeners.count, 1);
+	assert_int_equal(found.listeners.items[0].process.pid, 36);
+	assert_int_equal(found.listeners.items[0].process.foreign, HEAL_FOREIGN_NAMESPACE);
 }
 
 /* So a container manager has everything in its containers. */

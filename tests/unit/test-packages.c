@@ -69,6 +69,14 @@ static struct heal_context *proven(const char *lines)
 	return tree_context(tree);
 }
 
+static int name(struct heal_context *ctx, struct heal_report *report)
+{
+	_cleanup_(heal_proof_done) struct heal_last_proof proof = {0};
+
+	(void)heal_proof_load(ctx, &proof);
+	return heal_packages_name(ctx, report, &proof);
+}
+
 HEAL_TEST(packages_name_the_owner_of_every_stale_file_and_its_versions)
 {
 	_cleanup_context_ struct heal_context *ctx =
@@ -81,7 +89,7 @@ HEAL_TEST(packages_name_the_owner_of_every_stale_file_and_its_versions)
 	struct fake_packages fake = {.owners = owners};
 
 	fill(ctx, &fake, &report);
-	assert_int_equal(heal_packages_name(ctx, &report), 0);
+	assert_int_equal(name(ctx, &report), 0);
 	assert_stale(&report, 0, 0, "libc6 glibc - 2.36-9+deb12u14");
 	assert_stale(&report, 0, 1, "libssl3 openssl 3.0.17 3.0.22");
 	/* Replaced by the same version: nothing was upgraded. */
@@ -102,7 +110,7 @@ HEAL_TEST(packages_have_no_version_before_where_nothing_is_proven)
 		struct fake_packages fake = {.owners = owners};
 
 		fill(ctx, &fake, &report);
-		assert_int_equal(heal_packages_name(ctx, &report), 0);
+		assert_int_equal(name(ctx, &report), 0);
 		assert_stale(&report, 0, 1, "libssl3 openssl - 3.0.22");
 		assert_int_equal(report.notes.count, 0);
 	}
@@ -115,7 +123,7 @@ HEAL_TEST(packages_that_cannot_be_found_out_become_a_note)
 	struct fake_packages fake = {.owners = owners, .failing = "owners"};
 
 	fill(ctx, &fake, &report);
-	assert_int_equal(heal_packages_name(ctx, &report), 0);
+	assert_int_equal(name(ctx, &report), 0);
 	assert_int_equal(report.notes.count, 1);
 	assert_string_equal(report.notes.lines[0], "owners did not work");
 	/* An answer that ended in an error is not believed in part. */
@@ -128,7 +136,7 @@ HEAL_TEST(packages_without_a_database_become_a_note)
 	_cleanup_report_ struct heal_report report = {0};
 
 	fill(ctx, NULL, &report);
-	assert_int_equal(heal_packages_name(ctx, &report), 0);
+	assert_int_equal(name(ctx, &report), 0);
 	assert_stale(&report, 0, 0, "- - - -");
 	assert_int_equal(report.notes.count, 1);
 	assert_string_equal(report.notes.lines[0],

@@ -41,7 +41,7 @@ HEAL_TEST(pam_rule_is_taken_apart_as_pam_does)
 		const struct pam_rule *wanted = &rows[i].rule;
 		struct pam_rule rule;
 
-		pam_parse_rule(rows[i].line, strlen(rows[i].line), &rule);
+		pam_parse_rule(rows[i].line, &rule);
 		assert_row(rule.kind == wanted->kind && rule.type == wanted->type &&
 				   rule.on_success == wanted->on_success &&
 				   rule.on_unknown == wanted->on_unknown &&

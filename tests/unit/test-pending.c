@@ -58,9 +58,11 @@ static const char *pending_look_again(struct scene *scene)
 static void pending_prove(struct scene *scene)
 {
 	const struct heal_listeners listeners = {.items = &scene->listener, .count = 1};
+	_cleanup_(heal_proof_done) struct heal_last_proof before = {0};
 	struct heal_error error = {0};
 
-	if (heal_proof_take(scene->ctx, &listeners, &error) < 0)
+	(void)heal_proof_load(scene->ctx, &before);
+	if (heal_proof_take(scene->ctx, &listeners, &before, &error) < 0)
 		fail_msg("%s", error.message);
 }
 
@@ -290,13 +292,16 @@ HEAL_TEST(pending_is_looked_for_where_the_arguments_say)
 
 	for (size_t i = 0; i < ARRAY_SIZE(titles); i++) {
 		_cleanup_(heal_words_done) struct heal_words words = {0};
+		_cleanup_(heal_words_done) struct heal_words argv = {0};
 		_cleanup_free_ char *text = strdup(titles[i].title);
 		size_t len = strlen(text);
 		int r;
 
 		for (char *c = strchr(text, '|'); c; c = strchr(c + 1, '|'))
 			*c = '\0';
-		r = pending_options(text, len, &words);
+		r = arguments_of_title(text, len, &argv);
+		if (r == 0)
+			r = arguments_trial_options(&argv, &words);
 		assert_row(r == (titles[i].words ? 0 : -EINVAL), "%s: %d", titles[i].title, r);
 		assert_words(titles[i].title, &words, titles[i].words ? titles[i].words : "");
 	}

@@ -9,12 +9,13 @@
 static char *addresses[] = {(char *)"0.0.0.0:22", (char *)"[::]:22"};
 
 static struct heal_stale_file stale_files[] = {
-	{(char *)LIBDIR "libcrypto.so.3", (char *)"libssl3", (char *)"openssl", (char *)"3.0.17",
-	 (char *)"3.0.22", 0},
-	{(char *)LIBDIR "libssl.so.3", (char *)"libssl3", (char *)"openssl", (char *)"3.0.17",
-	 (char *)"3.0.22", 0},
-	{(char *)LIBDIR "libc.so.6", (char *)"libc6", (char *)"glibc", NULL, (char *)"2.36", 0},
-	{(char *)"/opt/own.so", NULL, NULL, NULL, NULL, 0},
+	{.path = (char *)LIBDIR "libcrypto.so.3", .package = (char *)"libssl3", .source = (char *)"openssl",
+	 .version_before = (char *)"3.0.17", .version_now = (char *)"3.0.22"},
+	{.path = (char *)LIBDIR "libssl.so.3", .package = (char *)"libssl3", .source = (char *)"openssl",
+	 .version_before = (char *)"3.0.17", .version_now = (char *)"3.0.22"},
+	{.path = (char *)LIBDIR "libc.so.6", .package = (char *)"libc6", .source = (char *)"glibc",
+	 .version_now = (char *)"2.36"},
+	{.path = (char *)"/opt/own.so"},
 };
 
 /* Borrowed pieces only: nothing of a sample is to be freed. */

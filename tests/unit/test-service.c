@@ -251,10 +251,9 @@ HEAL_TEST(service_acts_through_jobs)
 
 	peer_init(&peer);
 	assert_int_equal(peer_connect(&peer), 0);
-	assert_int_equal(ops->reload(peer.systemd, "ssh.service", deadline_ms, &peer.error), 0);
-	assert_int_equal(ops->try_restart(peer.systemd, "ssh.service", deadline_ms, &peer.error),
-			 0);
-	assert_int_equal(ops->start(peer.systemd, "ssh.service", deadline_ms, &peer.error), 0);
+	for (int job = HEAL_JOB_RELOAD; job <= HEAL_JOB_START; job++)
+		assert_int_equal(ops->run_job(peer.systemd, (enum heal_job)job, "ssh.service", deadline_ms,
+					      &peer.error), 0);
 	/* Of the signals only those of the last are kept. */
 	assert_int_equal(peer.systemd->n_signals, 1);
 	peer_end(&peer);
@@ -422,8 +421,8 @@ HEAL_TEST(service_starts_a_unit_of_our_own)
 		peer.sub_unit_state = "inactive";
 		assert_int_equal(peer_connect(&peer), 0);
 		r = i == 0 ? heal_service_ops.start_rescue(peer.systemd, &rescue, deadline_ms, &peer.error)
-			   : heal_service_ops.take_over(peer.systemd, "ssh.service", deadline_ms,
-							&peer.error);
+			   : heal_service_ops.run_job(peer.systemd, HEAL_JOB_TAKE_OVER, "ssh.service",
+						      deadline_ms, &peer.error);
 		assert_row(r == 0, "row %zu: %s", i, peer.error.message);
 		peer_end(&peer);
 		assert_string_equal(peer.calls, calls[i]);

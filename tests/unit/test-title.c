@@ -176,7 +176,7 @@ HEAL_TEST(title_tells_by_which_name_a_listener_was_started)
 			*bar++ = '\0';
 		assert_int_equal(title_program(cmdline, len, rows[i].exe, &program), 0);
 		assert_row(test_same(program, rows[i].program), "%s: %s", rows[i].title, program);
-		assert_row(title_is_sshds(cmdline, len) == rows[i].is_sshds, "%s", rows[i].title);
+		assert_row((title_name(cmdline, len) != 0) == rows[i].is_sshds, "%s", rows[i].title);
 	}
 }
 

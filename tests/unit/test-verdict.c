@@ -93,6 +93,7 @@ static const struct plan_case cases[] = {
 	{STALE | HEAL_FACT_NO_MANAGER, HEAL_PLAN_WARN, "systemd cannot be asked"},
 	{STALE | HEAL_FACT_NO_TIME, HEAL_PLAN_WARN,
 	 "too little time is left to act and to prove that it went well"},
+	{STALE | HEAL_FACT_TRANSACTION, HEAL_PLAN_WARN, "a package manager is at work"},
 	{STALE | HEAL_FACT_UNMANAGED | HEAL_FACT_HUP_ALLOWED, HEAL_PLAN_HUP,
 	 "not under a systemd unit"},
 	{STALE | HEAL_FACT_UNMANAGED, HEAL_PLAN_WARN, "not under a systemd unit"},
@@ -107,7 +108,6 @@ static const struct plan_case cases[] = {
 	 "its unit refuses to be restarted by hand"},
 	{STALE | NO_HUP | HEAL_FACT_UNFORESEEN, HEAL_PLAN_WARN,
 	 "whether its unit would start again cannot be foreseen"},
-	{STALE | HEAL_FACT_PORT_TAKEN, HEAL_PLAN_WARN, "another process holds its port"},
 	{STALE | NO_HUP, HEAL_PLAN_RESTART, "only a restart takes up the new files"},
 };
 
@@ -142,7 +142,7 @@ HEAL_TEST(plan_of_an_earlier_row_wins)
 				continue;
 			if (cases[i].plan != HEAL_PLAN_WARN &&
 			    cases[i].facts != (STALE | HEAL_FACT_SOCKET_ACTIVATED) &&
-			    later & (HEAL_FACT_PORT_TAKEN | NO_HUP) && !(both & HEAL_FACT_FOREIGN))
+			    later & NO_HUP && !(both & HEAL_FACT_FOREIGN))
 				continue;
 			if (cases[i].facts == STALE && later & HEAL_FACT_SOCKET_ACTIVATED)
 				continue;
@@ -207,9 +207,6 @@ HEAL_TEST(plan_of_a_socket_activated_listener_never_reloads)
 		{HEAL_FACT_START_LIMIT, HEAL_PLAN_WARN,
 		 "its unit's start limit is spent, a restart would leave it stopped"},
 		{HEAL_FACT_REFUSES_STOP, HEAL_PLAN_WARN, "its unit refuses to be restarted by hand"},
-		/* systemd holds the port itself. */
-		{HEAL_FACT_PORT_TAKEN, HEAL_PLAN_RESTART,
-		 "socket-activated, no client is refused meanwhile"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
@@ -224,21 +221,12 @@ HEAL_TEST(plan_reloads_where_a_restart_is_ruled_out)
 		    HEAL_PLAN_RELOAD, "its unit can reload");
 }
 
-HEAL_TEST(plan_where_another_process_holds_the_port_is_not_to_reload)
-{
-	/* sshd could not bind again, and would end. */
-	assert_plan(STALE | HEAL_FACT_CAN_RELOAD | HEAL_FACT_PORT_TAKEN, HEAL_PLAN_WARN,
-		    "another process holds its port");
-	assert_plan(STALE | HEAL_FACT_UNMANAGED | HEAL_FACT_HUP_ALLOWED | HEAL_FACT_PORT_TAKEN,
-		    HEAL_PLAN_WARN, "not under a systemd unit");
-}
-
 /* What the plan must be, said by the actions and not by the rows. */
 static enum heal_plan plan_expected(unsigned facts)
 {
 	const unsigned hands_off = HEAL_FACT_TRIAL_FAILED | HEAL_FACT_UNTRIED |
 				   HEAL_FACT_KEY_CHANGED | HEAL_FACT_MOVES |
-				   HEAL_FACT_NO_TIME | HEAL_FACT_MODE_WARN | HEAL_FACT_FORBIDDEN |
+				   HEAL_FACT_NO_TIME | HEAL_FACT_TRANSACTION | HEAL_FACT_MODE_WARN | HEAL_FACT_FORBIDDEN |
 				   HEAL_FACT_SHUTTING_DOWN | HEAL_FACT_NO_MANAGER;
 	const unsigned no_restart =
 		HEAL_FACT_KILLS_SESSIONS | HEAL_FACT_START_LIMIT | HEAL_FACT_REFUSES_STOP;
@@ -251,15 +239,12 @@ static enum heal_plan plan_expected(unsigned facts)
 	if (facts & hands_off)
 		return HEAL_PLAN_WARN;
 	if (facts & HEAL_FACT_UNMANAGED)
-		return facts & HEAL_FACT_HUP_ALLOWED && !is_reloaded &&
-				       !(facts & HEAL_FACT_PORT_TAKEN)
-			       ? HEAL_PLAN_HUP
-			       : HEAL_PLAN_WARN;
+		return facts & HEAL_FACT_HUP_ALLOWED && !is_reloaded ? HEAL_PLAN_HUP : HEAL_PLAN_WARN;
 	if (facts & HEAL_FACT_SOCKET_ACTIVATED)
 		return facts & no_restart ? HEAL_PLAN_WARN : HEAL_PLAN_RESTART;
-	if (!is_reloaded && !(facts & HEAL_FACT_PORT_TAKEN))
+	if (!is_reloaded)
 		return facts & HEAL_FACT_CAN_RELOAD ? HEAL_PLAN_RELOAD : HEAL_PLAN_HUP;
-	return facts & (no_restart | HEAL_FACT_PORT_TAKEN) ? HEAL_PLAN_WARN : HEAL_PLAN_RESTART;
+	return facts & no_restart ? HEAL_PLAN_WARN : HEAL_PLAN_RESTART;
 }
 
 /* What must never be, whatever the table says. */
@@ -267,7 +252,7 @@ static bool plan_is_safe(unsigned facts, enum heal_plan plan)
 {
 	const unsigned never_act = HEAL_FACT_FOREIGN | HEAL_FACT_TRIAL_FAILED |
 				   HEAL_FACT_UNTRIED | HEAL_FACT_MOVES |
-				   HEAL_FACT_NO_TIME | HEAL_FACT_KEY_CHANGED | HEAL_FACT_MODE_WARN |
+				   HEAL_FACT_NO_TIME | HEAL_FACT_TRANSACTION | HEAL_FACT_KEY_CHANGED | HEAL_FACT_MODE_WARN |
 				   HEAL_FACT_FORBIDDEN | HEAL_FACT_SHUTTING_DOWN |
 				   HEAL_FACT_NO_MANAGER;
 	const unsigned never_restart = HEAL_FACT_UNMANAGED | HEAL_FACT_KILLS_SESSIONS |
@@ -281,11 +266,11 @@ static bool plan_is_safe(unsigned facts, enum heal_plan plan)
 	case HEAL_PLAN_RELOAD:
 		return facts & ILL && facts & HEAL_FACT_CAN_RELOAD && !(facts & never_act) &&
 		       !(facts & (HEAL_FACT_UNMANAGED | HEAL_FACT_SOCKET_ACTIVATED |
-				  HEAL_FACT_RELOADED | HEAL_FACT_PORT_TAKEN));
+				  HEAL_FACT_RELOADED));
 	case HEAL_PLAN_RESTART:
 		return facts & ILL && !(facts & (never_act | never_restart));
 	case HEAL_PLAN_HUP:
-		return facts & ILL && !(facts & (never_act | HEAL_FACT_PORT_TAKEN)) &&
+		return facts & ILL && !(facts & never_act) &&
 		       (facts & HEAL_FACT_UNMANAGED
 				? facts & HEAL_FACT_HUP_ALLOWED
 				: !(facts & (HEAL_FACT_SOCKET_ACTIVATED | HEAL_FACT_CAN_RELOAD |

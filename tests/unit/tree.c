@@ -177,9 +177,10 @@ static void tree_add_status(const struct tree *tree, const struct tree_process *
 	(void)snprintf(text, sizeof(text),
 		       "Name:\t%s\nUmask:\t0022\nState:\t%c (sleeping)\nTgid:\t%d\nPid:\t%d\n"
 		       "PPid:\t%d\nUid:\t%s\nGid:\t0\t0\t0\t0\n"
-		       "SigCgt:\t%016x\nSeccomp:\t%d\n",
+		       "ShdPnd:\t%016x\nSigCgt:\t%016x\nSeccomp:\t%d\n",
 		       comm, state, (int)process->pid, (int)process->pid, ppid,
-		       tree_or(process->uids, "0\t0\t0\t0"), process->is_starting ? 0x14000 : 0x14005, process->is_sandboxed ? 2 : 0);
+		       tree_or(process->uids, "0\t0\t0\t0"), process->is_killed ? 0x100 : 0,
+		       process->is_starting ? 0x14000 : 0x14005, process->is_sandboxed ? 2 : 0);
 	tree_file(tree, path, text);
 	(void)snprintf(path, sizeof(path), "%s/cgroup", dir);
 	tree_file(tree, path, tree_or(process->cgroup, "0::/system.slice/ssh.service\n"));

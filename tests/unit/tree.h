@@ -36,6 +36,7 @@ struct tree_process {
 	const char *sockets; /* inodes; NULL: "4001 4002", in tree_tcp and tree_tcp6 */
 	char state;          /* 0: 'S' */
 	bool is_starting;    /* without a handler for SIGHUP */
+	bool is_killed;      /* and has not ended yet */
 	bool is_sandboxed;   /* by seccomp, as sshd's child is before authentication */
 };
 

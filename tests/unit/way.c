@@ -105,8 +105,8 @@ void way_init(struct way *way)
 	fake_client_use(way->ctx, &gets_in, 1);
 	way_listen(way);
 	(void)snprintf(way->exe, sizeof(way->exe), "%s/usr/sbin/sshd", way->tree->path);
-	free(way->ctx->config.sshd_paths[0]);
-	way->ctx->config.sshd_paths[0] = strdup(way->exe);
+	free(way->ctx->config.sshd_paths.items[0]);
+	way->ctx->config.sshd_paths.items[0] = strdup(way->exe);
 	way_sshd_says(way, "");
 	way_process(way, PID, TREE_MAPS_STALE, way->inode);
 	tree_link(way->tree, "proc/thread-self/ns/net", TREE_NET_NS);
