@@ -237,6 +237,8 @@ struct heal_evidence {
 	size_t n_counted;
 	bool is_counted;
 	enum heal_objection objection;
+	char lost[64];     /* an address that an action of ours has cost it; "": none */
+	bool is_lost_held; /* somebody else listens there */
 };
 
 /* What was made of it, and what became of that: judge, act and prove. */

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "host/config-load.h"
 #include "host/config.h"
 #include "host/context.h"
@@ -22,6 +23,7 @@
 #include "judge/verdict.h"
 #include "look/absent.h"
 #include "look/addresses.h"
+#include "look/holder.h"
 #include "look/left.h"
 #include "look/listener.h"
 #include "look/maps.h"
@@ -344,6 +346,26 @@ static void way_count(struct heal_context *ctx, struct heal_listener *listener)
 		heal_pending_find(ctx, listener);
 }
 
+/* Where it does not listen any more since an action of ours, and who does. */
+static void way_find_lost(struct heal_context *ctx, struct heal_listener *listener)
+{
+	struct heal_evidence *evidence = &listener->evidence;
+	struct heal_process there = {.addresses = &(char *){evidence->lost}, .n_addresses = 1};
+	char *detail = evidence->trial.detail;
+	char holder[192] = "";
+
+	heal_left_lost(ctx, &listener->process, evidence->lost, sizeof(evidence->lost));
+	if (addresses_has(&listener->process, evidence->lost))
+		evidence->lost[0] = '\0';
+	if (!*evidence->lost)
+		return;
+	heal_holder_find(ctx, &there, holder, sizeof(holder));
+	evidence->is_lost_held = *holder;
+	heal_append(detail, sizeof(evidence->trial.detail),
+		    "%sit does not listen on %s since an action of sshd-heal%s%s", *detail ? "; " : "",
+		    evidence->lost, *holder ? ", " : "", holder);
+}
+
 /* What clients meet with one that is ours, and would after a new start, in its unit's mounts. */
 static void way_see(struct heal_context *ctx, struct heal_report *report,
 		    struct heal_listener *listener)
@@ -355,6 +377,7 @@ static void way_see(struct heal_context *ctx, struct heal_report *report,
 	if (r == 0) {
 		way_try(ctx, listener);
 		way_count(ctx, listener);
+		way_find_lost(ctx, listener);
 		return;
 	}
 	listener->evidence.trial.result = HEAL_TRIAL_SKIPPED;
@@ -428,6 +451,17 @@ static bool way_has_acted(const struct heal_report *report)
 	       heal_listeners_have(&report->listeners, HEAL_OUTCOME_FAILED);
 }
 
+static void way_leave_failed(const struct heal_report *report, struct heal_listener *now)
+{
+	now->result.outcome = HEAL_OUTCOME_FAILED;
+	for (size_t i = 0; i < report->listeners.count; i++) {
+		const struct heal_listener *listener = &report->listeners.items[i];
+
+		if (listener->process.pid == now->process.pid)
+			memcpy(now->evidence.lost, listener->evidence.lost, sizeof(now->evidence.lost));
+	}
+}
+
 /* Notes what is left: after a failure as it is now, which is another than what was acted on. */
 static int way_leave(struct heal_context *ctx, const struct heal_report *report)
 {
@@ -440,7 +474,7 @@ static int way_leave(struct heal_context *ctx, const struct heal_report *report)
 	way_claim(ctx, &now);
 	for (size_t i = 0; i < now.listeners.count; i++)
 		if (now.listeners.items[i].process.foreign == HEAL_OURS)
-			now.listeners.items[i].result.outcome = HEAL_OUTCOME_FAILED;
+			way_leave_failed(report, &now.listeners.items[i]);
 	return heal_left_write(ctx, &now.listeners, &report->listeners);
 }
 
@@ -459,6 +493,15 @@ static void way_remember(struct heal_context *ctx, struct heal_report *report)
 		(void)heal_notes_add(&report->notes,
 				     "remembering what is left in /run/sshd-heal/left: %s",
 				     strerror(-r));
+}
+
+/* What an action has cost one is looked for again, and may be had again: in full. */
+static bool way_has_only_failed(struct heal_context *ctx, const struct heal_listener *listener)
+{
+	char lost[sizeof(listener->evidence.lost)];
+
+	heal_left_lost(ctx, &listener->process, lost, sizeof(lost));
+	return !*lost && heal_left_has_failed(ctx, &listener->process);
 }
 
 /* One that is fresh after an action that failed: whether a client gets in by now. */
@@ -497,7 +540,7 @@ static void way_of_all(struct heal_context *ctx, enum heal_verb verb, struct hea
 		/* What did not help is not done again for the asking of a hook. */
 		if (verb == HEAL_HOOK && !listener->evidence.n_stale &&
 		    listener->unit.absence == HEAL_ABSENCE_NONE &&
-		    heal_left_has_failed(ctx, &listener->process))
+		    way_has_only_failed(ctx, listener))
 			way_try_failed(ctx, report, listener);
 		else if (verb != HEAL_HOOK || listener->unit.absence != HEAL_ABSENCE_NONE ||
 			 way_is_due(ctx, &proof, listener))

@@ -213,6 +213,8 @@ static enum heal_proof prove_found(struct heal_context *ctx, struct heal_listene
 
 	if (address)
 		(void)snprintf(lost, sizeof(lost), "%s", address);
+	/* Whoever looks next would not know that it ever listened there. */
+	(void)snprintf(listener->evidence.lost, sizeof(listener->evidence.lost), "%s", lost);
 	if (address)
 		heal_holder_find(ctx, &(struct heal_process){.addresses = &(char *){lost}, .n_addresses = 1},
 				 holder, sizeof(holder));

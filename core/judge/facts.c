@@ -115,12 +115,16 @@ uint64_t heal_facts_of(const struct heal_config *config, enum heal_lock lock,
 {
 	const struct heal_evidence *evidence = &listener->evidence;
 	bool is_ours = listener->process.foreign == HEAL_OURS;
+	bool is_short = *evidence->lost && !facts_is_refusing(evidence->live.fate);
 	const struct facts_row rows[] = {
 		{HEAL_FACT_FOREIGN, !is_ours},
 		{HEAL_FACT_STALE, evidence->n_stale > 0},
 		{HEAL_FACT_REFUSING,
-		 facts_is_refusing(evidence->live.fate) || (listener->unit.absence == HEAL_ABSENCE_WAITING &&
-							    evidence->trial.result == HEAL_TRIAL_FAILED)},
+		 facts_is_refusing(evidence->live.fate) || *evidence->lost ||
+			 (listener->unit.absence == HEAL_ABSENCE_WAITING &&
+			  evidence->trial.result == HEAL_TRIAL_FAILED)},
+		{HEAL_FACT_LOST, is_short},
+		{HEAL_FACT_HELD, is_short && evidence->is_lost_held},
 		{HEAL_FACT_FULL, evidence->live.fate == HEAL_FATE_FULL},
 		{HEAL_FACT_UNSEEN, facts_is_unseen(&evidence->live, &evidence->trial)},
 		{HEAL_FACT_RELOADED, listener->result.in_vain != HEAL_PLAN_NONE},

@@ -80,11 +80,14 @@ static const struct plan_row plan_ill_rows[] = {
 	/* Where clients are turned away, nothing that lets them in again can be for the worse. */
 	{HEAL_FACT_CONFIG_PENDING, HEAL_FACT_REFUSING, HEAL_PLAN_WARN,
 	 "its configuration on disk is not known to be the one that it read"},
+	{HEAL_FACT_CONFIG_PENDING | HEAL_FACT_LOST, 0, HEAL_PLAN_WARN,
+	 "its configuration on disk is not known to be the one that it read"},
 	{HEAL_FACT_LACKING, HEAL_FACT_STALE | HEAL_FACT_REFUSING, HEAL_PLAN_WARN,
 	 "no login succeeds for want of a file, and a restart does not bring it back"},
 	/* A restart would begin to count anew, and leave those that are there where they are. */
 	{HEAL_FACT_FULL, HEAL_FACT_STALE, HEAL_PLAN_WARN,
 	 "MaxStartups is used up by connections that have not logged in"},
+	{HEAL_FACT_HELD, HEAL_FACT_STALE, HEAL_PLAN_WARN, "somebody else listens where it did"},
 	{HEAL_FACT_WAITING, 0, HEAL_PLAN_WARN, "systemd starts sshd anew for a client, and that is refused"},
 	{HEAL_FACT_MODE_WARN, 0, HEAL_PLAN_WARN, "configured to warn only"},
 	{HEAL_FACT_UNLOCKED, 0, HEAL_PLAN_WARN,

@@ -50,3 +50,39 @@ def test_who_holds_every_port_keeps_nothing_from_being_tried(target):
         assert "a new client gets up to the login" in done.stdout, done.stdout
     assert target.deleted(pid) == []
     assert target.ssh("echo in").stdout == "in\n"
+
+
+# --- a port that anybody may have, in the moment in which sshd has it not ------------
+
+
+@pytest.fixture
+def high(target):
+    """sshd at a port above 1023."""
+    target.sh("echo 'Port 2222' >>/etc/ssh/sshd_config && systemctl restart ssh.service && sshd-heal heal")
+    target.make_stale()
+    return target
+
+
+def test_an_address_that_a_heal_has_cost_sshd_is_not_forgotten(high):
+    with high.swarm("ports", "grab", "127.0.0.1", "2222"):
+        done = high.heal("hook", "apt")
+        # Otherwise the test would show nothing.
+        assert "it does not listen on 0.0.0.0:2222 any more" in done.stderr, done.stderr
+        pid = high.listener()
+        for command in (("check",), ("heal",), ("check",), ("hook", "apt")):
+            done = high.heal(*command)
+            words = done.stdout + done.stderr
+            assert "CRITICAL" in words or "it refuses clients" in words, (command, words)
+            if command[0] != "hook":
+                assert done.returncode == 2, words
+                assert "it does not listen on 0.0.0.0:2222 since an action of sshd-heal" in words
+                assert "is held by user 1000, process" in words and "somebody else listens" in words
+        assert high.run("systemctl", "start", "sshd-heal.service").returncode == 0
+        assert high.listener() == pid
+    # The timer's run has it listen there again.
+    high.run("systemctl", "start", "sshd-heal.service")
+    assert high.gets_banner(2222)
+    assert high.ssh("echo in", port=2222).stdout == "in\n"
+    verdict, ours = check(high)
+    assert (verdict, sorted(ours["addresses"])) == ("healthy", ["0.0.0.0:2222", "[::]:2222"])
+    assert high.run("cat", "/run/sshd-heal/left", check=False).stdout == ""
