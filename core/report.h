@@ -137,6 +137,7 @@ enum heal_host_key {
 struct heal_trial {
 	enum heal_trial_result result;
 	enum heal_trial_kind kind;
+	bool is_passing; /* why it was skipped */
 	bool is_wrapped; /* TCP wrappers refuse our client, and nobody else for all we know */
 	enum heal_host_key host_key; /* against that of the running listener */
 	char key[128];

@@ -83,6 +83,7 @@ static uint64_t facts_of_trial(const struct heal_trial *trial)
 {
 	const struct facts_row rows[] = {
 		{HEAL_FACT_UNTRIED, trial->result == HEAL_TRIAL_SKIPPED},
+		{HEAL_FACT_UNTRIED_NOW, trial->result == HEAL_TRIAL_SKIPPED && trial->is_passing},
 		{HEAL_FACT_TRIAL_FAILED, trial->result == HEAL_TRIAL_FAILED},
 		{HEAL_FACT_KEY_CHANGED, trial->host_key == HEAL_HOST_KEY_CHANGED},
 		{HEAL_FACT_PORT_TAKEN, trial->is_port_taken},

@@ -38,7 +38,7 @@ struct plan_row {
 	(HEAL_FACT_BUSY | HEAL_FACT_UNLOCKED | HEAL_FACT_SHUTTING_DOWN |                \
 	 HEAL_FACT_NO_MANAGER | HEAL_FACT_LOG_STUCK | HEAL_FACT_NOT_READY |             \
 	 HEAL_FACT_NO_TIME | HEAL_FACT_RETRY | HEAL_FACT_KILLS_SESSIONS |               \
-	 HEAL_FACT_SESSIONS_UNSEEN)
+	 HEAL_FACT_SESSIONS_UNSEEN | HEAL_FACT_UNTRIED_NOW)
 
 /* Of a unit that is enabled, and that nothing runs for. */
 static const struct plan_row plan_absent_rows[] = {
@@ -71,6 +71,8 @@ static const struct plan_row plan_ill_rows[] = {
 	{HEAL_FACT_BUSY, 0, HEAL_PLAN_WARN, "another sshd-heal is at work"},
 	{HEAL_FACT_TRIAL_FAILED, 0, HEAL_PLAN_WARN,
 	 "the files on disk would not let a client in"},
+	{HEAL_FACT_UNTRIED | HEAL_FACT_UNTRIED_NOW, 0, HEAL_PLAN_WARN,
+	 "it could not be tried whether the files on disk let a client in"},
 	{HEAL_FACT_UNTRIED, 0, HEAL_PLAN_WARN,
 	 "it could not be tried whether the files on disk let a client in"},
 	{HEAL_FACT_KEY_CHANGED, 0, HEAL_PLAN_WARN,
