@@ -29,7 +29,8 @@ int diag_open(void)
 	return fd < 0 ? -errno : fd;
 }
 
-static int diag_ask(int fd, int family)
+/* port 0: any */
+static int diag_ask(int fd, int family, uint16_t port)
 {
 	struct {
 		struct nlmsghdr header;
@@ -40,7 +41,8 @@ static int diag_ask(int fd, int family)
 			   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
 		.body = {.sdiag_family = (uint8_t)family,
 			 .sdiag_protocol = IPPROTO_TCP,
-			 .idiag_states = 1u << DIAG_TCP_LISTEN},
+			 .idiag_states = 1u << DIAG_TCP_LISTEN,
+			 .id.idiag_sport = htons(port)},
 	};
 
 	return send(fd, &request, sizeof(request), 0) < 0 ? -errno : 0;
@@ -81,8 +83,13 @@ static int diag_one(const struct nlmsghdr *message, diag_fn fn, void *user)
 
 int diag_list(int fd, int family, diag_fn fn, void *user)
 {
+	return diag_list_at(fd, family, 0, fn, user);
+}
+
+int diag_list_at(int fd, int family, uint16_t port, diag_fn fn, void *user)
+{
 	_Alignas(struct nlmsghdr) char buf[DIAG_BUFFER];
-	int r = diag_ask(fd, family);
+	int r = diag_ask(fd, family, port);
 	int result = 0;
 
 	if (r < 0)

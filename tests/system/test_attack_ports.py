@@ -86,3 +86,14 @@ def test_an_address_that_a_heal_has_cost_sshd_is_not_forgotten(high):
     verdict, ours = check(high)
     assert (verdict, sorted(ours["addresses"])) == ("healthy", ["0.0.0.0:2222", "[::]:2222"])
     assert high.run("cat", "/run/sshd-heal/left", check=False).stdout == ""
+
+
+# --- sockets without number, connections without end ---------------------------------
+
+
+def test_sockets_without_number_do_not_hide_for_how_long_clients_were_refused(target):
+    with target.swarm("ports", "listen", "100000"):
+        target.make_stale()
+        done = target.run("sshd-heal", "hook", "apt")
+        assert "healed: reloaded" in done.stdout, done.stdout
+        assert "refused for 0.0 ms" not in done.stdout, done.stdout
