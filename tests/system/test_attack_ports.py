@@ -88,6 +88,17 @@ def test_an_address_that_a_heal_has_cost_sshd_is_not_forgotten(high):
     assert high.run("cat", "/run/sshd-heal/left", check=False).stdout == ""
 
 
+def test_who_has_taken_a_port_has_no_say_in_what_root_is_to_type(high):
+    name = "x); type: sh fix.sh; ("
+    high.as_mallory("sh", "-c", f"mkdir '{attacker.HOME}/bin/{name}' &&"
+                    f" cp {attacker.HOME}/bin/ports '{attacker.HOME}/bin/{name}/ports'")
+    with high.swarm(f"{name}/ports", "grab", "127.0.0.1", "2222"):
+        done = high.heal("hook", "apt")
+        assert "is held by user 1000, process" in done.stderr, done.stderr
+        assert "type: sh" not in done.stderr, done.stderr
+        assert f"({attacker.HOME}/bin/x???type??sh?fix.sh???/ports)" in done.stderr, done.stderr
+
+
 # --- sockets without number, connections without end ---------------------------------
 
 
