@@ -315,7 +315,7 @@ static void way_try(struct heal_context *ctx, struct heal_listener *listener)
 {
 	if (!ctx->is_live || ctx->lock == HEAL_LOCK_BUSY)
 		return;
-	heal_live_look(ctx, &listener->process, &listener->evidence.live);
+	heal_live_look(ctx, &listener->process, HEAL_FATE_UNKNOWN, &listener->evidence.live);
 	heal_trial_run(ctx, listener);
 	heal_live_excuse(&listener->evidence.trial, &listener->evidence.live);
 }
@@ -335,7 +335,7 @@ static void way_try_absent(struct heal_context *ctx, struct heal_listener *liste
 	    listener->evidence.trial.result != HEAL_TRIAL_OK)
 		return;
 	heal_live_at(ctx, &listener->process, heal_live_address(&listener->process, 0),
-		     &listener->evidence.live);
+		     HEAL_FATE_UNKNOWN, &listener->evidence.live);
 	heal_live_excuse(&listener->evidence.trial, &listener->evidence.live);
 }
 
@@ -511,7 +511,7 @@ static void way_try_failed(struct heal_context *ctx, struct heal_report *report,
 	if (!ctx->is_live)
 		return;
 	way_find_addresses(ctx, report, listener);
-	heal_live_look(ctx, &listener->process, &listener->evidence.live);
+	heal_live_look(ctx, &listener->process, HEAL_FATE_UNKNOWN, &listener->evidence.live);
 	way_judge(ctx, report, listener);
 	if (listener->result.verdict == HEAL_VERDICT_REFUSING)
 		listener->result.outcome = HEAL_OUTCOME_FAILED;

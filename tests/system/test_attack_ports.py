@@ -2,6 +2,7 @@
 """What an ordinary user can do against us with ports, sockets and connections."""
 
 import json
+import time
 
 import pytest
 
@@ -9,6 +10,8 @@ import attacker
 import roots
 from host import BUILD
 
+#: Two looks of 3 s each would be beyond it.
+LIMIT_S = 6
 HOSTS = ("bookworm", "trixie")
 
 
@@ -108,3 +111,22 @@ def test_sockets_without_number_do_not_hide_for_how_long_clients_were_refused(ta
         done = target.run("sshd-heal", "hook", "apt")
         assert "healed: reloaded" in done.stdout, done.stdout
         assert "refused for 0.0 ms" not in done.stdout, done.stdout
+
+
+@pytest.fixture
+def socket_activated(target):
+    target.sh("systemctl disable -q --now ssh.service && systemctl enable -q --now ssh.socket")
+    assert target.gets_banner()
+    yield target
+    target.sh("systemctl disable -q --now ssh.socket; systemctl stop ssh.service;"
+              " systemctl enable -q --now ssh.service")
+
+
+def test_a_full_queue_is_not_waited_for_twice(socket_activated):
+    target = socket_activated
+    with target.swarm("ports", "knock", "22"):
+        time.sleep(2)
+        target.make_stale()
+        done = target.within(20, "sshd-heal", "hook", "apt")
+        assert done and "healed: restarted" in done.stdout, done and done.stdout
+    assert done.seconds < LIMIT_S, done.stdout
