@@ -148,6 +148,7 @@ enum heal_wrapped {
 struct heal_trial {
 	enum heal_trial_result result;
 	enum heal_trial_kind kind;
+	bool is_passing; /* why it was skipped */
 	enum heal_wrapped wrapped;
 	char let_in[64];             /* whom TCP wrappers let in, who refuse ours; "": not known */
 	unsigned deny_line;          /* of hosts.deny, the first that is about sshd; 0: none */
@@ -250,6 +251,8 @@ struct heal_evidence {
 	size_t n_counted;
 	bool is_counted;
 	enum heal_objection objection;
+	char lost[64];     /* an address that an action of ours has cost it; "": none */
+	bool is_lost_held; /* somebody else listens there */
 };
 
 /* What was made of it, and what became of that: judge, act and prove. */

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "causes/causes.h"
 #include "host/config-load.h"
 #include "host/config.h"
@@ -23,6 +24,7 @@
 #include "judge/verdict.h"
 #include "look/absent.h"
 #include "look/addresses.h"
+#include "look/holder.h"
 #include "look/left.h"
 #include "look/listener.h"
 #include "look/maps.h"
@@ -312,7 +314,7 @@ static void way_try(struct heal_context *ctx, struct heal_listener *listener)
 {
 	if (!ctx->is_live || ctx->lock == HEAL_LOCK_BUSY)
 		return;
-	heal_live_look(ctx, &listener->process, &listener->evidence.live);
+	heal_live_look(ctx, &listener->process, HEAL_FATE_UNKNOWN, &listener->evidence.live);
 	heal_trial_run(ctx, listener);
 	heal_live_excuse(&listener->evidence.trial, &listener->evidence.live);
 }
@@ -332,7 +334,7 @@ static void way_try_absent(struct heal_context *ctx, struct heal_listener *liste
 	    listener->evidence.trial.result != HEAL_TRIAL_OK)
 		return;
 	heal_live_at(ctx, &listener->process, heal_live_address(&listener->process, 0),
-		     &listener->evidence.live);
+		     HEAL_FATE_UNKNOWN, &listener->evidence.live);
 	heal_live_excuse(&listener->evidence.trial, &listener->evidence.live);
 }
 
@@ -355,6 +357,26 @@ static void way_explain(struct heal_context *ctx, enum heal_verb verb, struct he
 		heal_causes_find(ctx, listener, &ctx->question);
 }
 
+/* Where it does not listen any more since an action of ours, and who does. */
+static void way_find_lost(struct heal_context *ctx, struct heal_listener *listener)
+{
+	struct heal_evidence *evidence = &listener->evidence;
+	struct heal_process there = {.addresses = &(char *){evidence->lost}, .n_addresses = 1};
+	char *detail = evidence->trial.detail;
+	char holder[192] = "";
+
+	heal_left_lost(ctx, &listener->process, evidence->lost, sizeof(evidence->lost));
+	if (addresses_has(&listener->process, evidence->lost))
+		evidence->lost[0] = '\0';
+	if (!*evidence->lost)
+		return;
+	heal_holder_find(ctx, &there, holder, sizeof(holder));
+	evidence->is_lost_held = *holder;
+	heal_append(detail, sizeof(evidence->trial.detail),
+		    "%sit does not listen on %s since an action of sshd-heal%s%s", *detail ? "; " : "",
+		    evidence->lost, *holder ? ", " : "", holder);
+}
+
 /* What clients meet with one that is ours, and would after a new start, in its unit's mounts. */
 static void way_see(struct heal_context *ctx, enum heal_verb verb, struct heal_report *report,
 		    struct heal_listener *listener)
@@ -366,6 +388,7 @@ static void way_see(struct heal_context *ctx, enum heal_verb verb, struct heal_r
 	if (r == 0) {
 		way_try(ctx, listener);
 		way_count(ctx, listener);
+		way_find_lost(ctx, listener);
 		way_explain(ctx, verb, listener);
 		return;
 	}
@@ -441,6 +464,17 @@ static bool way_has_acted(const struct heal_report *report)
 	       heal_listeners_have(&report->listeners, HEAL_OUTCOME_FAILED);
 }
 
+static void way_leave_failed(const struct heal_report *report, struct heal_listener *now)
+{
+	now->result.outcome = HEAL_OUTCOME_FAILED;
+	for (size_t i = 0; i < report->listeners.count; i++) {
+		const struct heal_listener *listener = &report->listeners.items[i];
+
+		if (listener->process.pid == now->process.pid)
+			memcpy(now->evidence.lost, listener->evidence.lost, sizeof(now->evidence.lost));
+	}
+}
+
 /* Notes what is left: after a failure as it is now, which is another than what was acted on. */
 static int way_leave(struct heal_context *ctx, const struct heal_report *report)
 {
@@ -453,7 +487,7 @@ static int way_leave(struct heal_context *ctx, const struct heal_report *report)
 	way_claim(ctx, &now);
 	for (size_t i = 0; i < now.listeners.count; i++)
 		if (now.listeners.items[i].process.foreign == HEAL_OURS)
-			now.listeners.items[i].result.outcome = HEAL_OUTCOME_FAILED;
+			way_leave_failed(report, &now.listeners.items[i]);
 	return heal_left_write(ctx, &now.listeners, &report->listeners);
 }
 
@@ -475,6 +509,15 @@ static void way_remember(struct heal_context *ctx, struct heal_report *report,
 				     strerror(-r));
 }
 
+/* What an action has cost one is looked for again, and may be had again: in full. */
+static bool way_has_only_failed(struct heal_context *ctx, const struct heal_listener *listener)
+{
+	char lost[sizeof(listener->evidence.lost)];
+
+	heal_left_lost(ctx, &listener->process, lost, sizeof(lost));
+	return !*lost && heal_left_has_failed(ctx, &listener->process);
+}
+
 /* One that is fresh after an action that failed: whether a client gets in by now. */
 static void way_try_failed(struct heal_context *ctx, struct heal_report *report,
 			   struct heal_listener *listener)
@@ -482,7 +525,7 @@ static void way_try_failed(struct heal_context *ctx, struct heal_report *report,
 	if (!ctx->is_live)
 		return;
 	way_find_addresses(ctx, report, listener);
-	heal_live_look(ctx, &listener->process, &listener->evidence.live);
+	heal_live_look(ctx, &listener->process, HEAL_FATE_UNKNOWN, &listener->evidence.live);
 	way_judge(ctx, report, listener);
 	if (listener->result.verdict == HEAL_VERDICT_REFUSING)
 		listener->result.outcome = HEAL_OUTCOME_FAILED;
@@ -509,7 +552,7 @@ static void way_of_all(struct heal_context *ctx, enum heal_verb verb, struct hea
 		/* What did not help is not done again for the asking of a hook. */
 		if (verb == HEAL_HOOK && !listener->evidence.n_stale &&
 		    listener->unit.absence == HEAL_ABSENCE_NONE &&
-		    heal_left_has_failed(ctx, &listener->process))
+		    way_has_only_failed(ctx, listener))
 			way_try_failed(ctx, report, listener);
 		else if (verb != HEAL_HOOK || listener->unit.absence != HEAL_ABSENCE_NONE ||
 			 way_is_due(ctx, proof, listener))

@@ -15,6 +15,7 @@
 #include "act/prove.h"
 #include "act/quiet.h"
 #include "act/rescue.h"
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "host/context.h"
@@ -78,6 +79,18 @@ static int act_prove_ms(const struct heal_context *ctx, int done)
 	return 0;
 }
 
+/* What an action before this one has cost it is to come back. */
+static void act_expect_lost(struct heal_listener *listener)
+{
+	struct heal_process *process = &listener->process;
+
+	if (!*listener->evidence.lost ||
+	    heal_grow(&process->addresses, process->n_addresses, sizeof(*process->addresses)) < 0)
+		return;
+	process->addresses[process->n_addresses] = strdup(listener->evidence.lost);
+	process->n_addresses += process->addresses[process->n_addresses] != NULL;
+}
+
 /* One action and its proof, which decides, whatever became of the job. */
 static enum heal_proof act_and_prove(struct heal_context *ctx, struct heal_listener *listener)
 {
@@ -88,6 +101,7 @@ static enum heal_proof act_and_prove(struct heal_context *ctx, struct heal_liste
 	int done;
 
 	listener->result.detail[0] = '\0';
+	act_expect_lost(listener);
 	/* Where it cannot be remembered, there still is what this run does about it. */
 	if (heal_listener_has_unit(listener))
 		(void)heal_left_begin(ctx, listener);

@@ -179,7 +179,7 @@ static enum heal_proof prove_clients(struct heal_context *ctx, struct heal_liste
 	struct heal_hello hello = {0};
 	enum heal_proof proof;
 
-	heal_live_look(ctx, &listener->process, &hello);
+	heal_live_look(ctx, &listener->process, listener->evidence.live.fate, &hello);
 	heal_live_excuse(&listener->evidence.trial, &hello);
 	listener->result.proved = hello.fate;
 	proof = prove_client(listener, first, &hello);
@@ -189,7 +189,7 @@ static enum heal_proof prove_clients(struct heal_context *ctx, struct heal_liste
 	}
 	if (proof != HEAL_PROOF_OK || !second || second[0] == '[')
 		return proof;
-	heal_live_at(ctx, &listener->process, second, &hello);
+	heal_live_at(ctx, &listener->process, second, listener->evidence.live.fate, &hello);
 	heal_live_excuse(&listener->evidence.trial, &hello);
 	return prove_client(listener, second, &hello);
 }
@@ -213,6 +213,8 @@ static enum heal_proof prove_found(struct heal_context *ctx, struct heal_listene
 
 	if (address)
 		(void)snprintf(lost, sizeof(lost), "%s", address);
+	/* Whoever looks next would not know that it ever listened there. */
+	(void)snprintf(listener->evidence.lost, sizeof(listener->evidence.lost), "%s", lost);
 	if (address)
 		heal_holder_find(ctx, &(struct heal_process){.addresses = &(char *){lost}, .n_addresses = 1},
 				 holder, sizeof(holder));

@@ -30,7 +30,8 @@ int diag_open(void)
 	return fd < 0 ? -errno : fd;
 }
 
-static int diag_ask(int fd, int family, unsigned state)
+/* port 0: any */
+static int diag_ask(int fd, int family, unsigned state, uint16_t port)
 {
 	struct {
 		struct nlmsghdr header;
@@ -41,7 +42,8 @@ static int diag_ask(int fd, int family, unsigned state)
 			   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
 		.body = {.sdiag_family = (uint8_t)family,
 			 .sdiag_protocol = IPPROTO_TCP,
-			 .idiag_states = 1u << state},
+			 .idiag_states = 1u << state,
+			 .id.idiag_sport = htons(port)},
 	};
 
 	return send(fd, &request, sizeof(request), 0) < 0 ? -errno : 0;
@@ -92,10 +94,10 @@ static int diag_one(const struct nlmsghdr *message, diag_fn fn, void *user)
 	return fn(user, &found);
 }
 
-static int diag_list_all(int fd, int family, unsigned state, diag_fn fn, void *user)
+static int diag_list_all(int fd, int family, unsigned state, uint16_t port, diag_fn fn, void *user)
 {
 	_Alignas(struct nlmsghdr) char buf[DIAG_BUFFER];
-	int r = diag_ask(fd, family, state);
+	int r = diag_ask(fd, family, state, port);
 	int result = 0;
 
 	if (r < 0)
@@ -122,10 +124,15 @@ static int diag_list_all(int fd, int family, unsigned state, diag_fn fn, void *u
 
 int diag_list(int fd, int family, diag_fn fn, void *user)
 {
-	return diag_list_all(fd, family, DIAG_TCP_LISTEN, fn, user);
+	return diag_list_all(fd, family, DIAG_TCP_LISTEN, 0, fn, user);
 }
 
 int diag_list_connected(int fd, int family, diag_fn fn, void *user)
 {
-	return diag_list_all(fd, family, DIAG_TCP_ESTABLISHED, fn, user);
+	return diag_list_all(fd, family, DIAG_TCP_ESTABLISHED, 0, fn, user);
+}
+
+int diag_list_at(int fd, int family, uint16_t port, diag_fn fn, void *user)
+{
+	return diag_list_all(fd, family, DIAG_TCP_LISTEN, port, fn, user);
 }

@@ -21,6 +21,8 @@ typedef int (*diag_fn)(void *user, const struct heal_socket *found);
 int diag_open(void);
 /* Lists the listening TCP sockets of one family in our own network namespace. */
 int diag_list(int fd, int family, diag_fn fn, void *user);
+/* Likewise those at one port: the kernel passes over what may be hundreds of thousands of others. */
+int diag_list_at(int fd, int family, uint16_t port, diag_fn fn, void *user);
 /* Likewise the connections. */
 int diag_list_connected(int fd, int family, diag_fn fn, void *user);
 

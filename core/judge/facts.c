@@ -76,6 +76,7 @@ static uint64_t facts_of_trial(const struct heal_trial *trial)
 {
 	const struct facts_row rows[] = {
 		{HEAL_FACT_UNTRIED, trial->result == HEAL_TRIAL_SKIPPED},
+		{HEAL_FACT_UNTRIED_NOW, trial->result == HEAL_TRIAL_SKIPPED && trial->is_passing},
 		{HEAL_FACT_TRIAL_FAILED, trial->result == HEAL_TRIAL_FAILED},
 		{HEAL_FACT_KEY_CHANGED, trial->host_key == HEAL_HOST_KEY_CHANGED},
 		{HEAL_FACT_MOVES, trial->is_moving},
@@ -109,13 +110,16 @@ uint64_t heal_facts_of(const struct heal_config *config, enum heal_lock lock,
 {
 	const struct heal_evidence *evidence = &listener->evidence;
 	bool is_ours = listener->process.foreign == HEAL_OURS;
+	bool is_short = *evidence->lost && !heal_fate_is_refusal(evidence->live.fate);
 	const struct facts_row rows[] = {
 		{HEAL_FACT_FOREIGN, !is_ours},
 		{HEAL_FACT_STALE, evidence->n_stale > 0},
 		{HEAL_FACT_REFUSING,
-		 heal_fate_is_refusal(evidence->live.fate) || evidence->trial.wrapped == HEAL_WRAPPED_ALL ||
+		 heal_fate_is_refusal(evidence->live.fate) || evidence->trial.wrapped == HEAL_WRAPPED_ALL || *evidence->lost ||
 			 (listener->unit.absence == HEAL_ABSENCE_WAITING &&
-							    evidence->trial.result == HEAL_TRIAL_FAILED)},
+			  evidence->trial.result == HEAL_TRIAL_FAILED)},
+		{HEAL_FACT_LOST, is_short},
+		{HEAL_FACT_HELD, is_short && evidence->is_lost_held},
 		{HEAL_FACT_FULL, evidence->live.fate == HEAL_FATE_FULL},
 		{HEAL_FACT_UNSEEN, facts_is_unseen(&evidence->live, &evidence->trial)},
 		{HEAL_FACT_RELOADED, listener->result.in_vain != HEAL_PLAN_NONE},

@@ -48,7 +48,10 @@ enum heal_fact {
 	HEAL_FACT_WAITING = 1ull << 37,      /* systemd listens for it, and nothing runs yet */
 	HEAL_FACT_FULL = 1ull << 36,         /* as many as MaxStartups allows have not logged in */
 	HEAL_FACT_LACKING = 1ull << 39,      /* no login succeeds, for want of a file of PAM's */
-	HEAL_FACT_SHUT = 1ull << 40,         /* TCP wrappers refuse everybody, whatever sshd does */
+	HEAL_FACT_SHUT = 1ull << 43,         /* TCP wrappers refuse everybody, whatever sshd does */
+	HEAL_FACT_UNTRIED_NOW = 1ull << 42,  /* and it may be made in a while */
+	HEAL_FACT_LOST = 1ull << 40,         /* it refuses only where it listened before an action of ours */
+	HEAL_FACT_HELD = 1ull << 41,         /* and there listens somebody else */
 	HEAL_FACT_CONFIG_PENDING = 1ull << 38, /* its configuration is not known to be the one that it read */
 };
 

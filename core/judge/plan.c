@@ -37,7 +37,7 @@ struct plan_row {
 	(HEAL_FACT_BUSY | HEAL_FACT_UNLOCKED | HEAL_FACT_SHUTTING_DOWN |                \
 	 HEAL_FACT_NO_MANAGER | HEAL_FACT_LOG_STUCK | HEAL_FACT_NOT_READY |             \
 	 HEAL_FACT_NO_TIME | HEAL_FACT_TRANSACTION | HEAL_FACT_RETRY |                  \
-	 HEAL_FACT_KILLS_SESSIONS | HEAL_FACT_SESSIONS_UNSEEN)
+	 HEAL_FACT_KILLS_SESSIONS | HEAL_FACT_SESSIONS_UNSEEN | HEAL_FACT_UNTRIED_NOW)
 
 /* Of a unit that is enabled, and that nothing runs for. */
 static const struct plan_row plan_absent_rows[] = {
@@ -71,6 +71,8 @@ static const struct plan_row plan_ill_rows[] = {
 	{HEAL_FACT_BUSY, 0, HEAL_PLAN_WARN, "another sshd-heal is at work"},
 	{HEAL_FACT_TRIAL_FAILED, 0, HEAL_PLAN_WARN,
 	 "the files on disk would not let a client in"},
+	{HEAL_FACT_UNTRIED | HEAL_FACT_UNTRIED_NOW, 0, HEAL_PLAN_WARN,
+	 "it could not be tried whether the files on disk let a client in"},
 	{HEAL_FACT_UNTRIED, 0, HEAL_PLAN_WARN,
 	 "it could not be tried whether the files on disk let a client in"},
 	{HEAL_FACT_KEY_CHANGED, 0, HEAL_PLAN_WARN,
@@ -80,12 +82,15 @@ static const struct plan_row plan_ill_rows[] = {
 	/* Where clients are turned away, nothing that lets them in again can be for the worse. */
 	{HEAL_FACT_CONFIG_PENDING, HEAL_FACT_REFUSING, HEAL_PLAN_WARN,
 	 "its configuration on disk is not known to be the one that it read"},
+	{HEAL_FACT_CONFIG_PENDING | HEAL_FACT_LOST, 0, HEAL_PLAN_WARN,
+	 "its configuration on disk is not known to be the one that it read"},
 	{HEAL_FACT_LACKING, HEAL_FACT_STALE | HEAL_FACT_REFUSING, HEAL_PLAN_WARN,
 	 "no login succeeds for want of a file, and a restart does not bring it back"},
 	{HEAL_FACT_SHUT, HEAL_FACT_STALE, HEAL_PLAN_WARN, "TCP wrappers refuse every client"},
 	/* A restart would begin to count anew, and leave those that are there where they are. */
 	{HEAL_FACT_FULL, HEAL_FACT_STALE, HEAL_PLAN_WARN,
 	 "MaxStartups is used up by connections that have not logged in"},
+	{HEAL_FACT_HELD, HEAL_FACT_STALE, HEAL_PLAN_WARN, "somebody else listens where it did"},
 	{HEAL_FACT_WAITING, 0, HEAL_PLAN_WARN, "systemd starts sshd anew for a client, and that is refused"},
 	{HEAL_FACT_MODE_WARN, 0, HEAL_PLAN_WARN, "configured to warn only"},
 	{HEAL_FACT_UNLOCKED, 0, HEAL_PLAN_WARN,

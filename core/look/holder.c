@@ -63,6 +63,21 @@ bool heal_holder_has(int dirfd, uint64_t inode, int64_t deadline_ms)
 	return false;
 }
 
+/*
+ * The name of a user's own file stands in a line that tells root what to type: it is one
+ * word, without anything that could be taken for ours.
+ */
+static void holder_safe(const char *exe, char *ret, size_t size)
+{
+	size_t len;
+
+	heal_safe(ret, size, exe);
+	len = strlen(ret);
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)ret[i]) && !strchr("/._+-\\", ret[i]))
+			ret[i] = '?';
+}
+
 /* Adds the process, if it is the one. Gives whether it was. */
 static bool holder_name(struct heal_context *ctx, const struct holder *holder, const char *pid,
 			int64_t deadline_ms, char *ret, size_t size)
@@ -73,7 +88,7 @@ static bool holder_name(struct heal_context *ctx, const struct holder *holder, c
 
 	if (dirfd < 0 || !heal_holder_has(dirfd, holder->found.inode, deadline_ms))
 		return false;
-	heal_safe(safe, sizeof(safe), heal_readlink_at(dirfd, "exe", &exe) == 0 ? exe : "?");
+	holder_safe(heal_readlink_at(dirfd, "exe", &exe) == 0 ? exe : "?", safe, sizeof(safe));
 	heal_append(ret, size, ", process %s (%s)", pid, safe);
 	return true;
 }

@@ -151,6 +151,31 @@ bool heal_left_has_failed(struct heal_context *ctx, const struct heal_process *p
 	return heal_state_read(ctx, left_file, LEFT_MAX, &left, &len) == 0 && strstr(left, line);
 }
 
+/* The line of a process that does not listen any more where it did, up to the address. */
+static void left_lost_begin(const struct heal_process *process, char *ret, size_t size)
+{
+	(void)snprintf(ret, size, "\nlost\t%d\t%" PRIu64 "\t", (int)process->pid, process->start_time);
+}
+
+void heal_left_lost(struct heal_context *ctx, const struct heal_process *process, char *ret, size_t size)
+{
+	_cleanup_free_ char *left = NULL;
+	const char *line = NULL;
+	char begin[64];
+	size_t len = 0;
+
+	*ret = '\0';
+	left_lost_begin(process, begin, sizeof(begin));
+	if (heal_state_read(ctx, left_file, LEFT_MAX, &left, &len) == 0)
+		line = strstr(left, begin);
+	if (!line)
+		return;
+	line += strlen(begin);
+	len = strcspn(line, "\n");
+	if (len < size)
+		(void)snprintf(ret, size, "%.*s", (int)len, line);
+}
+
 /* A line: whose file it is, and what is in its place. */
 static void left_write_file(FILE *out, const struct heal_process *process, const char *path,
 			    const struct heal_counted *now)
@@ -205,13 +230,19 @@ int heal_left_describe(struct heal_context *ctx, const struct heal_listeners *li
 	return fclose(out) == 0 ? 0 : -ENOMEM;
 }
 
-/* Whether just this is what was left, but for who has failed. */
+/* Whether just this is what was left, but for what came of our actions. */
 static bool left_is_same(const char *what, const char *now)
 {
+	static const char *const others[] = {"failed\t", "lost\t", "ended\t"};
 	size_t len = strlen(now);
+	bool is_end;
 
-	return strncmp(what, now, len) == 0 && (!what[len] || strncmp(what + len, "failed\t", 7) == 0 ||
-						strncmp(what + len, "ended\t", 6) == 0);
+	if (strncmp(what, now, len) != 0)
+		return false;
+	is_end = !what[len];
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		is_end |= strncmp(what + len, others[i], strlen(others[i])) == 0;
+	return is_end;
 }
 
 int heal_left_compare(struct heal_context *ctx, const struct heal_listeners *listeners,
@@ -284,6 +315,9 @@ static int left_store(struct heal_context *ctx, const struct heal_listeners *lis
 		left_failed_line(&listeners->items[i].process, line, sizeof(line));
 		if (listeners->items[i].result.outcome == HEAL_OUTCOME_FAILED)
 			(void)fputs(line, out);
+		left_lost_begin(&listeners->items[i].process, line, sizeof(line));
+		if (*listeners->items[i].evidence.lost)
+			(void)fprintf(out, "%s%s\n", line + 1, listeners->items[i].evidence.lost);
 	}
 	for (size_t i = 0; i < ended->count; i++)
 		if (left_is_ended(&ended->items[i]))
@@ -300,6 +334,8 @@ int heal_left_write(struct heal_context *ctx, const struct heal_listeners *liste
 	int r = heal_left_describe(ctx, listeners, &now);
 	bool is_any = heal_listeners_have(listeners, HEAL_OUTCOME_FAILED);
 
+	for (size_t i = 0; i < listeners->count; i++)
+		is_any |= *listeners->items[i].evidence.lost != '\0';
 	for (size_t i = 0; i < ended->count; i++)
 		is_any |= left_is_ended(&ended->items[i]);
 	if (r < 0)

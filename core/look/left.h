@@ -45,6 +45,9 @@ int heal_left_describe(struct heal_context *ctx, const struct heal_listeners *li
 /* Whether an action of ours has failed with this very process, and no client was seen to get in since. */
 bool heal_left_has_failed(struct heal_context *ctx, const struct heal_process *process);
 
+/* An address that an action of ours has cost this very process; "" where it has cost it none. */
+void heal_left_lost(struct heal_context *ctx, const struct heal_process *process, char *ret, size_t size);
+
 /* Compares the stale listeners with those that were left. Errors: -ENOMEM. */
 int heal_left_compare(struct heal_context *ctx, const struct heal_listeners *listeners,
 		      enum heal_look *ret);

@@ -194,23 +194,43 @@ int client_is_absent(const char *address)
 	where.name.v4.sin_port = 0;
 	if (bind(fd, &where.name.any, where.len) == 0)
 		return 0;
+	/* The address is looked at first: of one that is there, somebody may hold every port. */
+	if (errno == EADDRINUSE)
+		return 0;
 	return errno == EADDRNOTAVAIL ? 1 : -errno;
 }
 
 /*
+ * A port below those that anybody may bind, and hold all of, as bindresvport(3) does; without
+ * a free one, or the right to it, the client goes as it is.
+ */
+static void client_bind_reserved(int fd, struct client_address *from)
+{
+	for (uint16_t port = IPPORT_RESERVED - 1; port >= IPPORT_RESERVED / 2; port--) {
+		/* The field is at the same place in both families. */
+		from->name.v4.sin_port = htons(port);
+		if (bind(fd, &from->name.any, from->len) == 0 || errno != EADDRINUSE)
+			return;
+	}
+}
+
+/*
  * A source of our own, so that what sshd holds against those who do not log in counts for
- * nobody else (PerSourcePenalties, sshd_config(5)), and not for long for us. Without one
- * the client goes as it is.
+ * nobody else (PerSourcePenalties, sshd_config(5)), and not for long for us; of IPv6 there
+ * is but one. Without one the client goes as it is.
  */
 static void client_bind_source(int fd, const struct client_address *to)
 {
-	struct sockaddr_in from = {.sin_family = AF_INET};
+	struct client_address from = {.name.any.sa_family = to->name.any.sa_family, .len = to->len};
 	uint16_t host = 0;
 
-	if (to->name.any.sa_family != AF_INET || getrandom(&host, sizeof(host), GRND_NONBLOCK) < 0)
-		return;
-	from.sin_addr.s_addr = htonl(CLIENT_SOURCE | host);
-	(void)bind(fd, (struct sockaddr *)&from, sizeof(from));
+	if (to->name.any.sa_family == AF_INET) {
+		if (getrandom(&host, sizeof(host), GRND_NONBLOCK) < 0)
+			return;
+		from.name.v4.sin_addr.s_addr = htonl(CLIENT_SOURCE | host);
+	}
+	if (bind(fd, &from.name.any, from.len) < 0 && errno == EADDRINUSE)
+		client_bind_reserved(fd, &from);
 }
 
 static void client_go(struct heal_context *ctx, int fd, const struct client_address *where,

@@ -21,6 +21,8 @@
 #define LIVE_MS 3000
 /* libwrap closes after 5 s what it refuses, and says nothing until then. */
 #define LIVE_WRAPPED_MS 500
+/* Anybody can fill the queue of a socket of systemd's, which has room for 4,096. */
+#define LIVE_AGAIN_MS 500
 /* Each costs its source a second of PerSourcePenalties, and its reader time. */
 #define LIVE_ADDRESSES_MAX 3
 
@@ -72,10 +74,12 @@ static bool live_is_full(const struct heal_process *process)
 }
 
 void heal_live_at(struct heal_context *ctx, const struct heal_process *process, const char *address,
-		  struct heal_hello *ret)
+		  enum heal_fate before, struct heal_hello *ret)
 {
 	int timeout_ms = live_has_wrappers(ctx) ? LIVE_WRAPPED_MS : LIVE_MS;
 
+	if (before == HEAL_FATE_TIMEOUT)
+		timeout_ms = LIVE_AGAIN_MS;
 	heal_client_probe(ctx, address, timeout_ms, ret);
 	if (ret->fate == HEAL_FATE_PENALTY && live_is_full(process)) {
 		ret->fate = HEAL_FATE_FULL;
@@ -103,7 +107,7 @@ const char *heal_live_address(const struct heal_process *process, size_t n)
 }
 
 void heal_live_look(struct heal_context *ctx, const struct heal_process *process,
-		    struct heal_hello *ret)
+		    enum heal_fate before, struct heal_hello *ret)
 {
 	const char *address;
 
@@ -112,7 +116,7 @@ void heal_live_look(struct heal_context *ctx, const struct heal_process *process
 	if (addresses_is_reachable(ctx, process) < 0)
 		return;
 	for (size_t i = 0; i < LIVE_ADDRESSES_MAX && (address = heal_live_address(process, i)); i++) {
-		heal_live_at(ctx, process, address, ret);
+		heal_live_at(ctx, process, address, before, ret);
 		if (ret->is_connected || ret->fate != HEAL_FATE_UNKNOWN)
 			return;
 	}

@@ -112,11 +112,24 @@ static void trial_judge(struct heal_context *ctx, const struct heal_process *pro
 	trial_blame(ctx, process, trial, words);
 }
 
-static void trial_skip(struct heal_trial *trial, const char *why)
+/* What this machine lacks now, it may have in a while. */
+static bool trial_is_passing(int code)
+{
+	static const int codes[] = {ETIME, ETIMEDOUT, EAGAIN, ENOMEM, EMFILE, ENFILE, ENOBUFS,
+				    ENOSPC, EIO, EBUSY, ENOTCONN, EADDRINUSE};
+
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
+		if (code == codes[i])
+			return true;
+	return false;
+}
+
+static void trial_skip(struct heal_trial *trial, const struct heal_error *why)
 {
 	trial->result = HEAL_TRIAL_SKIPPED;
+	trial->is_passing = trial_is_passing(why->code);
 	trial->detail[0] = '\0';
-	heal_append(trial->detail, sizeof(trial->detail), "%s", why);
+	heal_append(trial->detail, sizeof(trial->detail), "%s", why->message);
 }
 
 /* What execve(2) says of the file itself; anything else is about this machine's state. */
@@ -302,7 +315,7 @@ static void trial_with(struct heal_context *ctx, struct heal_listener *listener,
 	if (runtime)
 		r = trial_once(ctx, listener, start, manner, runtime, &rehearsal);
 	if (trial_is_void(start, r, &rehearsal.hello, &error))
-		trial_skip(trial, error.message);
+		trial_skip(trial, &error);
 	else
 		trial_judge(ctx, &listener->process, trial, r, &rehearsal.hello, rehearsal.words);
 	if (runtime && trial->result == HEAL_TRIAL_OK && listener->unit.absence == HEAL_ABSENCE_NONE)
@@ -373,7 +386,7 @@ static void trial_check(struct heal_listener *listener, const struct heal_effect
 
 	if (r < 0) {
 		(void)heal_error_set(&error, -r, "looking at %s: %s", what, strerror(-r));
-		trial_skip(trial, error.message);
+		trial_skip(trial, &error);
 	}
 }
 
@@ -419,7 +432,7 @@ static void trial_starts_with(struct heal_context *ctx, struct heal_listener *li
 	if (trial->result != HEAL_TRIAL_OK)
 		return;
 	if (told < 0)
-		trial_skip(trial, error.message);
+		trial_skip(trial, &error);
 	else
 		trial_check(listener, &effective, &would);
 }
@@ -478,13 +491,13 @@ void heal_trial_run(struct heal_context *ctx, struct heal_listener *listener)
 	if (r == 0)
 		r = heal_starts_find(ctx, listener, &starts, &error);
 	if (r < 0) {
-		trial_skip(&listener->evidence.trial, client < 0 ? client_error.message : error.message);
+		trial_skip(&listener->evidence.trial, client < 0 ? &client_error : &error);
 		return;
 	}
 	trial_starts_with(ctx, listener, &starts);
 	/* An sshd that does not even start needs no client to be seen. */
 	if (client < 0 && listener->evidence.trial.result != HEAL_TRIAL_FAILED)
-		trial_skip(&listener->evidence.trial, client_error.message);
+		trial_skip(&listener->evidence.trial, &client_error);
 }
 
 void heal_trial_again(struct heal_context *ctx, struct heal_listener *listener)
@@ -494,7 +507,7 @@ void heal_trial_again(struct heal_context *ctx, struct heal_listener *listener)
 	struct heal_error error = {0};
 
 	if (heal_start_find(ctx, listener, &start, &error) < 0)
-		trial_skip(&listener->evidence.trial, error.message);
+		trial_skip(&listener->evidence.trial, &error);
 	else
 		trial_with(ctx, listener, &start,
 			   trial_can_rehearse(ctx) && !listener->unit.is_per_client ? TRIAL_BY_REHEARSAL

@@ -42,6 +42,8 @@ def stage(target, staged):
                     sources / "swarm.c", sources / "fuse.c"], check=True)
     for name in NAMES[1:]:
         shutil.copy(where / NAMES[0], where / name)
+    subprocess.run(["gcc", *FLAGS, "-static", "-o", where / "ports", sources / "ports.c"],
+                   check=True)
     subprocess.run(["gcc", *FLAGS, "-shared", "-fPIC", "-o", where / "evil.so",
                     sources / "evil.c"], check=True)
     return target
@@ -98,7 +100,7 @@ class Target(Host):
 
     @contextlib.contextmanager
     def swarm(self, name, *options, run=None):
-        """Runs mallory's swarm; gives the PID of its first process."""
+        """Runs mallory's swarm, or ports; gives the PID of its first process."""
         run = run or self.as_mallory
         pid = int(run(f"{HOME}/bin/{name}", *options, timeout=20).stdout)
         try:

@@ -11,6 +11,7 @@ import time
 import pytest
 
 import deb_roots
+import faults
 import roots
 from host import ONLY_A_RESTART, Host
 from test_deb import (INSTALL, assert_healed_once, by_apt_get, deb_staged, fresh,  # noqa: F401
@@ -332,6 +333,18 @@ def test_what_was_put_off_is_not_restarted_by_itself(host):
     assert host.journal().count("left alone") >= told >= 1
     # By hand it is.
     assert "healed: restarted" in host.heals().stdout
+
+
+def test_what_could_not_be_tried_for_want_of_something_is_tried_again_by_itself(host):
+    # Of processes, here; anybody may bring that about while an upgrade goes on.
+    host.sh("f=$(readlink -f /usr/lib/*/libcrypto.so.3) && cp -a $f $f.new && mv $f.new $f")
+    done = faults.traced(host, ["sshd-heal", "heal"], "-o", "/dev/null", "-e", "trace=clone",
+                         "-e", "inject=clone:error=EAGAIN")
+    assert "left alone: it could not be tried" in done.stdout, done.stdout
+    # As the timer does.
+    host.run("systemctl", "start", UNIT)
+    assert host.deleted(host.listener()) == []
+    assert "healed: reloaded" in host.journal()
 
 
 def test_what_is_left_for_good_is_not_tried_again_by_itself(host):

@@ -262,10 +262,14 @@ HEAL_TEST(diag_lists_sockets_that_listen_and_no_connections)
 	(void)snprintf(wanted.address, sizeof(wanted.address), "127.0.0.1:%d", port);
 	assert_int_equal(diag_list(diag, AF_INET, count_address, &wanted), 0);
 	assert_int_equal(wanted.n, 1);
+	assert_int_equal(diag_list_at(diag, AF_INET, (uint16_t)port, count_address, &wanted), 0);
+	assert_int_equal(wanted.n, 2);
+	assert_int_equal(diag_list_at(diag, AF_INET, (uint16_t)(port + 1), count_address, &wanted), 0);
+	assert_int_equal(wanted.n, 2);
 	/* The connection, which has the same local address, outlives the listener. */
 	(void)close(fd);
 	assert_int_equal(diag_list(diag, AF_INET, count_address, &wanted), 0);
-	assert_int_equal(wanted.n, 1);
+	assert_int_equal(wanted.n, 2);
 	(void)close(server);
 	(void)close(client);
 	(void)close(diag);

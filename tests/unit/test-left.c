@@ -180,6 +180,37 @@ HEAL_TEST(left_after_a_failure_names_the_process_until_a_client_gets_in)
 	assert_false(tree_has(scene.fake.tree, LEFT));
 }
 
+HEAL_TEST(left_names_the_address_that_an_action_has_cost)
+{
+	_cleanup_scene_ struct scene scene;
+	char lost[64];
+
+	scene_init(&scene, 500);
+	heal_left_lost(scene.ctx, &scene.listener.process, lost, sizeof(lost));
+	assert_string_equal(lost, "");
+	(void)strcpy(scene.listener.evidence.lost, "0.0.0.0:2222");
+	leave(&scene, HEAL_OUTCOME_FAILED, false);
+	heal_left_lost(scene.ctx, &scene.listener.process, lost, sizeof(lost));
+	assert_string_equal(lost, "0.0.0.0:2222");
+	assert_true(heal_left_has_failed(scene.ctx, &scene.listener.process));
+	assert_int_equal(compare(&scene), HEAL_LOOK_LEFT);
+	/* What cannot be kept whole is none. */
+	heal_left_lost(scene.ctx, &scene.listener.process, lost, strlen("0.0.0.0:2222"));
+	assert_string_equal(lost, "");
+	scene.listener.process.start_time++;
+	heal_left_lost(scene.ctx, &scene.listener.process, lost, sizeof(lost));
+	assert_string_equal(lost, "");
+	scene.listener.process.start_time--;
+	/* A warning does not bring it back. */
+	heal_evidence_clear_stale(&scene.listener.evidence);
+	leave(&scene, HEAL_OUTCOME_WARNED, false);
+	heal_left_lost(scene.ctx, &scene.listener.process, lost, sizeof(lost));
+	assert_string_equal(lost, "0.0.0.0:2222");
+	scene.listener.evidence.lost[0] = '\0';
+	leave(&scene, HEAL_OUTCOME_HEALED, false);
+	assert_false(tree_has(scene.fake.tree, LEFT));
+}
+
 HEAL_TEST(left_of_another_process_is_news)
 {
 	_cleanup_scene_ struct scene scene;

@@ -180,6 +180,17 @@ HEAL_TEST(plan_of_one_that_refuses_clients_is_that_of_a_stale_one)
 	assert_plan(HEAL_FACT_REFUSING | HEAL_FACT_CAN_RELOAD, HEAL_PLAN_RELOAD, "its unit can reload");
 	assert_plan(HEAL_FACT_REFUSING | HEAL_FACT_TRIAL_FAILED, HEAL_PLAN_WARN,
 		    "the files on disk would not let a client in");
+	assert_true(heal_plan_of(STALE | HEAL_FACT_UNTRIED | HEAL_FACT_UNTRIED_NOW).is_passing);
+	assert_false(heal_plan_of(STALE | HEAL_FACT_UNTRIED).is_passing);
+	/* Only where it does not listen any more: there is something to lose. */
+	assert_plan(HEAL_FACT_REFUSING | HEAL_FACT_LOST | HEAL_FACT_CAN_RELOAD, HEAL_PLAN_RELOAD,
+		    "its unit can reload");
+	assert_plan(HEAL_FACT_REFUSING | HEAL_FACT_LOST | HEAL_FACT_CONFIG_PENDING, HEAL_PLAN_WARN,
+		    "its configuration on disk is not known to be the one that it read");
+	assert_plan(HEAL_FACT_REFUSING | HEAL_FACT_LOST | HEAL_FACT_HELD | HEAL_FACT_CAN_RELOAD,
+		    HEAL_PLAN_WARN, "somebody else listens where it did");
+	assert_plan(ILL | HEAL_FACT_LOST | HEAL_FACT_HELD | HEAL_FACT_CAN_RELOAD, HEAL_PLAN_RELOAD,
+		    "its unit can reload");
 	assert_plan(HEAL_FACT_REFUSING | HEAL_FACT_RELOADED, HEAL_PLAN_RESTART,
 		    "clients are refused, and would not be after a restart");
 }
