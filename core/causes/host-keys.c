@@ -6,9 +6,25 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "causes/cause.h"
 #include "host/context.h"
+#include "host/module.h"
 #include "report.h"
+
+#define HOST_KEYS_MAX (64u << 10)
+
+/* Whether a file is a key, as far as the library of our client knows them. */
+static bool host_keys_is_one(struct heal_context *ctx, const char *path)
+{
+	_cleanup_free_ char *text = NULL;
+	char name[128];
+	size_t len;
+
+	if (heal_read_at(heal_view(ctx), path + 1, HOST_KEYS_MAX, &text, &len) < 0)
+		return false;
+	return !ctx->client_ops || ctx->client_ops->name_key(text, name, sizeof(name)) == 0;
+}
 
 /* What is wrong with a file as a key, as sshd's authfile.c has it; NULL: nothing. */
 static const char *host_keys_fault(const struct causes *self, const struct heal_counted *file, struct stat *st)
@@ -20,9 +36,7 @@ static const char *host_keys_fault(const struct causes *self, const struct heal_
 	/* One of another's is taken as it is. */
 	if (st->st_uid == 0 && (st->st_mode & 077))
 		return "can be read by others than root, and is not taken";
-	if (!file->now || strcmp(file->now, "?") == 0)
-		return "is no key";
-	return NULL;
+	return host_keys_is_one(self->ctx, file->path) ? NULL : "is no key";
 }
 
 /* Whether sshd has said of its keys that it does not start for them. */
@@ -79,10 +93,11 @@ void cause_of_host_keys(const struct causes *self, struct heal_cause *ret)
 		ret->result = self->is_refused ? HEAL_CAUSE_LIKELY : HEAL_CAUSE_UNKNOWN;
 		cause_add(ret, "%sno key was found that sshd takes", *ret->detail ? "; " : "");
 	} else if (evidence->pending.is_key || trial->host_key == HEAL_HOST_KEY_CHANGED) {
+		ret->result = HEAL_CAUSE_LIKELY;
 		ret->advice[0] = '\0';
-		cause_is(ret, HEAL_CAUSE_LIKELY,
-			 "clients that know this host will meet \"REMOTE HOST IDENTIFICATION HAS CHANGED\": %s",
-			 *evidence->pending.detail ? evidence->pending.detail : trial->detail);
+		cause_add(ret, "%sclients that know this host will meet \"REMOTE HOST IDENTIFICATION HAS CHANGED\": %s",
+			  *ret->detail ? "; " : "",
+			  *evidence->pending.detail ? evidence->pending.detail : trial->detail);
 		cause_advise(ret, "ssh-keygen -R HOST, at each client, once the new key was verified");
 	} else {
 		ret->result = HEAL_CAUSE_OK;

@@ -124,7 +124,10 @@ void cause_of_hosts_deny(const struct causes *self, struct heal_cause *ret)
 	_cleanup_(heal_wrappers_done) struct heal_wrappers wrappers = {0};
 
 	heal_wrappers_load(self->ctx, &wrappers);
-	if (!wrappers.has_rules) {
+	if (wrappers.error < 0) {
+		cause_is(ret, HEAL_CAUSE_UNKNOWN, "reading /etc/hosts.allow and /etc/hosts.deny: %s",
+			 strerror(-wrappers.error));
+	} else if (!wrappers.has_rules) {
 		cause_is(ret, HEAL_CAUSE_OK, "there is no rule in /etc/hosts.allow and /etc/hosts.deny");
 	} else if (!hosts_deny_has_library(&self->listener->evidence.trial)) {
 		cause_is(ret, HEAL_CAUSE_OK,

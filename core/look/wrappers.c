@@ -226,7 +226,10 @@ void heal_wrappers_load(struct heal_context *ctx, struct heal_wrappers *ret)
 	struct wrappers_file allow = {.wrappers = ret};
 	struct wrappers_file deny = {.wrappers = ret, .is_deny = true};
 
-	if (wrappers_load(ctx, "etc/hosts.allow", &allow) < 0 || wrappers_load(ctx, "etc/hosts.deny", &deny) < 0)
+	ret->error = wrappers_load(ctx, "etc/hosts.allow", &allow);
+	if (ret->error == 0)
+		ret->error = wrappers_load(ctx, "etc/hosts.deny", &deny);
+	if (ret->error < 0)
 		ret->has_rules = ret->has_names = ret->has_commands = true;
 }
 

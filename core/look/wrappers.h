@@ -37,6 +37,7 @@ struct heal_wrappers {
 	bool has_rules;           /* a line that is more than a comment, or a file that cannot be read */
 	bool has_names;           /* somebody may be let in whom only a name or a file tells of */
 	bool has_commands;        /* a client of sshd may have libwrap run something */
+	int error;                /* -errno: not all of them could be read; then all of the above may be so */
 	unsigned deny_line;       /* the first in hosts.deny that is about sshd; 0: none */
 	struct heal_words sources; /* an address of each who is named by address in rules for sshd */
 };

@@ -37,8 +37,8 @@ static bool live_has_wrappers(struct heal_context *ctx)
 void heal_live_excuse(const struct heal_trial *trial, struct heal_hello *hello)
 {
 	static const char *const details[] = {
-		[HEAL_WRAPPED_UNTRIED] = "it may be TCP wrappers (/etc/hosts.allow, /etc/hosts.deny): their "
-					 "rules run commands, and were not tried",
+		[HEAL_WRAPPED_UNTRIED] = "it may be TCP wrappers: rules in /etc/hosts.allow and /etc/hosts.deny "
+					 "that run commands are not tried",
 		[HEAL_WRAPPED_OURS] = "TCP wrappers (/etc/hosts.allow, /etc/hosts.deny) refuse clients of this host",
 		[HEAL_WRAPPED_ALL] = "TCP wrappers (/etc/hosts.allow, /etc/hosts.deny) refuse every client",
 	};

@@ -167,6 +167,35 @@ def test_who_asks_by_ssh_is_asked_about(sick):
         sick.sh("rm /etc/hosts.deny")
 
 
+#: What others may leave where it reads, and what comes of it.
+HOSTILE = [
+    ("head -c 10M /dev/zero | tr '\\0' a >/etc/hosts.deny", "rm /etc/hosts.deny", "File too large"),
+    ("printf 'sshd: 192.0.2.\\033[2J\\377\\n' >/etc/hosts.deny", "rm /etc/hosts.deny", "hosts-deny: ok"),
+    ("rm -f /etc/hosts.allow; mkfifo /etc/hosts.allow", "rm /etc/hosts.allow", "reading /etc/hosts.allow"),
+    ("cd /etc/ssh; mv ssh_host_rsa_key x; mkfifo ssh_host_rsa_key", "cd /etc/ssh; mv -f x ssh_host_rsa_key",
+     "ssh_host_rsa_key is no file"),
+    ("cd /etc/ssh; mv ssh_host_rsa_key x; mkdir ssh_host_rsa_key", "cd /etc/ssh; rmdir ssh_host_rsa_key; mv x ssh_host_rsa_key",
+     "ssh_host_rsa_key is no file"),
+    ("cd /etc/ssh; mv ssh_host_rsa_key x; printf '\\033]0;x\\007' >ssh_host_rsa_key; chmod 600 ssh_host_rsa_key",
+     "cd /etc/ssh; mv -f x ssh_host_rsa_key", "ssh_host_rsa_key is no key"),
+]
+
+
+@pytest.mark.parametrize("do, undo, says", HOSTILE)
+def test_what_it_reads_may_be_anything(sick, do, undo, says):
+    sick.sh(do)
+    try:
+        start = time.monotonic()
+        done = sick.heal("diagnose")
+        # An sshd that opens a pipe for its key is given all the time that there is.
+        assert time.monotonic() - start < 35
+        assert says in done.stdout, done.stdout
+        assert all(" " <= letter <= "~" or letter == "\n" for letter in done.stdout + done.stderr)
+    finally:
+        sick.sh(undo)
+    assert client(sick) == ""
+
+
 def test_what_is_asked_must_be_a_word(sick):
     for words, says in [(("--from=nobody",), "--from takes an IP address, not: nobody"),
                         (("--user=-x",), "--user takes the name of a user, not: -x"),

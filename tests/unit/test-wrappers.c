@@ -137,5 +137,6 @@ HEAL_TEST(wrappers_that_cannot_be_read_may_let_in_anybody)
 
 	tree_file(tree, "etc/hosts.allow/is-a-directory", "");
 	heal_wrappers_load(ctx, &wrappers);
-	assert_true(wrappers.has_rules && wrappers.has_names);
+	assert_int_equal(wrappers.error, -EINVAL);
+	assert_true(wrappers.has_rules && wrappers.has_names && wrappers.has_commands);
 }

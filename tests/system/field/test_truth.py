@@ -117,7 +117,7 @@ HARMLESS = [
         ("it was not tried whom they let in by name",)),
     Row("hosts.deny runs something", "echo 'sshd: ALL: spawn echo %a >>/root/spawned' >/etc/hosts.deny;"
         " rm -f /root/spawned", "rm /etc/hosts.deny; ! grep -v ^127 /root/spawned", False, "unknown",
-        "healed", ("their rules run commands, and were not tried",)),
+        "healed", ("that run commands are not tried",)),
     Row("hosts.deny for somebody else", "echo 'sshd: 203.0.113.' >/etc/hosts.deny",
         "rm /etc/hosts.deny", True, "healthy", "healed"),
     Row("a port of two that another has", TAKEN + configured("Port 22\nPort 2222"),
