@@ -290,6 +290,7 @@ struct heal_listener {
 	struct heal_unit unit; /* id NULL: not known, or none */
 	struct heal_evidence evidence;
 	struct heal_result result;
+	bool is_guessed; /* by who is not root: nothing of it could be looked into */
 	struct heal_cause causes[HEAL_CAUSES_MAX];
 	size_t n_causes; /* 0: nobody has asked, and nothing called for it */
 };

@@ -357,26 +357,6 @@ static void way_explain(struct heal_context *ctx, enum heal_verb verb, struct he
 		heal_causes_find(ctx, listener, &ctx->question);
 }
 
-/* Where it does not listen any more since an action of ours, and who does. */
-static void way_find_lost(struct heal_context *ctx, struct heal_listener *listener)
-{
-	struct heal_evidence *evidence = &listener->evidence;
-	struct heal_process there = {.addresses = &(char *){evidence->lost}, .n_addresses = 1};
-	char *detail = evidence->trial.detail;
-	char holder[192] = "";
-
-	heal_left_lost(ctx, &listener->process, evidence->lost, sizeof(evidence->lost));
-	if (addresses_has(&listener->process, evidence->lost))
-		evidence->lost[0] = '\0';
-	if (!*evidence->lost)
-		return;
-	heal_holder_find(ctx, &there, holder, sizeof(holder));
-	evidence->is_lost_held = *holder;
-	heal_append(detail, sizeof(evidence->trial.detail),
-		    "%sit does not listen on %s since an action of sshd-heal%s%s", *detail ? "; " : "",
-		    evidence->lost, *holder ? ", " : "", holder);
-}
-
 /* What clients meet with one that is ours, and would after a new start, in its unit's mounts. */
 static void way_see(struct heal_context *ctx, enum heal_verb verb, struct heal_report *report,
 		    struct heal_listener *listener)
@@ -388,7 +368,7 @@ static void way_see(struct heal_context *ctx, enum heal_verb verb, struct heal_r
 	if (r == 0) {
 		way_try(ctx, listener);
 		way_count(ctx, listener);
-		way_find_lost(ctx, listener);
+		heal_lost_find(ctx, listener);
 		way_explain(ctx, verb, listener);
 		return;
 	}

@@ -16,15 +16,16 @@
 static const struct {
 	const char *name;
 	void (*find)(const struct causes *self, struct heal_cause *ret);
+	bool needs_root;
 } causes_rows[] = {
-	{"replaced-files", cause_of_replaced_files},
-	{"hosts-deny", cause_of_hosts_deny},
-	{"host-keys", cause_of_host_keys},
-	{"load", cause_of_load},
-	{"configuration", cause_of_configuration},
-	{"login-helpers", cause_of_login_helpers},
-	{"resources", cause_of_resources},
-	{"user", cause_of_user},
+	{"replaced-files", cause_of_replaced_files, true},
+	{"hosts-deny", cause_of_hosts_deny, false},
+	{"host-keys", cause_of_host_keys, true},
+	{"load", cause_of_load, false},
+	{"configuration", cause_of_configuration, true},
+	{"login-helpers", cause_of_login_helpers, true},
+	{"resources", cause_of_resources, false},
+	{"user", cause_of_user, true},
 };
 _Static_assert(ARRAY_SIZE(causes_rows) <= HEAL_CAUSES_MAX, "a listener has room for all of them");
 
@@ -103,7 +104,10 @@ void heal_causes_find(struct heal_context *ctx, struct heal_listener *listener,
 		struct heal_cause *cause = &listener->causes[listener->n_causes++];
 
 		*cause = (struct heal_cause){.name = causes_rows[i].name};
-		causes_rows[i].find(&self, cause);
+		if (listener->is_guessed && causes_rows[i].needs_root)
+			cause_is(cause, HEAL_CAUSE_UNKNOWN, "to find that out takes root");
+		else
+			causes_rows[i].find(&self, cause);
 	}
 	causes_sort(listener);
 }

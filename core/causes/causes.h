@@ -13,4 +13,10 @@
 void heal_causes_find(struct heal_context *ctx, struct heal_listener *listener,
 		      const struct heal_question *question);
 
+/*
+ * The same for who is not root: of an sshd at the usual port, what can be found out without
+ * looking into it, with a client of the caller's own. The rest is unknown. -ENOMEM.
+ */
+int heal_causes_guess(struct heal_context *ctx, const struct heal_question *question, struct heal_report *ret);
+
 #endif

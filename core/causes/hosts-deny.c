@@ -115,7 +115,8 @@ static void hosts_deny_of_anybody(const struct causes *self, struct heal_cause *
 	} else if (trial->result == HEAL_TRIAL_OK) {
 		cause_is(ret, HEAL_CAUSE_OK, "they let in a client of this host");
 	} else {
-		cause_is(ret, HEAL_CAUSE_UNKNOWN, "what they do could not be tried");
+		cause_is(ret, self->is_refused ? HEAL_CAUSE_LIKELY : HEAL_CAUSE_UNKNOWN, "what they do could not be tried");
+		hosts_deny_add_rules(self->ctx, ret);
 	}
 }
 

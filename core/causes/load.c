@@ -90,7 +90,7 @@ static void load_name_sources(const struct load *load, struct heal_cause *ret)
 	for (size_t i = 1; i < load->n_sources; i++)
 		if (load->sources[i].count > most->count)
 			most = &load->sources[i];
-	cause_add(ret, ", %u connection%s", load->n_connections, load->n_connections == 1 ? "" : "s");
+	cause_add(ret, "%s%u connection%s", *ret->detail ? ", " : "", load->n_connections, load->n_connections == 1 ? "" : "s");
 	if (load->n_sources)
 		cause_add(ret, ", %u of them from %s%s", most->count, most->address,
 			  most->address[0] == '[' ? "]" : "");
@@ -112,13 +112,14 @@ void cause_of_load(const struct causes *self, struct heal_cause *ret)
 	const struct heal_hello *live = &self->listener->evidence.live;
 	_cleanup_free_ struct load *load = calloc(1, sizeof(*load));
 
-	if (!load || self->listener->process.dirfd < 0) {
+	if (!load || self->listener->process.n_addresses == 0) {
 		cause_is(ret, HEAL_CAUSE_UNKNOWN, "nothing runs that could be asked");
 		return;
 	}
 	load->process = &self->listener->process;
 	load_look(load);
-	load_name_startups(&self->listener->process, ret);
+	if (self->listener->process.dirfd >= 0)
+		load_name_startups(&self->listener->process, ret);
 	load_name_sources(load, ret);
 	if (live->fate == HEAL_FATE_FULL) {
 		ret->result = HEAL_CAUSE_SHOWN;

@@ -21,6 +21,7 @@
 #include "host/inet-diag.h"
 #include "host/proc.h"
 #include "look/addresses.h"
+#include "look/left.h"
 #include "report.h"
 
 /* Anybody may have started thousands of processes with thousands of descriptors. */
@@ -113,4 +114,23 @@ void heal_holder_find(struct heal_context *ctx, const struct heal_process *proce
 		if (isdigit((unsigned char)entry->d_name[0]) &&
 		    holder_name(ctx, &holder, entry->d_name, deadline_ms, ret, size))
 			return;
+}
+
+void heal_lost_find(struct heal_context *ctx, struct heal_listener *listener)
+{
+	struct heal_evidence *evidence = &listener->evidence;
+	struct heal_process there = {.addresses = &(char *){evidence->lost}, .n_addresses = 1};
+	char *detail = evidence->trial.detail;
+	char holder[192] = "";
+
+	heal_left_lost(ctx, &listener->process, evidence->lost, sizeof(evidence->lost));
+	if (addresses_has(&listener->process, evidence->lost))
+		evidence->lost[0] = '\0';
+	if (!*evidence->lost)
+		return;
+	heal_holder_find(ctx, &there, holder, sizeof(holder));
+	evidence->is_lost_held = *holder;
+	heal_append(detail, sizeof(evidence->trial.detail),
+		    "%sit does not listen on %s since an action of sshd-heal%s%s", *detail ? "; " : "",
+		    evidence->lost, *holder ? ", " : "", holder);
 }

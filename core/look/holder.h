@@ -21,4 +21,7 @@ void heal_holder_find(struct heal_context *ctx, const struct heal_process *proce
 /* Whether the process of a /proc/PID directory has a socket open; false where it is not seen in time. */
 bool heal_holder_has(int dirfd, uint64_t inode, int64_t deadline_ms);
 
+/* Fills in where a listener does not listen any more since an action of ours, and says who does. */
+void heal_lost_find(struct heal_context *ctx, struct heal_listener *listener);
+
 #endif

@@ -33,7 +33,8 @@ void heal_causes_text(FILE *out, const struct heal_listener *listener)
 		(void)fprintf(out, "the cause %s %s: %s\n", first->result == HEAL_CAUSE_SHOWN ? "is" : "may be",
 			      first->name, first->detail);
 	else
-		(void)fputs("nothing was found on this host that keeps clients out\n", out);
+		(void)fprintf(out, "nothing was found on this host that keeps clients out%s\n",
+			      listener->is_guessed ? ", without root" : "");
 }
 
 void heal_causes_advice(FILE *out, const struct heal_listener *listener)

@@ -258,10 +258,29 @@ static void text_seen(FILE *out, const struct heal_listener *listener)
 		(void)fputs("; a new client gets up to the login, and would after a restart", out);
 }
 
+/* For who is not root. */
+static void text_guessed(FILE *out, const struct heal_listener *listener)
+{
+	const struct heal_hello *live = &listener->evidence.live;
+
+	(void)fputs("sshd", out);
+	for (size_t i = 0; i < listener->process.n_addresses; i++)
+		(void)fprintf(out, " %s", listener->process.addresses[i]);
+	if (live->fate == HEAL_FATE_UNKNOWN)
+		(void)fprintf(out, ": a new client could not be tried%s%s", *live->detail ? ": " : "", live->detail);
+	else
+		(void)fprintf(out, ": a new client %s%s%s", heal_fate_text(live->fate), *live->detail ? ": " : "", live->detail);
+	(void)fputs("; to look into it takes root\n", out);
+}
+
 static void text_listener(FILE *out, const struct heal_listener *listener)
 {
 	enum heal_verdict verdict = listener->result.verdict;
 
+	if (listener->is_guessed) {
+		text_guessed(out, listener);
+		return;
+	}
 	if (text_is_absent(listener)) {
 		text_absent(out, listener);
 		return;

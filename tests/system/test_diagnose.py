@@ -196,6 +196,24 @@ def test_what_it_reads_may_be_anything(sick, do, undo, says):
     assert client(sick) == ""
 
 
+def test_who_is_not_root_is_told_what_they_may_know(sick):
+    sick.sh("id eve || useradd eve; rm -f /etc/hosts.deny")
+    as_eve = ("runuser", "-u", "eve", "--", "/usr/sbin/sshd-heal", "diagnose")
+    done = sick.run(*as_eve, check=False)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "hosts-deny: ok: there is no rule" in done.stdout and "host-keys: unknown" in done.stdout
+    assert "takes root" in done.stdout and "gets up to the login" in done.stdout, done.stdout
+    sick.sh("echo 'sshd: ALL' >/etc/hosts.deny")
+    try:
+        done = sick.run(*as_eve, check=False)
+        assert done.returncode == 3
+        assert "hosts-deny: problem, likely: " in done.stdout and "/etc/hosts.deny, line 1: sshd: ALL" in done.stdout
+    finally:
+        sick.sh("rm /etc/hosts.deny")
+    assert sick.run(*as_eve[:-1], "check", check=False).stderr == (
+        "sshd-heal: it needs root to look at sshd's mappings\n")
+
+
 def test_what_is_asked_must_be_a_word(sick):
     for words, says in [(("--from=nobody",), "--from takes an IP address, not: nobody"),
                         (("--user=-x",), "--user takes the name of a user, not: -x"),
