@@ -133,6 +133,15 @@ int systemd_run_job(struct systemd *systemd, enum systemd_verb verb, const char 
 int systemd_run_request(struct systemd *systemd, const char *unit, DBusMessage *request,
 			int64_t deadline_ms, struct heal_error *error);
 
+/* --- systemd-foresee.c ----------------------------------------------------- */
+
+/* Whether a text is in a list, which ends with NULL. */
+bool systemd_is_one_of(const char *text, const char *const *list);
+
+/* service_ops' foresee() and is_confined(). */
+int systemd_foresee(void *handle, const char *unit, struct heal_error *error);
+int systemd_is_confined(void *handle, const char *unit, bool *ret, struct heal_error *error);
+
 /* --- systemd-rescue.c ------------------------------------------------------ */
 
 struct heal_rescue;
