@@ -31,8 +31,8 @@ struct heal_exec {
 struct heal_unit_state {
 	bool is_enabled;
 	bool is_masked;
-	bool is_at_rest; /* inactive or failed, and no job is to change that */
-	bool has_failed;
+	bool is_at_rest; /* inactive or failed, and no job is to change that; or the next is in vain */
+	bool has_failed; /* or fails again and again, and is started again and again (Restart=) */
 	uint64_t active_us; /* when it became active last, on CLOCK_MONOTONIC; 0: never */
 };
 

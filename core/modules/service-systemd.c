@@ -293,6 +293,23 @@ static int systemd_exec_start(void *handle, const char *unit, struct heal_exec *
 				  &ret->directory, error);
 }
 
+/*
+ * Whether a service ended by itself, and systemd starts it again and again: it is
+ * activating for as long as it does not come up, and has a job now and then.
+ */
+static int systemd_is_failing(struct systemd *systemd, const char *path, const char *unit, bool *ret,
+			      struct heal_error *error)
+{
+	const char *dot = strrchr(unit, '.');
+	dbus_uint32_t n_restarts = 0;
+	int r = 0;
+
+	if (dot && strcmp(dot, ".service") == 0)
+		r = systemd_get_basic(systemd, path, SYSTEMD_SERVICE, "NRestarts", "u", &n_restarts, error);
+	*ret = n_restarts > 0;
+	return r;
+}
+
 static int systemd_state_of(void *handle, const char *unit, struct heal_unit_state *ret,
 			    struct heal_error *error)
 {
@@ -302,6 +319,7 @@ static int systemd_state_of(void *handle, const char *unit, struct heal_unit_sta
 	_cleanup_free_ char *active = NULL;
 	_cleanup_free_ char *file = NULL;
 	struct heal_unit_state state = {0};
+	bool is_failing = false;
 	bool has_job = false;
 	/* One that is not loaded may be enabled all the same. */
 	int r = systemd_unit_path(handle, "LoadUnit", unit, &path, error);
@@ -315,11 +333,13 @@ static int systemd_state_of(void *handle, const char *unit, struct heal_unit_sta
 				      "t", &state.active_us, error);
 	if (r == 0)
 		r = systemd_fill_hold(handle, path, &state.is_masked, &has_job, error);
+	if (r == 0 && active && strcmp(active, "activating") == 0)
+		r = systemd_is_failing(handle, path, unit, &is_failing, error);
 	if (r < 0 || !active || !file)
 		return r < 0 ? r : -EBADMSG;
 	state.is_enabled = systemd_is_one_of(file, enabled);
-	state.is_at_rest = systemd_is_one_of(active, resting) && !has_job;
-	state.has_failed = strcmp(active, "failed") == 0;
+	state.is_at_rest = (systemd_is_one_of(active, resting) && !has_job) || is_failing;
+	state.has_failed = strcmp(active, "failed") == 0 || is_failing;
 	*ret = state;
 	return 0;
 }

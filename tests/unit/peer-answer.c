@@ -146,6 +146,7 @@ static int peer_add(const struct peer *peer, const struct peer_state *now, DBusM
 		{"ProtectSystem", "s", &no},
 		{peer->confined_by ? peer->confined_by : "none", "b", &yes},
 		{"MainPID", "u", &peer->main_pid},
+		{"NRestarts", "u", &peer->n_restarts},
 		{"CanReload", "b", &can_reload},
 		{"RefuseManualStop", "b", &refuses_stop},
 		{"StateChangeTimestampMonotonic", "t", &now->changed},

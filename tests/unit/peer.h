@@ -60,6 +60,7 @@ struct peer {
 	const char *read_only;  /* ReadOnlyPaths=; NULL: none */
 	const char *confined_by; /* a property that is set; NULL: none */
 	uint32_t main_pid;
+	uint32_t n_restarts; /* by systemd itself */
 	uint64_t started_us; /* when the service's main process was started, since 1970 */
 	uint64_t closed_us; /* when every other unit was active last */
 	bool can_reload;

@@ -362,13 +362,15 @@ HEAL_TEST(service_tells_how_a_unit_stands)
 		const char *file;
 		const char *load;
 		struct heal_unit_state state;
+		uint32_t n_restarts;
 	} rows[] = {
-		{"active", "enabled", "loaded", {.is_enabled = true}},
-		{"activating", "disabled", "loaded", {0}},
-		{"inactive", "enabled-runtime", "loaded", {.is_enabled = true, .is_at_rest = true}},
-		{"failed", "static", "loaded", {.is_at_rest = true, .has_failed = true}},
-		{"inactive", "masked", "masked", {.is_at_rest = true, .is_masked = true}},
-		{"inactive", "", "not-found", {.is_at_rest = true}},
+		{"active", "enabled", "loaded", {.is_enabled = true}, 0},
+		{"activating", "disabled", "loaded", {0}, 0},
+		{"activating", "enabled", "loaded", {.is_enabled = true, .is_at_rest = true, .has_failed = true}, 7},
+		{"inactive", "enabled-runtime", "loaded", {.is_enabled = true, .is_at_rest = true}, 0},
+		{"failed", "static", "loaded", {.is_at_rest = true, .has_failed = true}, 0},
+		{"inactive", "masked", "masked", {.is_at_rest = true, .is_masked = true}, 0},
+		{"inactive", "", "not-found", {.is_at_rest = true}, 0},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -379,6 +381,7 @@ HEAL_TEST(service_tells_how_a_unit_stands)
 		peer_init(&peer);
 		peer.active_state = rows[i].active;
 		peer.file_state = rows[i].file;
+		peer.n_restarts = rows[i].n_restarts;
 		peer.load_state = rows[i].load;
 		expected.active_us = PEER_START_US;
 		assert_int_equal(peer_connect(&peer), 0);

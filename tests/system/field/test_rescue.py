@@ -173,6 +173,16 @@ def test_what_others_have_ended_is_told_and_left_to_them(twelve):
         report = json.loads(twelve.heal("heal", "--format=json").stdout)
         assert report["verdict"] == "down" and twelve.heal("check").returncode == 2
         assert active(twelve, "ssh.service") == "failed"
+        # Tried by systemd again and again it is no more up than that.
+        twelve.drop_in("ssh.service", "[Service]\nRestart=always\nRestartSec=0.3\nRestartPreventExitStatus=\n"
+                       "ExecStartPre=/bin/false\n[Unit]\nStartLimitIntervalSec=0\n")
+        twelve.run("systemctl", "start", "--no-block", "ssh.service")
+        twelve.wait_for(lambda: twelve.run("systemctl", "show", "-P", "NRestarts", "ssh.service").stdout
+                        not in ("0\n", "1\n"), 5, "a second restart")
+        for _ in range(20):
+            done = twelve.heal("check")
+            assert "CRITICAL: it is enabled and has failed" in done.stdout and done.returncode == 2, done.stdout
+        twelve.run("systemctl", "stop", "ssh.service")
         twelve.run("systemctl", "disable", "ssh.service")
         assert twelve.heal("check").returncode == 0 and hook(twelve) == ""
         twelve.run("systemctl", "enable", "ssh.service")
