@@ -369,6 +369,11 @@ static void trial_starts_with(struct heal_context *ctx, struct heal_listener *li
 			   rehearses && !heal_listener_is_socket_activated(listener) ? TRIAL_BY_REHEARSAL_WITH_HUP
 									    : manner,
 			   &would);
+	/* Where a rehearsal is, nobody is asked for names; sshd -T has just found them all. */
+	if (manner == TRIAL_BY_REHEARSAL && told == 0 && strstr(trial->detail, "bad addr or host")) {
+		manner = TRIAL_BY_PAIR;
+		trial_with(ctx, listener, &starts->hup, manner, &would);
+	}
 	if (trial->is_hup_fatal ||
 	    (trial->result == HEAL_TRIAL_OK && has_unit && !trial_are_same(&starts->hup, &starts->restart)) ||
 	    (trial->result == HEAL_TRIAL_FAILED && heal_start_runtime(&starts->restart, trial->detail)))
