@@ -237,6 +237,8 @@ struct heal_evidence {
 	size_t n_counted;
 	bool is_counted;
 	enum heal_objection objection;
+	bool is_doomed; /* its unit would not start again, though its sshd would */
+	char start[256]; /* why that is, or why nobody knows; "": it would, as far as was asked */
 };
 
 /* What was made of it, and what became of that: judge, act and prove. */

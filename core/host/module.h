@@ -85,7 +85,10 @@ struct service_ops {
 	/* How the unit starts its service, nothing expanded yet. */
 	int (*exec_start)(void *handle, const char *unit, struct heal_exec *ret,
 			  struct heal_error *error);
-	/* 0 where a start of the unit gets as far as sshd; otherwise why not, or why that is not known. */
+	/*
+	 * 0 where a start of the unit gets as far as sshd; -ENXIO: it would not, now; otherwise
+	 * why that is not known.
+	 */
 	int (*foresee)(void *handle, const char *unit, struct heal_error *error);
 	int (*state_of)(void *handle, const char *unit, struct heal_unit_state *ret,
 			struct heal_error *error);

@@ -127,6 +127,7 @@ uint64_t heal_facts_of(const struct heal_config *config, enum heal_lock lock,
 		{HEAL_FACT_KEY_CHANGED, evidence->pending.is_key},
 		{HEAL_FACT_LACKING, evidence->pending.is_lacking},
 		{HEAL_FACT_CONFIG_PENDING, evidence->pending.is_config},
+		{HEAL_FACT_DOOMED, evidence->is_doomed},
 	};
 
 	return facts_sum(rows, ARRAY_SIZE(rows)) | facts_of_run(config, lock) |

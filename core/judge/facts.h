@@ -48,6 +48,7 @@ enum heal_fact {
 	HEAL_FACT_WAITING = 1ull << 37,      /* systemd listens for it, and nothing runs yet */
 	HEAL_FACT_FULL = 1ull << 36,         /* as many as MaxStartups allows have not logged in */
 	HEAL_FACT_LACKING = 1ull << 39,      /* no login succeeds, for want of a file of PAM's */
+	HEAL_FACT_DOOMED = 1ull << 40,       /* its unit would not start again */
 	HEAL_FACT_CONFIG_PENDING = 1ull << 38, /* its configuration is not known to be the one that it read */
 };
 

@@ -62,6 +62,7 @@ static const struct plan_row plan_well_rows[] = {
 	{HEAL_FACT_KEY_CHANGED, 0, HEAL_PLAN_WARN,
 	 "after a restart the host key would not be the one that clients know"},
 	{HEAL_FACT_MOVES, 0, HEAL_PLAN_WARN, "after a restart sshd would not listen where it does now"},
+	{HEAL_FACT_DOOMED, 0, HEAL_PLAN_WARN, "its unit would not start again"},
 	{HEAL_FACT_UNSEEN, 0, HEAL_PLAN_WARN, "what clients meet could not be found out"},
 	{0, 0, HEAL_PLAN_NONE, "runs the files on disk"},
 };
@@ -152,7 +153,7 @@ enum heal_plan heal_advice_of(uint64_t facts)
 {
 	static const uint64_t dangers =
 		HEAL_FACT_TRIAL_FAILED | HEAL_FACT_UNTRIED |
-		HEAL_FACT_MOVES | HEAL_FACT_PORT_TAKEN | HEAL_FACT_SHUTTING_DOWN |
+		HEAL_FACT_MOVES | HEAL_FACT_PORT_TAKEN | HEAL_FACT_SHUTTING_DOWN | HEAL_FACT_DOOMED |
 		HEAL_FACT_NO_MANAGER | HEAL_FACT_BUSY | HEAL_FACT_LOG_STUCK | HEAL_FACT_NOT_READY;
 	static const uint64_t orders = HEAL_FACT_MODE_WARN | HEAL_FACT_FORBIDDEN |
 				       HEAL_FACT_POLICY_UNASKED | HEAL_FACT_UNLOCKED |

@@ -107,7 +107,7 @@ static int foresee_conditions(const struct systemd *systemd, const char *unit, s
 	if (r < 0)
 		return heal_error_set(error, -r, "asking %s about %s: %s", path, unit, strerror(-r));
 	if (output.status != 0)
-		return heal_error_set(error, ECANCELED,
+		return heal_error_set(error, ENXIO,
 				      "the conditions of %s may not hold: %s condition %s ended with status %d",
 				      unit, path, option, output.status);
 	return 0;
@@ -255,7 +255,7 @@ static int foresee_file(const struct foresee *foresee, const char *property, con
 	path += strspn(path, "-+");
 	if (may_miss || *path != '/' || access(path, F_OK) == 0)
 		return 0;
-	return heal_error_set(foresee->error, ECANCELED, "%s needs %s by its %s=: %s", foresee->unit, path,
+	return heal_error_set(foresee->error, ENXIO, "%s needs %s by its %s=: %s", foresee->unit, path,
 			      property, strerror(errno));
 }
 

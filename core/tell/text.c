@@ -160,6 +160,8 @@ static void text_tried(FILE *out, const struct heal_listener *listener)
 		(void)fprintf(out, "  a client could not be tried: %s\n", live->detail);
 	if (*listener->evidence.trial.detail)
 		(void)fprintf(out, "  %s\n", listener->evidence.trial.detail);
+	if (listener->evidence.is_doomed)
+		(void)fprintf(out, "  %s\n", listener->evidence.start);
 	if (*listener->evidence.pending.detail)
 		(void)fprintf(out, "  %s\n", listener->evidence.pending.detail);
 }
@@ -223,6 +225,8 @@ static const char *text_trouble_of(const struct heal_listener *listener)
 		[HEAL_VERDICT_REFUSING] = "it refuses clients",
 	};
 
+	if (listener->result.verdict == HEAL_VERDICT_UNKNOWN && text_is_in(listener->evidence.live.fate))
+		return "clients get in; it is not known whether they would after a restart";
 	return listener->result.outcome == HEAL_OUTCOME_HEALED ? "it refused clients"
 							       : troubles[listener->result.verdict];
 }
@@ -253,8 +257,10 @@ static const char *text_seen(const struct heal_listener *listener)
 	if (listener->evidence.trial.is_wrapped)
 		return "; a new client would get in after a restart, but TCP wrappers turn away those "
 		       "of this host";
-	return text_is_in(listener->evidence.live.fate) ? "; a new client gets up to the login, and would after a restart"
-						       : "";
+	if (!text_is_in(listener->evidence.live.fate))
+		return "";
+	return *listener->evidence.start ? "; a new client gets up to the login"
+					 : "; a new client gets up to the login, and would after a restart";
 }
 
 static void text_listener(FILE *out, const struct heal_listener *listener)
@@ -281,6 +287,9 @@ static void text_listener(FILE *out, const struct heal_listener *listener)
 	} else {
 		text_trouble(out, listener);
 	}
+	if (verdict == HEAL_VERDICT_HEALTHY && *listener->evidence.start)
+		(void)fprintf(out, "  whether its unit would start again is not known: %s\n",
+			      listener->evidence.start);
 	if (verdict == HEAL_VERDICT_HEALTHY && *listener->evidence.pending.detail)
 		(void)fprintf(out, "  %s\n", listener->evidence.pending.detail);
 }

@@ -314,9 +314,9 @@ HEAL_TEST(service_foresees_a_start_only_where_nothing_can_come_between)
 		 NULL, 0, ""},
 		{"a path that it needs is there", {.read_only = "/"}, NULL, 0, ""},
 		{"or need not be", {.read_only = "-/no/where"}, NULL, 0, ""},
-		{"or is gone", {.read_only = "+/no/where"}, NULL, -ECANCELED,
+		{"or is gone", {.read_only = "+/no/where"}, NULL, -ENXIO,
 		 "ssh.service needs /no/where by its ReadOnlyPaths=: No such file or directory"},
-		{"a condition does not hold", {.setup = {.analyze = "/bin/false"}}, NULL, -ECANCELED,
+		{"a condition does not hold", {.setup = {.analyze = "/bin/false"}}, NULL, -ENXIO,
 		 "the conditions of ssh.service may not hold: /bin/false condition "
 		 "--unit=ssh.service ended with status 1"},
 		{"nobody can tell", {.setup = {.analyze = "/no/systemd-analyze"}}, NULL, -ENOENT,

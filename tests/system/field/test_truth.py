@@ -136,6 +136,11 @@ HARMLESS = [
     Row("an address by its name", NAMED + configured("ListenAddress ssh.example.org"),
         f"{UNCONFIGURED}; systemctl stop names; rm /etc/resolv.conf", True, "healthy", "healed",
         ("and would after a restart",), is_alone=True),
+    Row("a command before sshd that will fail", "mkdir -p /run/systemd/system/ssh.service.d; printf '[Service]"
+        "\\nExecStartPre=/bin/false\\n' >/run/systemd/system/ssh.service.d/field.conf; systemctl daemon-reload",
+        UNUNIT, True, "healthy", "healed",
+        ("whether its unit would start again is not known: ssh.service has an ExecStartPre= other than sshd -t",),
+        is_alone=True),
     Row("mounts of its own", unit("PrivateTmp=yes\nProtectSystem=strict\nProtectHome=read-only\n"
                                   "ProtectKernelTunables=yes\nReadWritePaths=/run /var/log"),
         UNUNIT, True, "healthy", "healed"),
@@ -151,6 +156,9 @@ TROUBLES = [
         configured("ListenAddress 127.0.0.1\nListenAddress 10.9.9.1") + "\n" + NET +
         "ip address del 10.9.9.1/32 dev lo", UNCONFIGURED, True, "at-risk", "warned",
         ("this host has no address for 10.9.9.1:22 now",)),
+    Row("a condition that does not hold any more", "touch /etc/ssh/sshd_not_to_be_run",
+        "rm /etc/ssh/sshd_not_to_be_run", True, "at-risk", "healed",
+        ("its unit would not start again", "the conditions of ssh.service may not hold"), is_alone=True),
     Row("a silent connection, and a unit that ends all of its processes",
         unit("KillMode=control-group\nExecReload=") + "; bash -c 'exec 3<>/dev/tcp/127.0.0.1/22; sleep 600'"
         " >/dev/null 2>&1 & echo $! >/root/silent", f"kill $(cat /root/silent); {UNUNIT}", True,
