@@ -143,6 +143,7 @@ struct heal_trial {
 	bool is_port_taken;          /* somebody else listens where it would */
 	bool is_moving;              /* it would not listen where the listener does */
 	bool is_hup_fatal;           /* after SIGHUP it would not find its files */
+	bool is_hup_only;            /* what a restart would start is not known, and was not tried */
 	struct heal_words mapped;    /* what those have mapped as code that serve a client */
 	char detail[512];            /* why it failed, was skipped or is no good, printable */
 };

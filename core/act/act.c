@@ -189,7 +189,8 @@ void heal_foresee(struct heal_context *ctx, struct heal_listener *listener)
 	struct heal_error error = {0};
 	int r;
 
-	if (evidence->n_stale || evidence->trial.result != HEAL_TRIAL_OK || !heal_listener_has_unit(listener) ||
+	/* What is not known of its start has been said then. */
+	if (evidence->n_stale || evidence->trial.is_hup_only || evidence->trial.result != HEAL_TRIAL_OK || !heal_listener_has_unit(listener) ||
 	    listener->unit.manager != HEAL_MANAGER_RUNNING || listener->unit.absence != HEAL_ABSENCE_NONE)
 		return;
 	r = ctx->service_ops->foresee(ctx->service, listener->unit.id, &error);

@@ -88,6 +88,7 @@ static uint64_t facts_of_trial(const struct heal_trial *trial)
 		{HEAL_FACT_PORT_TAKEN, trial->is_port_taken},
 		{HEAL_FACT_MOVES, trial->is_moving},
 		{HEAL_FACT_HUP_FATAL, trial->is_hup_fatal},
+		{HEAL_FACT_UNFORESEEN, trial->is_hup_only},
 	};
 
 	return facts_sum(rows, ARRAY_SIZE(rows));

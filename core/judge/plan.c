@@ -110,7 +110,8 @@ static const struct plan_row plan_ill_rows[] = {
 	/* The port stays with systemd; SIGHUP would end such an sshd: it cannot bind. */
 	{HEAL_FACT_SOCKET_ACTIVATED, NO_RESTART, HEAL_PLAN_RESTART,
 	 "socket-activated, no client is refused meanwhile"},
-	{HEAL_FACT_CAN_RELOAD, NO_HUP, HEAL_PLAN_RELOAD, "its unit can reload"},
+	/* What a unit lacks for a start, it may lack for ExecReload=, too. */
+	{HEAL_FACT_CAN_RELOAD, NO_HUP | HEAL_FACT_DOOMED, HEAL_PLAN_RELOAD, "its unit can reload"},
 	{0, NO_HUP, HEAL_PLAN_HUP, "it binds its own sockets, and its unit cannot reload"},
 	{HEAL_FACT_KILLS_SESSIONS, 0, HEAL_PLAN_WARN, "a restart would end open sessions"},
 	{HEAL_FACT_SESSIONS_UNSEEN, 0, HEAL_PLAN_WARN,

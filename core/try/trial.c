@@ -357,7 +357,7 @@ static void trial_starts_with(struct heal_context *ctx, struct heal_listener *li
 	_cleanup_(heal_effective_done) struct heal_effective effective = {0};
 	_cleanup_(heal_words_done) struct heal_words would = {0};
 	struct heal_trial *trial = &listener->evidence.trial;
-	bool has_unit = heal_listener_has_unit(listener);
+	bool has_unit = heal_listener_has_unit(listener) && !trial->is_hup_only;
 	const struct heal_start *next = has_unit ? &starts->restart : &starts->hup;
 	struct heal_error error = {0};
 	int told = heal_effective_load(ctx, next, &effective, &error);

@@ -78,6 +78,8 @@ UNUNIT = f"rm /run/systemd/system/ssh.service.d/field.conf; {RESTART}"
 LOG_GONE = ("mkdir /var/log/x; " + unit("ExecStart=\nExecStart=/usr/sbin/sshd -D -E /var/log/x/log") +
             "; rm -r /var/log/x")
 
+WRAPPED = ("printf '#!/bin/sh\\nexec /usr/sbin/sshd -D -p 22\\n' >/usr/local/sbin/start-ssh; chmod 755"
+           " /usr/local/sbin/start-ssh; " + unit("ExecStart=\nExecStart=/usr/local/sbin/start-ssh"))
 #: Answers every question for an address with 127.0.0.1.
 NAMES = """use IO::Socket::INET;
 my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => 53, Proto => "udp") or die;
@@ -133,6 +135,11 @@ HARMLESS = [
         NET + UNFILTER.format("inet"), False, "unknown", "healed", ("a packet filter?",)),
     Row("loopback filtered, drop", NET + FILTER.format("inet", "drop"),
         NET + UNFILTER.format("inet"), False, "unknown", "healed", ("a packet filter?",)),
+    Row("a script that becomes sshd", WRAPPED, f"{UNUNIT}; rm /usr/local/sbin/start-ssh", True, "healthy",
+        "healed", ("whether its unit would start again is not known", "start-ssh, but /usr/sbin/sshd is what runs")),
+    Row("environment files by a pattern", "mkdir /etc/sshenv; echo SSHD_OPTS=-4 >/etc/sshenv/a; " +
+        unit("EnvironmentFile=\nEnvironmentFile=-/etc/sshenv/*"), f"{UNUNIT}; rm -r /etc/sshenv", True,
+        "healthy", "healed", ("has EnvironmentFile=/etc/sshenv/*, which is not understood",)),
     Row("an address by its name", NAMED + configured("ListenAddress ssh.example.org"),
         f"{UNCONFIGURED}; systemctl stop names; rm /etc/resolv.conf", True, "healthy", "healed",
         ("and would after a restart",), is_alone=True),
@@ -159,6 +166,13 @@ TROUBLES = [
     Row("a condition that does not hold any more", "touch /etc/ssh/sshd_not_to_be_run",
         "rm /etc/ssh/sshd_not_to_be_run", True, "at-risk", "healed",
         ("its unit would not start again", "the conditions of ssh.service may not hold"), is_alone=True),
+    # Nor does systemd run ExecReload= then.
+    Row("an environment file that is gone", "touch /etc/sshenv; " +
+        unit("EnvironmentFile=\nEnvironmentFile=/etc/sshenv") + "; rm /etc/sshenv", UNUNIT, True,
+        "at-risk", "healed", ("ssh.service has EnvironmentFile=/etc/sshenv: No such file",
+                              "its unit would not start again"), is_alone=True),
+    Row("a unit that is masked", "systemctl -q mask ssh.service", "systemctl -q unmask ssh.service", True,
+        "at-risk", "warned", ("ssh.service is masked",), is_alone=True),
     Row("a silent connection, and a unit that ends all of its processes",
         unit("KillMode=control-group\nExecReload=") + "; bash -c 'exec 3<>/dev/tcp/127.0.0.1/22; sleep 600'"
         " >/dev/null 2>&1 & echo $! >/root/silent", f"kill $(cat /root/silent); {UNUNIT}", True,
