@@ -95,6 +95,8 @@ struct service_ops {
 	/* 1 for a socket unit that is listening, and its owner frees what it gives; 0 for any other. */
 	int (*socket_of)(void *handle, const char *unit, struct heal_socket_unit *ret,
 			 struct heal_error *error);
+	/* Adds the names of the units that are loaded and have "ssh" in theirs. */
+	int (*ssh_units)(void *handle, struct heal_words *ret, struct heal_error *error);
 	/* Whether the unit is shut in by address filters or namespaces of its own. */
 	int (*is_confined)(void *handle, const char *unit, bool *ret, struct heal_error *error);
 	/*

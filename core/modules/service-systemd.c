@@ -426,6 +426,7 @@ const struct service_ops heal_service_ops = {
 	.state_of = systemd_state_of,
 	.is_confined = systemd_is_confined,
 	.socket_of = systemd_socket_of,
+	.ssh_units = systemd_ssh_units,
 	.reload = systemd_reload,
 	.try_restart = systemd_try_restart,
 	.start = systemd_start,

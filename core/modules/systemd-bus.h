@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/words.h"
 
 #define SYSTEMD_NAME "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
@@ -156,5 +157,7 @@ struct heal_socket_unit;
 /* service_ops' socket_of(). */
 int systemd_socket_of(void *handle, const char *unit, struct heal_socket_unit *ret,
 		      struct heal_error *error);
+/* service_ops' ssh_units(). */
+int systemd_ssh_units(void *handle, struct heal_words *ret, struct heal_error *error);
 
 #endif

@@ -411,6 +411,41 @@ def test_a_socket_with_nobody_behind_it_is_tried_as_its_next_sshd(field, accepts
     field.still()
 
 
+#: A socket unit that starts an sshd for each client, and a service, by names of their own.
+OWN = """printf '[Socket]\\nListenStream=22\\nAccept=yes\\n' >/etc/systemd/system/front-ssh.socket
+printf '[Service]\\nExecStart=-/usr/sbin/sshd -i\\nStandardInput=socket\\nRuntimeDirectory=sshd\\n' \
+  >/etc/systemd/system/front-ssh@.service
+printf '[Service]\\nExecStart=/usr/sbin/sshd -D\\n[Install]\\nWantedBy=multi-user.target\\n' \
+  >/etc/systemd/system/own-sshd.service
+systemctl daemon-reload
+systemctl disable --now ssh.service"""
+
+
+def test_units_with_names_of_their_own_are_known(field):
+    field.still()
+    host = field.host
+    try:
+        host.sh(f"{OWN}; systemctl start front-ssh.socket; mkdir -p /run/sshd")
+        waiting, done = field.listener("check")
+        assert (waiting["unit"], waiting["verdict"]) == ("front-ssh@sshd-heal.service", "healthy"), done.stdout
+        assert field.is_in()
+        field.sh(configured("UseNonsense yes", restart=False))
+        broken, done = field.listener("check")
+        assert (broken["verdict"], done.returncode) == ("refusing", 2), done.stdout
+        assert not field.is_in()
+        host.sh("systemctl stop front-ssh.socket; systemctl enable --now own-sshd.service", check=False)
+        host.wait_for(lambda: "failed" in host.run("systemctl", "is-failed", "own-sshd", check=False).stdout,
+                      5, "its end")
+        down, done = field.listener("check")
+        assert (down["unit"], down["verdict"], done.returncode) == ("own-sshd.service", "down", 2), done.stdout
+    finally:
+        host.sh("systemctl disable --now own-sshd.service; systemctl stop front-ssh.socket; rm"
+                " /etc/systemd/system/own-sshd.service /etc/systemd/system/front-ssh*; mv /root/sshd_config"
+                f" {CONFIG}; systemctl daemon-reload; systemctl reset-failed; systemctl enable ssh; {RESTART}",
+                check=False)
+    field.still()
+
+
 def test_what_serves_a_client_counts_though_the_listener_has_not_mapped_it(field):
     """A hook looks at what has changed since the last proof; its word is in the last report, too."""
     host = field.host
