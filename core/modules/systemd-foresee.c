@@ -61,14 +61,20 @@ static bool foresee_tests_sshd(DBusMessageIter field)
 	return false;
 }
 
-/* Whether a command may fail ("-" in front of it), the third of its fields. */
-static bool foresee_may_fail(DBusMessageIter field)
+/*
+ * The flag that is the third field of a structure: of a command that it may fail ("-" in
+ * front of it), of a bind mount that it may be missing.
+ */
+static bool foresee_flag(DBusMessageIter field)
 {
-	dbus_bool_t may_fail = FALSE;
+	dbus_bool_t flag = FALSE;
+	int n = 0;
 
-	if (dbus_message_iter_next(&field) && dbus_message_iter_next(&field))
-		dbus_message_iter_get_basic(&field, &may_fail);
-	return may_fail;
+	while (n < 2 && dbus_message_iter_next(&field))
+		n++;
+	if (n == 2 && dbus_message_iter_get_arg_type(&field) == DBUS_TYPE_BOOLEAN)
+		dbus_message_iter_get_basic(&field, &flag);
+	return flag;
 }
 
 /* That none of the commands of a(sasbttttuii) can keep sshd from running. */
@@ -83,7 +89,7 @@ static int foresee_commands(struct foresee *foresee, const char *property, DBusM
 
 		dbus_message_iter_recurse(&array, &field);
 		/* What runs before sshd may change what it finds, too. */
-		if (is_after ? foresee_may_fail(field) : foresee_tests_sshd(field))
+		if (is_after ? foresee_flag(field) : foresee_tests_sshd(field))
 			continue;
 		return heal_error_set(foresee->error, ECANCELED, "%s has an %s=%s, which may fail", foresee->unit,
 				      property, is_after ? "" : " other than sshd -t");
@@ -117,15 +123,9 @@ static int foresee_conditions(const struct systemd *systemd, const char *unit, s
 static int foresee_unit(struct foresee *foresee, const char *needed)
 {
 	static const char *const running[] = {"active", "reloading", "refreshing", NULL};
-	/* Of every service, systemd.service(5), and for as long as the host is up. */
-	static const char *const usual[] = {"-.mount", "sysinit.target", "system.slice", NULL};
 	_cleanup_free_ char *path = NULL;
 	_cleanup_free_ char *state = NULL;
-	int r;
-
-	if (systemd_is_one_of(needed, usual))
-		return 0;
-	r = systemd_unit_path(foresee->systemd, "GetUnit", needed, &path, foresee->error);
+	int r = systemd_unit_path(foresee->systemd, "GetUnit", needed, &path, foresee->error);
 	if (r == 0)
 		r = systemd_get_string(foresee->systemd, path, SYSTEMD_UNIT, "ActiveState", &state,
 				       foresee->error);
@@ -160,6 +160,8 @@ static bool foresee_has_type(DBusMessageIter *value, int type)
 static int foresee_of_unit(struct foresee *foresee, const char *name, DBusMessageIter *value)
 {
 	static const char *const needs[] = {"Requires", "Requisite", "BindsTo", NULL};
+	/* Of every service, systemd.service(5), and for as long as the host is up. */
+	static const char *const usual[] = {"-.mount", "sysinit.target", "system.slice", NULL};
 	bool is_need = systemd_is_one_of(name, needs);
 	DBusMessageIter item;
 	const char *text;
@@ -176,10 +178,10 @@ static int foresee_of_unit(struct foresee *foresee, const char *name, DBusMessag
 	dbus_message_iter_recurse(value, &item);
 	for (; r == 0 && foresee_has_type(&item, DBUS_TYPE_STRING); dbus_message_iter_next(&item)) {
 		dbus_message_iter_get_basic(&item, &text);
-		if (is_need)
-			r = foresee_unit(foresee, text);
-		else
+		if (!is_need)
 			foresee_date(foresee, text);
+		else if (!systemd_is_one_of(text, usual))
+			r = foresee_unit(foresee, text);
 	}
 	return r;
 }
@@ -270,7 +272,6 @@ static int foresee_files(const struct foresee *foresee, const char *property, DB
 	for (; r == 0 && dbus_message_iter_get_arg_type(&item) != DBUS_TYPE_INVALID;
 	     dbus_message_iter_next(&item)) {
 		DBusMessageIter field = item;
-		dbus_bool_t may_miss = FALSE;
 		const char *path;
 
 		if (dbus_message_iter_get_arg_type(&item) == DBUS_TYPE_STRUCT)
@@ -278,11 +279,7 @@ static int foresee_files(const struct foresee *foresee, const char *property, DB
 		if (is_credential)
 			(void)dbus_message_iter_next(&field);
 		dbus_message_iter_get_basic(&field, &path);
-		/* Of a bind mount it is said apart. */
-		if (strncmp(property, "Bind", 4) == 0 && dbus_message_iter_next(&field) &&
-		    dbus_message_iter_next(&field))
-			dbus_message_iter_get_basic(&field, &may_miss);
-		if (!may_miss)
+		if (strncmp(property, "Bind", 4) != 0 || !foresee_flag(field))
 			r = foresee_file(foresee, property, path);
 	}
 	return r;
