@@ -161,8 +161,9 @@ $(B)/install/sshd-heal: $(B)/obj/cli/main-install.o $(LIBRARY)
 
 # Only package-apt has C++ in it, and so is linked by the C++ compiler.
 $(B)/modules/package-apt.so: $(B)/obj/modules/apt_shim.o
-$(B)/modules/service-systemd.so: $(B)/obj/modules/systemd-bus.o $(addprefix $(B)/obj/modules/,systemd-job.o systemd-rescue.o systemd-socket.o)
+$(B)/modules/service-systemd.so: $(B)/obj/modules/systemd-bus.o $(addprefix $(B)/obj/modules/,systemd-foresee.o systemd-job.o systemd-rescue.o systemd-socket.o)
 LIBRARY_systemd-bus := dbus-1
+LIBRARY_systemd-foresee := dbus-1
 LIBRARY_systemd-job := dbus-1
 LIBRARY_systemd-rescue := dbus-1
 LIBRARY_systemd-socket := dbus-1

@@ -156,6 +156,7 @@ struct heal_trial {
 	char key[128];
 	bool is_moving;              /* it would not listen where the listener does */
 	bool is_hup_fatal;           /* after SIGHUP it would not find its files */
+	bool is_hup_only;            /* what a restart would start is not known, and was not tried */
 	struct heal_words mapped;    /* what those have mapped as code that serve a client */
 	char detail[512];            /* why it failed, was skipped or is no good, printable */
 };
@@ -253,6 +254,8 @@ struct heal_evidence {
 	enum heal_objection objection;
 	char lost[64];     /* an address that an action of ours has cost it; "": none */
 	bool is_lost_held; /* somebody else listens there */
+	bool is_doomed; /* its unit would not start again, though its sshd would */
+	char start[256]; /* why that is, or why nobody knows; "": it would, as far as was asked */
 };
 
 /* What was made of it, and what became of that: judge, act and prove. */

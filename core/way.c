@@ -402,6 +402,7 @@ static void way_of_one(struct heal_context *ctx, enum heal_verb verb, struct hea
 		way_explain(ctx, verb, listener);
 	} else if (listener->process.foreign == HEAL_OURS) {
 		way_see(ctx, verb, report, listener);
+		heal_foresee(ctx, listener);
 	}
 	way_judge(ctx, report, listener);
 	if (verb == HEAL_CHECK || verb == HEAL_DRY_RUN || verb == HEAL_DIAGNOSE || !ctx->is_live)

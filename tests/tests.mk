@@ -9,8 +9,8 @@ DBUS_TESTS := $(addprefix tests/unit/,peer.c peer-answer.c test-bus.c test-job.c
 UNIT_SOURCES := $(filter-out $(if $(HAS_APT),,tests/unit/test-apt.c tests/unit/test-roots.c) $(if $(HAS_DBUS),,$(DBUS_TESTS)), \
 	$(wildcard tests/unit/*.c))
 UNIT_MODULES := $(if $(HAS_APT),$(B)/obj/modules/package-apt.o $(B)/obj/modules/apt_shim.o) $(B)/obj/modules/rpm-name.o $(B)/obj/modules/rpm-reply.o \
-	$(if $(HAS_DBUS),$(addprefix $(B)/obj/modules/,service-systemd.o systemd-bus.o systemd-job.o \
-		systemd-rescue.o systemd-socket.o))
+	$(if $(HAS_DBUS),$(addprefix $(B)/obj/modules/,service-systemd.o systemd-bus.o systemd-foresee.o \
+		systemd-job.o systemd-rescue.o systemd-socket.o))
 UNIT_OBJECTS := $(UNIT_SOURCES:tests/unit/%.c=$(B)/tests/obj/%.o)
 
 .PHONY: deps check check-unit check-system check-clang check-asan check-valgrind check-faults demo bench fuzz lint

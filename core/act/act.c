@@ -18,6 +18,7 @@
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "host/context.h"
 #include "host/module.h"
 #include "host/proc.h"
@@ -193,6 +194,22 @@ static enum heal_objection act_foresee(struct heal_context *ctx, const struct he
 		return HEAL_OBJECTION_NONE;
 	(void)heal_notes_add(notes, "%s", error.message);
 	return HEAL_OBJECTION_UNFORESEEN;
+}
+
+void heal_foresee(struct heal_context *ctx, struct heal_listener *listener)
+{
+	struct heal_evidence *evidence = &listener->evidence;
+	struct heal_error error = {0};
+	int r;
+
+	/* What is not known of its start has been said then. */
+	if (evidence->n_stale || evidence->trial.is_hup_only || evidence->trial.result != HEAL_TRIAL_OK || !heal_listener_has_unit(listener) ||
+	    listener->unit.manager != HEAL_MANAGER_RUNNING || listener->unit.absence != HEAL_ABSENCE_NONE)
+		return;
+	r = ctx->service_ops->foresee(ctx->service, listener->unit.id, &error);
+	evidence->is_doomed = r == -ENXIO;
+	if (r < 0)
+		heal_append(evidence->start, sizeof(evidence->start), "%s", error.message);
 }
 
 /* What only counts right before a SIGHUP of our own: whether systemd is at work on its unit. */

@@ -18,6 +18,12 @@ void heal_plan_show(struct heal_context *ctx, struct heal_listener *listener, bo
 		    struct heal_notes *notes);
 
 /*
+ * Sets whether the unit of one that is well would start again, for what a rehearsal does
+ * not have: its conditions, other commands, what it needs.
+ */
+void heal_foresee(struct heal_context *ctx, struct heal_listener *listener);
+
+/*
  * Carries out the plan and proves the result: reload, then restart where that
  * was not enough. Sets plan, reason, outcome, detail and refused_ms.
  */

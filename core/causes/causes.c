@@ -29,14 +29,6 @@ static const struct {
 };
 _Static_assert(ARRAY_SIZE(causes_rows) <= HEAL_CAUSES_MAX, "a listener has room for all of them");
 
-static void cause_append(char *to, size_t size, const char *fmt, va_list args)
-{
-	char text[512];
-
-	(void)vsnprintf(text, sizeof(text), fmt, args);
-	heal_append(to, size, "%s", text);
-}
-
 void cause_is(struct heal_cause *cause, enum heal_cause_result result, const char *fmt, ...)
 {
 	va_list args;
@@ -44,7 +36,7 @@ void cause_is(struct heal_cause *cause, enum heal_cause_result result, const cha
 	cause->result = result;
 	cause->detail[0] = '\0';
 	va_start(args, fmt);
-	cause_append(cause->detail, sizeof(cause->detail), fmt, args);
+	heal_vsafe(cause->detail + strlen(cause->detail), sizeof(cause->detail) - strlen(cause->detail), fmt, args);
 	va_end(args);
 }
 
@@ -53,7 +45,7 @@ void cause_add(struct heal_cause *cause, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	cause_append(cause->detail, sizeof(cause->detail), fmt, args);
+	heal_vsafe(cause->detail + strlen(cause->detail), sizeof(cause->detail) - strlen(cause->detail), fmt, args);
 	va_end(args);
 }
 
@@ -62,7 +54,7 @@ void cause_advise(struct heal_cause *cause, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	cause_append(cause->advice, sizeof(cause->advice), fmt, args);
+	heal_vsafe(cause->advice + strlen(cause->advice), sizeof(cause->advice) - strlen(cause->advice), fmt, args);
 	va_end(args);
 }
 

@@ -31,8 +31,8 @@ struct heal_exec {
 struct heal_unit_state {
 	bool is_enabled;
 	bool is_masked;
-	bool is_at_rest; /* inactive or failed, and no job is to change that */
-	bool has_failed;
+	bool is_at_rest; /* inactive or failed, and no job is to change that; or the next is in vain */
+	bool has_failed; /* or fails again and again, and is started again and again (Restart=) */
 	uint64_t active_us; /* when it became active last, on CLOCK_MONOTONIC; 0: never */
 };
 
@@ -93,13 +93,18 @@ struct service_ops {
 	/* How the unit starts its service, nothing expanded yet. */
 	int (*exec_start)(void *handle, const char *unit, struct heal_exec *ret,
 			  struct heal_error *error);
-	/* 0 where a start of the unit gets as far as sshd; otherwise why not, or why that is not known. */
+	/*
+	 * 0 where a start of the unit gets as far as sshd; -ENXIO: it would not, now; otherwise
+	 * why that is not known.
+	 */
 	int (*foresee)(void *handle, const char *unit, struct heal_error *error);
 	int (*state_of)(void *handle, const char *unit, struct heal_unit_state *ret,
 			struct heal_error *error);
 	/* 1 for a socket unit that is listening, and its owner frees what it gives; 0 for any other. */
 	int (*socket_of)(void *handle, const char *unit, struct heal_socket_unit *ret,
 			 struct heal_error *error);
+	/* Adds the names of the units that are loaded and have "ssh" in theirs. */
+	int (*ssh_units)(void *handle, struct heal_words *ret, struct heal_error *error);
 	/* Whether the unit is shut in by address filters or namespaces of its own. */
 	int (*is_confined)(void *handle, const char *unit, bool *ret, struct heal_error *error);
 	/*

@@ -82,6 +82,7 @@ static uint64_t facts_of_trial(const struct heal_trial *trial)
 		{HEAL_FACT_MOVES, trial->is_moving},
 		{HEAL_FACT_SHUT, trial->wrapped == HEAL_WRAPPED_ALL},
 		{HEAL_FACT_HUP_FATAL, trial->is_hup_fatal},
+		{HEAL_FACT_UNFORESEEN, trial->is_hup_only},
 	};
 
 	return facts_sum(rows, ARRAY_SIZE(rows));
@@ -126,6 +127,7 @@ uint64_t heal_facts_of(const struct heal_config *config, enum heal_lock lock,
 		{HEAL_FACT_KEY_CHANGED, evidence->pending.is_key},
 		{HEAL_FACT_LACKING, evidence->pending.is_lacking},
 		{HEAL_FACT_CONFIG_PENDING, evidence->pending.is_config},
+		{HEAL_FACT_DOOMED, evidence->is_doomed},
 	};
 
 	return facts_sum(rows, ARRAY_SIZE(rows)) | facts_of_run(config, lock) |

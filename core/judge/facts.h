@@ -52,6 +52,7 @@ enum heal_fact {
 	HEAL_FACT_UNTRIED_NOW = 1ull << 42,  /* and it may be made in a while */
 	HEAL_FACT_LOST = 1ull << 40,         /* it refuses only where it listened before an action of ours */
 	HEAL_FACT_HELD = 1ull << 41,         /* and there listens somebody else */
+	HEAL_FACT_DOOMED = 1ull << 44,       /* its unit would not start again */
 	HEAL_FACT_CONFIG_PENDING = 1ull << 38, /* its configuration is not known to be the one that it read */
 };
 

@@ -62,6 +62,7 @@ static const struct plan_row plan_well_rows[] = {
 	{HEAL_FACT_KEY_CHANGED, 0, HEAL_PLAN_WARN,
 	 "after a restart the host key would not be the one that clients know"},
 	{HEAL_FACT_MOVES, 0, HEAL_PLAN_WARN, "after a restart sshd would not listen where it does now"},
+	{HEAL_FACT_DOOMED, 0, HEAL_PLAN_WARN, "its unit would not start again"},
 	{HEAL_FACT_UNSEEN, 0, HEAL_PLAN_WARN, "what clients meet could not be found out"},
 	{0, 0, HEAL_PLAN_NONE, "runs the files on disk"},
 };
@@ -116,7 +117,8 @@ static const struct plan_row plan_ill_rows[] = {
 	/* The port stays with systemd; SIGHUP would end such an sshd: it cannot bind. */
 	{HEAL_FACT_SOCKET_ACTIVATED, NO_RESTART, HEAL_PLAN_RESTART,
 	 "socket-activated, no client is refused meanwhile"},
-	{HEAL_FACT_CAN_RELOAD, NO_HUP, HEAL_PLAN_RELOAD, "its unit can reload"},
+	/* What a unit lacks for a start, it may lack for ExecReload=, too. */
+	{HEAL_FACT_CAN_RELOAD, NO_HUP | HEAL_FACT_DOOMED, HEAL_PLAN_RELOAD, "its unit can reload"},
 	{0, NO_HUP, HEAL_PLAN_HUP, "it binds its own sockets, and its unit cannot reload"},
 	{HEAL_FACT_KILLS_SESSIONS, 0, HEAL_PLAN_WARN, "a restart would end open sessions"},
 	{HEAL_FACT_SESSIONS_UNSEEN, 0, HEAL_PLAN_WARN,
@@ -160,7 +162,7 @@ enum heal_plan heal_advice_of(uint64_t facts)
 		HEAL_FACT_TRIAL_FAILED | HEAL_FACT_UNTRIED |
 		HEAL_FACT_MOVES | HEAL_FACT_SHUTTING_DOWN |
 		HEAL_FACT_NO_MANAGER | HEAL_FACT_BUSY | HEAL_FACT_LOG_STUCK | HEAL_FACT_NOT_READY |
-		HEAL_FACT_TRANSACTION;
+		HEAL_FACT_TRANSACTION | HEAL_FACT_DOOMED;
 	static const uint64_t orders = HEAL_FACT_MODE_WARN | HEAL_FACT_FORBIDDEN |
 				       HEAL_FACT_POLICY_UNASKED | HEAL_FACT_UNLOCKED |
 				       HEAL_FACT_UNMANAGED | HEAL_FACT_NO_TIME |

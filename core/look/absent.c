@@ -66,6 +66,23 @@ static int absent_take_ended(struct heal_context *ctx, struct heal_listeners *li
 	return absent_add(listeners, ended);
 }
 
+/* The sshd of a known path that a unit starts; -ENOENT where it starts something else, or is not there. */
+static int absent_program(struct heal_context *ctx, const char *unit, char **ret)
+{
+	_cleanup_(heal_exec_done) struct heal_exec exec = {0};
+	struct heal_error ignored;
+	int r = ctx->service_ops->exec_start(ctx->service, unit, &exec, &ignored);
+
+	if (r == -ENOTCONN || r == -ETIMEDOUT || r == -ENOMEM)
+		return r;
+	for (char **path = ctx->config.sshd_paths.items; r == 0 && *path; path++)
+		if (strcmp(*path, exec.path) == 0) {
+			*ret = heal_take(exec.path);
+			return 0;
+		}
+	return -ENOENT;
+}
+
 /* A socket unit with no sshd behind it: its next one is what a client will meet. */
 static int absent_add_waiting(struct heal_context *ctx, struct heal_listeners *listeners,
 			      const char *unit, struct heal_error *error)
@@ -76,15 +93,48 @@ static int absent_add_waiting(struct heal_context *ctx, struct heal_listeners *l
 		.unit = {.is_service = true, .is_socket_activated = true, .absence = HEAL_ABSENCE_WAITING}};
 	int r = ctx->service_ops->socket_of(ctx->service, unit, &found, error);
 
-	if (r <= 0)
-		return r;
+	/* systemd-ssh-generator(8) has one that nobody reaches over a network. */
+	if (r <= 0 || !found.addresses.count)
+		return r < 0 ? r : 0;
 	absent.unit.is_per_client = found.accepts;
 	absent.unit.id = heal_take(found.service);
 	absent.process.addresses = found.addresses.items;
 	absent.process.n_addresses = found.addresses.count;
 	found.addresses = (struct heal_words){0};
-	absent.process.exe = strdup(ctx->config.sshd_paths.items[0]);
-	return absent.process.exe ? absent_add(listeners, &absent) : -ENOMEM;
+	r = absent_program(ctx, absent.unit.id, &absent.process.exe);
+	if (r == -ENOENT && (strcmp(unit, "ssh.socket") == 0 || strcmp(unit, "sshd.socket") == 0)) {
+		absent.process.exe = strdup(ctx->config.sshd_paths.items[0]);
+		r = absent.process.exe ? 0 : -ENOMEM;
+	}
+	return r == 0 ? absent_add(listeners, &absent) : r == -ENOENT ? 0 : r;
+}
+
+/* Units with names of an administrator's own: a socket that listens, a service that has failed. */
+static int absent_find_named(struct heal_context *ctx, struct heal_listeners *listeners,
+			     struct heal_error *error)
+{
+	_cleanup_(heal_words_done) struct heal_words units = {0};
+	int r = ctx->service_ops->ssh_units(ctx->service, &units, error);
+
+	for (size_t i = 0; r == 0 && i < units.count; i++) {
+		_cleanup_(heal_listener_done) struct heal_listener absent = {
+			.process.dirfd = -1, .unit = {.is_service = true, .absence = HEAL_ABSENCE_FAILED}};
+		struct heal_unit_state state = {0};
+
+		if (strstr(units.items[i], ".socket")) {
+			r = absent_add_waiting(ctx, listeners, units.items[i], error);
+			continue;
+		}
+		r = ctx->service_ops->state_of(ctx->service, units.items[i], &state, error);
+		if (r < 0 || !state.has_failed || !state.is_enabled || state.is_masked)
+			continue;
+		r = absent_program(ctx, units.items[i], &absent.process.exe);
+		absent.unit.id = r == 0 ? strdup(units.items[i]) : NULL;
+		if (r == 0)
+			r = absent.unit.id ? absent_add(listeners, &absent) : -ENOMEM;
+		r = r == -ENOENT ? 0 : r;
+	}
+	return r;
 }
 
 /* The unit that is enabled, where none of them runs, or is about to. */
@@ -95,11 +145,13 @@ static int absent_find_enabled(struct heal_context *ctx, struct heal_listeners *
 	_cleanup_(heal_listener_done) struct heal_listener absent = {
 		.process.dirfd = -1, .unit.is_service = true};
 	const char *found = NULL;
+	size_t n_before = listeners->count;
+	int r;
 
 	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
 		struct heal_unit_state state = {0};
-		int r = ctx->service_ops->state_of(ctx->service, units[i], &state, error);
 
+		r = ctx->service_ops->state_of(ctx->service, units[i], &state, error);
 		if (r < 0)
 			return r;
 		if (!state.is_at_rest)
@@ -110,8 +162,9 @@ static int absent_find_enabled(struct heal_context *ctx, struct heal_listeners *
 		found = units[i];
 		absent.unit.absence = state.has_failed ? HEAL_ABSENCE_FAILED : HEAL_ABSENCE_STOPPED;
 	}
-	if (!found)
-		return 0;
+	r = absent_find_named(ctx, listeners, error);
+	if (r < 0 || !found || listeners->count > n_before)
+		return r;
 	absent.unit.id = strdup(found);
 	absent.process.exe = strdup(ctx->config.sshd_paths.items[0]);
 	return absent.unit.id && absent.process.exe ? absent_add(listeners, &absent) : -ENOMEM;

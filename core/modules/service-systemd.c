@@ -9,9 +9,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/error.h"
-#include "base/spawn.h"
 #include "base/words.h"
 #include "host/module.h"
 #include "report.h"
@@ -89,36 +87,6 @@ static int systemd_is_socket_activated(struct systemd *systemd, const char *path
 	}
 	*ret = found;
 	return 0;
-}
-
-/* Whether all commands of a(sasbttttuii) are `sshd -t`, which a trial makes up for. */
-static bool systemd_only_tests_sshd(DBusMessageIter *value)
-{
-	DBusMessageIter array;
-
-	dbus_message_iter_recurse(value, &array);
-	for (; dbus_message_iter_get_arg_type(&array) == DBUS_TYPE_STRUCT;
-	     dbus_message_iter_next(&array)) {
-		DBusMessageIter field;
-		DBusMessageIter words;
-		bool tests = false;
-		const char *text;
-
-		dbus_message_iter_recurse(&array, &field);
-		dbus_message_iter_get_basic(&field, &text);
-		if (strcmp(strrchr(text, '/') ? strrchr(text, '/') : text, "/sshd") != 0)
-			return false;
-		(void)dbus_message_iter_next(&field);
-		dbus_message_iter_recurse(&field, &words);
-		for (; dbus_message_iter_get_arg_type(&words) == DBUS_TYPE_STRING;
-		     dbus_message_iter_next(&words)) {
-			dbus_message_iter_get_basic(&words, &text);
-			tests |= strcmp(text, "-t") == 0;
-		}
-		if (!tests)
-			return false;
-	}
-	return true;
 }
 
 /* Whether a unit's file is masked, and whether a job of systemd's is at work on it. */
@@ -328,60 +296,21 @@ static int systemd_exec_start(void *handle, const char *unit, struct heal_exec *
 					  &ret->directory, error);
 }
 
-/* Conditions and asserts as they stand now; PID 1 itself only knows of its last start. */
-static int systemd_check_conditions(const struct systemd *systemd, const char *unit,
-				    struct heal_error *error)
+/*
+ * Whether a service ended by itself, and systemd starts it again and again: it is
+ * activating for as long as it does not come up, and has a job now and then.
+ */
+static int systemd_is_failing(struct systemd *systemd, const char *path, const char *unit, bool *ret,
+			      struct heal_error *error)
 {
-	_cleanup_(heal_output_done) struct heal_output output = {0};
-	const char *path = systemd->setup->analyze;
-	char option[192];
-	char *const argv[] = {(char *)path, (char *)"condition", option, NULL};
-	const struct heal_command command = {.path = path, .argv = argv, .fds = {-1, -1, -1}};
-	int64_t deadline_ms = heal_now_ms() + heal_left_ms(systemd->deadline_ms, systemd->setup->retry_ms);
-	int r;
+	const char *dot = strrchr(unit, '.');
+	dbus_uint32_t n_restarts = 0;
+	int r = 0;
 
-	(void)snprintf(option, sizeof(option), "--unit=%s", unit);
-	r = heal_spawn_capture(&command, deadline_ms, &output);
-	if (r < 0)
-		return heal_error_set(error, -r, "asking %s about %s: %s", path, unit, strerror(-r));
-	if (output.status != 0)
-		return heal_error_set(error, ECANCELED,
-				      "the conditions of %s may not hold: %s condition %s ended with status %d",
-				      unit, path, option, output.status);
-	return 0;
-}
-
-static int systemd_foresee(void *handle, const char *unit, struct heal_error *error)
-{
-	static const char *const properties[] = {"ExecStartPre", "ExecCondition"};
-	_cleanup_free_ char *path = NULL;
-	dbus_bool_t is_changed = FALSE;
-	int r = systemd_unit_path(handle, "LoadUnit", unit, &path, error);
-
-	if (r == 0)
-		r = systemd_get_basic(handle, path, SYSTEMD_UNIT, "NeedDaemonReload", "b",
-				      &is_changed, error);
-	if (r == 0 && is_changed)
-		r = heal_error_set(error, ECANCELED, "%s was changed since systemd has read it", unit);
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(properties); i++) {
-		_cleanup_message_ DBusMessage *reply = NULL;
-		DBusMessageIter value;
-
-		r = systemd_get(handle, path, SYSTEMD_SERVICE, properties[i], "a(sasbttttuii)",
-				&reply, &value, error);
-		if (r == 0 && !systemd_only_tests_sshd(&value))
-			r = heal_error_set(error, ECANCELED,
-					   "%s has an %s= other than sshd -t, which may fail", unit,
-					   properties[i]);
-	}
-	return r < 0 ? r : systemd_check_conditions(handle, unit, error);
-}
-
-static bool systemd_is_one_of(const char *text, const char *const *list)
-{
-	while (*list && strcmp(*list, text) != 0)
-		list++;
-	return *list;
+	if (dot && strcmp(dot, ".service") == 0)
+		r = systemd_get_basic(systemd, path, SYSTEMD_SERVICE, "NRestarts", "u", &n_restarts, error);
+	*ret = n_restarts > 0;
+	return r;
 }
 
 static int systemd_state_of(void *handle, const char *unit, struct heal_unit_state *ret,
@@ -393,6 +322,7 @@ static int systemd_state_of(void *handle, const char *unit, struct heal_unit_sta
 	_cleanup_free_ char *active = NULL;
 	_cleanup_free_ char *file = NULL;
 	struct heal_unit_state state = {0};
+	bool is_failing = false;
 	bool has_job = false;
 	/* One that is not loaded may be enabled all the same. */
 	int r = systemd_unit_path(handle, "LoadUnit", unit, &path, error);
@@ -406,92 +336,14 @@ static int systemd_state_of(void *handle, const char *unit, struct heal_unit_sta
 				      "t", &state.active_us, error);
 	if (r == 0)
 		r = systemd_fill_hold(handle, path, &state.is_masked, &has_job, error);
+	if (r == 0 && active && strcmp(active, "activating") == 0)
+		r = systemd_is_failing(handle, path, unit, &is_failing, error);
 	if (r < 0 || !active || !file)
 		return r < 0 ? r : -EBADMSG;
 	state.is_enabled = systemd_is_one_of(file, enabled);
-	state.is_at_rest = systemd_is_one_of(active, resting) && !has_job;
-	state.has_failed = strcmp(active, "failed") == 0;
+	state.is_at_rest = (systemd_is_one_of(active, resting) && !has_job) || is_failing;
+	state.has_failed = strcmp(active, "failed") == 0 || is_failing;
 	*ret = state;
-	return 0;
-}
-
-/* Whether a property is set to anything but its default, as far as those go that are asked for. */
-static bool systemd_is_set(DBusMessageIter *value)
-{
-	static const char *const defaults[] = {"", "no", "default", "all", NULL};
-	dbus_bool_t flag = FALSE;
-	const char *text;
-	DBusMessageIter array;
-
-	switch (dbus_message_iter_get_arg_type(value)) {
-	case DBUS_TYPE_BOOLEAN:
-		dbus_message_iter_get_basic(value, &flag);
-		return flag;
-	case DBUS_TYPE_STRING:
-		dbus_message_iter_get_basic(value, &text);
-		return !systemd_is_one_of(text, defaults);
-	case DBUS_TYPE_ARRAY:
-		dbus_message_iter_recurse(value, &array);
-		return dbus_message_iter_get_arg_type(&array) != DBUS_TYPE_INVALID;
-	default:
-		return false;
-	}
-}
-
-/* Whether a property is one that shuts a service in, systemd.exec(5), systemd.resource-control(5). */
-static bool systemd_is_confinement(const char *name)
-{
-	static const char *const prefixes[] = {"IPAddress", "IPIngressFilter", "IPEgressFilter",
-					       "SocketBind", "Private", "Protect"};
-	/* By its whole name: Extension and Root have policies, which always are set (257). */
-	static const char *const names[] = {
-		"BindPaths", "BindReadOnlyPaths", "DynamicUser", "ExecPaths", "ExtensionDirectories",
-		"ExtensionImages", "IPCNamespacePath", "InaccessiblePaths", "MountImages",
-		"NetworkNamespacePath", "NoExecPaths", "ProcSubset", "ReadOnlyPaths",
-		"ReadWritePaths", "RootDirectory", "RootImage", "TemporaryFileSystem", NULL};
-	bool is_one = systemd_is_one_of(name, names);
-
-	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
-		is_one |= strncmp(name, prefixes[i], strlen(prefixes[i])) == 0;
-	return is_one;
-}
-
-static int systemd_is_confined(void *handle, const char *unit, bool *ret, struct heal_error *error)
-{
-	static const char interface[] = SYSTEMD_SERVICE;
-	_cleanup_free_ char *path = NULL;
-	_cleanup_message_ DBusMessage *reply = NULL;
-	const char *asked = interface;
-	char what[192];
-	DBusMessageIter iter;
-	DBusMessageIter entry;
-	bool found = false;
-	int r = systemd_unit_path(handle, "LoadUnit", unit, &path, error);
-
-	(void)snprintf(what, sizeof(what), "asking systemd for what %s may do", unit);
-	if (r == 0)
-		r = systemd_ask(handle,
-				systemd_append(systemd_request(path, DBUS_INTERFACE_PROPERTIES, "GetAll"),
-					       DBUS_TYPE_STRING, &asked, DBUS_TYPE_INVALID),
-				what, &reply, error);
-	if (r < 0)
-		return r;
-	if (!dbus_message_has_signature(reply, "a{sv}") || !dbus_message_iter_init(reply, &iter))
-		return heal_error_set(error, EBADMSG, "%s: unexpected reply", what);
-	dbus_message_iter_recurse(&iter, &entry);
-	for (; dbus_message_iter_get_arg_type(&entry) == DBUS_TYPE_DICT_ENTRY;
-	     dbus_message_iter_next(&entry)) {
-		DBusMessageIter field;
-		DBusMessageIter value;
-		const char *name;
-
-		dbus_message_iter_recurse(&entry, &field);
-		dbus_message_iter_get_basic(&field, &name);
-		(void)dbus_message_iter_next(&field);
-		dbus_message_iter_recurse(&field, &value);
-		found |= systemd_is_confinement(name) && systemd_is_set(&value);
-	}
-	*ret = found;
 	return 0;
 }
 
@@ -548,6 +400,7 @@ const struct service_ops heal_service_ops = {
 	.state_of = systemd_state_of,
 	.is_confined = systemd_is_confined,
 	.socket_of = systemd_socket_of,
+	.ssh_units = systemd_ssh_units,
 	.run_job = systemd_run_job,
 	.start_rescue = systemd_start_rescue,
 	.request_start = systemd_request_start,

@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/words.h"
 #include "host/module.h"
 
 #define SYSTEMD_NAME "org.freedesktop.systemd1"
@@ -127,6 +128,15 @@ int systemd_run_job(void *handle, enum heal_job which, const char *unit, int64_t
 int systemd_run_request(struct systemd *systemd, const char *unit, DBusMessage *request,
 			int64_t deadline_ms, struct heal_error *error);
 
+/* --- systemd-foresee.c ----------------------------------------------------- */
+
+/* Whether a text is in a list, which ends with NULL. */
+bool systemd_is_one_of(const char *text, const char *const *list);
+
+/* service_ops' foresee() and is_confined(). */
+int systemd_foresee(void *handle, const char *unit, struct heal_error *error);
+int systemd_is_confined(void *handle, const char *unit, bool *ret, struct heal_error *error);
+
 /* --- systemd-rescue.c ------------------------------------------------------ */
 
 /* StartTransientUnit for HEAL_RESCUE_UNIT; NULL when out of memory. */
@@ -137,5 +147,7 @@ DBusMessage *systemd_rescue_request(const struct heal_rescue *rescue);
 /* service_ops' socket_of(). */
 int systemd_socket_of(void *handle, const char *unit, struct heal_socket_unit *ret,
 		      struct heal_error *error);
+/* service_ops' ssh_units(). */
+int systemd_ssh_units(void *handle, struct heal_words *ret, struct heal_error *error);
 
 #endif

@@ -95,3 +95,36 @@ int systemd_socket_of(void *handle, const char *unit, struct heal_socket_unit *r
 	ret->accepts = accepts;
 	return r < 0 ? r : 1;
 }
+
+/* ListUnitsByPatterns gives a(ssssssouso), the name first. */
+int systemd_ssh_units(void *handle, struct heal_words *ret, struct heal_error *error)
+{
+	static const char *const patterns[] = {"*ssh*.service", "*ssh*.socket"};
+	static const char what[] = "asking systemd for units of ssh";
+	_cleanup_message_ DBusMessage *reply = NULL;
+	const char *const *states = patterns;
+	const char *const *names = patterns;
+	DBusMessage *request = systemd_append(
+		systemd_request(SYSTEMD_PATH, SYSTEMD_MANAGER, "ListUnitsByPatterns"), DBUS_TYPE_ARRAY,
+		DBUS_TYPE_STRING, &states, 0, DBUS_TYPE_ARRAY, DBUS_TYPE_STRING, &names,
+		(int)ARRAY_SIZE(patterns), DBUS_TYPE_INVALID);
+	DBusMessageIter iter;
+	DBusMessageIter array;
+	int r = systemd_ask(handle, request, what, &reply, error);
+
+	if (r < 0)
+		return r;
+	if (!dbus_message_has_signature(reply, "a(ssssssouso)") || !dbus_message_iter_init(reply, &iter))
+		return heal_error_set(error, EBADMSG, "%s: unexpected reply", what);
+	dbus_message_iter_recurse(&iter, &array);
+	for (; dbus_message_iter_get_arg_type(&array) == DBUS_TYPE_STRUCT; dbus_message_iter_next(&array)) {
+		DBusMessageIter field;
+		const char *name;
+
+		dbus_message_iter_recurse(&array, &field);
+		dbus_message_iter_get_basic(&field, &name);
+		if (heal_words_add(ret, name, strlen(name)) < 0)
+			return heal_error_set(error, ENOMEM, "%s: out of memory", what);
+	}
+	return 0;
+}

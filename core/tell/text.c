@@ -160,6 +160,8 @@ static void text_tried(FILE *out, const struct heal_listener *listener)
 		(void)fprintf(out, "  a client could not be tried: %s\n", live->detail);
 	if (*listener->evidence.trial.detail)
 		(void)fprintf(out, "  %s\n", listener->evidence.trial.detail);
+	if (listener->evidence.is_doomed)
+		(void)fprintf(out, "  %s\n", listener->evidence.start);
 	if (*listener->evidence.pending.detail)
 		(void)fprintf(out, "  %s\n", listener->evidence.pending.detail);
 }
@@ -223,6 +225,8 @@ static const char *text_trouble_of(const struct heal_listener *listener)
 		[HEAL_VERDICT_REFUSING] = "it refuses clients",
 	};
 
+	if (listener->result.verdict == HEAL_VERDICT_UNKNOWN && text_is_in(listener->evidence.live.fate))
+		return "clients get in; it is not known whether they would after a restart";
 	return listener->result.outcome == HEAL_OUTCOME_HEALED ? "it refused clients"
 							       : troubles[listener->result.verdict];
 }
@@ -255,7 +259,8 @@ static void text_seen(FILE *out, const struct heal_listener *listener)
 			      *trial->let_in ? "let in one from " : "it was not tried whom they let in by name",
 			      trial->let_in);
 	else if (trial->result == HEAL_TRIAL_OK && text_is_in(listener->evidence.live.fate))
-		(void)fputs("; a new client gets up to the login, and would after a restart", out);
+		(void)fprintf(out, "; a new client gets up to the login%s",
+			      *listener->evidence.start ? "" : ", and would after a restart");
 }
 
 /* For who is not root. */
@@ -303,6 +308,9 @@ static void text_listener(FILE *out, const struct heal_listener *listener)
 	} else {
 		text_trouble(out, listener);
 	}
+	if (verdict == HEAL_VERDICT_HEALTHY && *listener->evidence.start)
+		(void)fprintf(out, "  whether its unit would start again is not known: %s\n",
+			      listener->evidence.start);
 	if (verdict == HEAL_VERDICT_HEALTHY && *listener->evidence.pending.detail)
 		(void)fprintf(out, "  %s\n", listener->evidence.pending.detail);
 }

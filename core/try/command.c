@@ -8,12 +8,14 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "try/command.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "base/words.h"
 #include "host/context.h"
 #include "host/module.h"
@@ -25,8 +27,9 @@
 
 #define COMMAND_ENVIRONMENT_MAX (256u << 10)
 
-/* The environment that the unit gives to its service. */
-static int command_environment(struct heal_context *ctx, struct heal_exec *exec)
+/* The environment that the unit gives to its service. Errors: with the file named. */
+static int command_environment(struct heal_context *ctx, const char *unit, struct heal_exec *exec,
+			       struct heal_error *error)
 {
 	for (size_t i = 0; i < exec->files.count; i++) {
 		_cleanup_free_ char *buf = NULL;
@@ -39,20 +42,22 @@ static int command_environment(struct heal_context *ctx, struct heal_exec *exec)
 		path += may_miss;
 		/* systemd.exec(5) allows wildcards; whoever uses them is told that we do not. */
 		if (*path != '/' || strpbrk(path, "*?["))
-			return -EINVAL;
+			return heal_error_set(error, EINVAL, "%s has EnvironmentFile=%s, which is not understood",
+					      unit, path);
 		/* What stands there becomes root's arguments, at a moment of our choice. */
 		r = heal_trust_path(ctx->root_fd, path, &is_roots);
 		if (r == 0 && !is_roots)
 			r = -EPERM;
 		if (r < 0 && r != -ENOENT)
-			return r;
+			return heal_error_set(error, -r, "%s has EnvironmentFile=%s: %s", unit, path,
+					      r == -EPERM ? "not only root can change it" : strerror(-r));
 		r = heal_read_at(ctx->root_fd, path + 1, COMMAND_ENVIRONMENT_MAX, &buf, &len);
 		if (r == -ENOENT && may_miss)
 			continue;
 		if (r == 0)
 			r = arguments_parse_environment(buf, len, &exec->environment);
 		if (r < 0)
-			return r;
+			return heal_error_set(error, -r, "%s has EnvironmentFile=%s: %s", unit, path, strerror(-r));
 	}
 	return 0;
 }
@@ -118,7 +123,9 @@ int heal_start_arguments(struct heal_context *ctx, const struct heal_listener *l
 	if (!command_same_file(ctx, exec.path, listener->process.exe))
 		return heal_error_set(error, ENOTSUP, "%s starts %s, but %s is what runs", unit,
 				      exec.path, listener->process.exe);
-	r = command_environment(ctx, &exec);
+	r = command_environment(ctx, unit, &exec, error);
+	if (r < 0)
+		return r;
 	name = r == 0 ? arguments_find_loader_variable(&exec.environment) : NULL;
 	if (name)
 		return heal_error_set(error, ENOTSUP, "%s sets %s, which a trial would not have", unit,
@@ -297,6 +304,66 @@ static int command_mounts(struct heal_context *ctx, const struct heal_process *p
 		     : 0;
 }
 
+/* Whether a program is one that becomes another, as env(1) and scripts with `exec` do. */
+static bool command_is_wrapper(const struct heal_context *ctx, const char *path)
+{
+	static const char *const names[] = {
+		"/bash", "/capsh", "/choom", "/chrt", "/dash", "/env", "/ionice", "/nice", "/numactl",
+		"/prlimit", "/setpriv", "/setsid", "/sh", "/taskset",
+	};
+	_cleanup_close_ int fd = *path == '/' ? openat(heal_view(ctx), path + 1, O_RDONLY | O_CLOEXEC) : -1;
+	const char *name = strrchr(path, '/');
+	char mark[2] = "";
+
+	for (size_t i = 0; fd >= 0 && i < ARRAY_SIZE(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return fd >= 0 && read(fd, mark, sizeof(mark)) == (ssize_t)sizeof(mark) && mark[0] == '#' && mark[1] == '!';
+}
+
+/*
+ * Whether a SIGHUP can be tried though a restart cannot: it starts the running program anew
+ * by the arguments that it has, and neither its unit's program, a wrapper that has become
+ * sshd, nor its environment files. A unit that starts another sshd is nobody's to guess.
+ */
+static bool command_is_hup_enough(struct heal_context *ctx, const struct heal_listener *listener)
+{
+	_cleanup_(heal_exec_done) struct heal_exec exec = {0};
+	struct heal_error ignored;
+
+	if (listener->unit.is_masked)
+		return true;
+	if (ctx->service_ops->exec_start(ctx->service, listener->unit.id, &exec, &ignored) < 0)
+		return false;
+	/* As a SIGHUP leaves it, and a trial would not have it. */
+	if (arguments_find_loader_variable(&exec.environment))
+		return false;
+	return command_same_file(ctx, exec.path, listener->process.exe)
+		       ? command_environment(ctx, listener->unit.id, &exec, &ignored) < 0
+		       : command_is_wrapper(ctx, exec.path);
+}
+
+/* What a restart of the unit would start; where that is not known, and SIGHUP has no need of it, why. */
+static int command_find_restart(struct heal_context *ctx, struct heal_listener *listener,
+				struct heal_words *argv, struct heal_start *restart, struct heal_error *error)
+{
+	struct heal_evidence *evidence = &listener->evidence;
+	int r = heal_start_arguments(ctx, listener, argv, restart, error);
+
+	if (r == 0)
+		return command_options(ctx, argv, listener->unit.id, true, restart, error);
+	if (!command_is_hup_enough(ctx, listener))
+		return r;
+	evidence->trial.is_hup_only = true;
+	evidence->is_doomed = listener->unit.is_masked || r == -ENOENT;
+	evidence->start[0] = '\0';
+	if (listener->unit.is_masked)
+		heal_append(evidence->start, sizeof(evidence->start), "%s is masked", listener->unit.id);
+	else
+		heal_append(evidence->start, sizeof(evidence->start), "%s", error->message);
+	return 0;
+}
+
 int heal_starts_find(struct heal_context *ctx, struct heal_listener *listener,
 		     struct heal_starts *starts, struct heal_error *error)
 {
@@ -309,13 +376,16 @@ int heal_starts_find(struct heal_context *ctx, struct heal_listener *listener,
 	if (r == 0)
 		r = command_mounts(ctx, &listener->process, &starts->restart, error);
 	if (r == 0 && has_unit)
-		r = heal_start_arguments(ctx, listener, &unit_argv, &starts->restart, error);
-	if (r == 0 && has_unit)
-		r = command_options(ctx, &unit_argv, listener->unit.id, true, &starts->restart, error);
+		r = command_find_restart(ctx, listener, &unit_argv, &starts->restart, error);
 	if (r == 0 && heal_words_copy(&starts->restart.environment, &starts->hup.environment) < 0)
 		r = heal_error_set(error, ENOMEM, "trying sshd: out of memory");
 	if (r == 0)
 		r = command_find_hup(ctx, listener, &unit_argv, &starts->hup, error);
+	if (r == 0 && listener->evidence.trial.is_hup_only && listener->evidence.trial.is_hup_fatal) {
+		r = heal_error_set(error, ENOTSUP, "%s", listener->evidence.start);
+		listener->evidence.start[0] = '\0';
+		listener->evidence.is_doomed = false;
+	}
 	/* The same name is another file for SIGHUP, which must not be taken up for it. */
 	if (r == 0 && starts->restart.cwd && arguments_find_relative(&unit_argv, 0, &name) == 1)
 		listener->evidence.trial.is_hup_fatal = true;

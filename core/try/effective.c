@@ -67,6 +67,8 @@ static bool effective_is_chat(const char *line)
 	static const char *const chats[] = {
 		"Deprecated option", "eprecated key", "Server listening on ", "Connection closed by ",
 		"Connection reset by ", "Received SIGHUP; restarting",
+		/* The frame of a warning, whose words come next. */
+		"@@@@@@@@",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(chats); i++)

@@ -412,7 +412,7 @@ static void trial_starts_with(struct heal_context *ctx, struct heal_listener *li
 	_cleanup_(heal_effective_done) struct heal_effective effective = {0};
 	_cleanup_(heal_words_done) struct heal_words would = {0};
 	struct heal_trial *trial = &listener->evidence.trial;
-	bool has_unit = heal_listener_has_unit(listener);
+	bool has_unit = heal_listener_has_unit(listener) && !trial->is_hup_only;
 	const struct heal_start *next = has_unit ? &starts->restart : &starts->hup;
 	struct heal_error error = {0};
 	int told = heal_effective_load(ctx, next, &effective, &error);
@@ -424,6 +424,11 @@ static void trial_starts_with(struct heal_context *ctx, struct heal_listener *li
 			   rehearses && !heal_listener_is_socket_activated(listener) ? TRIAL_BY_REHEARSAL_WITH_HUP
 									    : manner,
 			   &would);
+	/* Where a rehearsal is, nobody is asked for names; sshd -T has just found them all. */
+	if (manner == TRIAL_BY_REHEARSAL && told == 0 && strstr(trial->detail, "bad addr or host")) {
+		manner = TRIAL_BY_PAIR;
+		trial_with(ctx, listener, &starts->hup, manner, &would);
+	}
 	if (trial->is_hup_fatal ||
 	    (trial->result == HEAL_TRIAL_OK && has_unit && !trial_are_same(&starts->hup, &starts->restart)) ||
 	    (trial->result == HEAL_TRIAL_FAILED && heal_start_runtime(&starts->restart, trial->detail)))

@@ -30,7 +30,7 @@ PLACES = {
     "before, restart": [ONLY_A_RESTART],
     "between, restart": [ONLY_A_RESTART],
     "during, restart": [ONLY_A_RESTART, f"ExecStop={FAULT}"],
-    "behind, restart": [ONLY_A_RESTART, f"ExecStartPost={FAULT}"],
+    "behind, restart": [ONLY_A_RESTART, f"ExecStartPost=-{FAULT}"],
 }
 
 
@@ -145,10 +145,17 @@ def test_a_job_that_fails_then_is_told_as_it_is(host, fault):
             ([f"ExecReload={FAULT}", "ExecReload=/bin/false"], "healed: reloaded"),
             # Not so here.
             (["ExecReload=", f"ExecReload={FAULT}", "ExecReload=/bin/false"], "NOT healed: "),
-            # systemd ends the new process, and that of the start that follows.
-            ([ONLY_A_RESTART, f"ExecStartPost={FAULT}", "ExecStartPost=/bin/false", "Restart=no",
-              "PrivateTmp=yes"], "NOT healed: CRITICAL: sshd is DOWN")):
-        drop_in(host, *lines)
+            # What the start needs is gone then, and for the one that follows.
+            ([ONLY_A_RESTART, f"ExecStop=+{FAULT}", "ReadOnlyPaths=/srv/there", "Restart=no"],
+             "NOT healed: CRITICAL: sshd is DOWN")):
+        if "Restart=no" in lines:
+            set_fault(host, ":")
+            host.run("mkdir", "/srv/there")
+            drop_in(host, *lines)
+            host.run("systemctl", "restart", "ssh.service")
+            set_fault(host, f"rmdir /srv/there\n{FAULTS[fault]}")
+        else:
+            drop_in(host, *lines)
         make_stale(host)
         # The last takes two actions and a proof of each.
         words = heal(host, LIMIT + 5)

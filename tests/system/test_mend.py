@@ -226,8 +226,9 @@ def test_an_sshd_with_systemds_descriptor_is_not_reloaded_when_its_socket_was_st
 
 def test_a_new_main_process_is_seen_in_a_namespace_of_its_own(host):
     """A running sshd was called DOWN, and started a second time."""
-    host.upgrade_unnoticed(*roots.UPGRADE)
     host.drop_in("ssh.service", f"[Service]\n{ONLY_A_RESTART}PrivateTmp=yes\n")
+    host.run("systemctl", "restart", "ssh.service")
+    host.upgrade_unnoticed(*roots.UPGRADE)
     done = host.heals()
     assert "healed: restarted, no deleted file left, a new client gets up to the login" in done.stdout
 

@@ -114,6 +114,14 @@ static int fake_socket_of(void *handle, const char *unit, struct heal_socket_uni
 	return heal_words_add(&ret->addresses, fake->socket, strlen(fake->socket)) < 0 ? -ENOMEM : 1;
 }
 
+static int fake_ssh_units(void *handle, struct heal_words *ret, struct heal_error *error)
+{
+	const struct fake_service *fake = handle;
+	int r = fake_result(fake, "ssh_units", error);
+
+	return r < 0 || !fake->ssh_unit ? r : heal_words_add(ret, fake->ssh_unit, strlen(fake->ssh_unit));
+}
+
 static int fake_is_confined(void *handle, const char *unit, bool *ret, struct heal_error *error)
 {
 	const struct fake_service *fake = handle;
@@ -207,6 +215,7 @@ static const struct service_ops fake_service_ops = {
 	.state_of = fake_state_of,
 	.is_confined = fake_is_confined,
 	.socket_of = fake_socket_of,
+	.ssh_units = fake_ssh_units,
 	.run_job = fake_run_job,
 	.start_rescue = fake_start_rescue,
 	.reset_failed = fake_reset_failed,

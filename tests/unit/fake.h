@@ -21,6 +21,7 @@ struct fake_service {
 	pid_t rescue_pid;              /* 0: it does not run */
 	struct heal_unit_state state;  /* of the unit */
 	bool is_confined;
+	const char *ssh_unit;          /* one more that is loaded; NULL: none */
 	const char *socket;            /* where ssh.socket listens; NULL: nowhere */
 	bool accepts;                  /* it starts an instance for each client */
 	const char *exec_path;         /* the program of ExecStart= */

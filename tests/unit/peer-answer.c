@@ -111,14 +111,17 @@ static const char *peer_unit_of_path(const char *path)
 	return strstr(path, "/unit/ssh_2eservice") ? "ssh.service" : "another";
 }
 
-static DBusMessage *peer_property(const struct peer *peer, const struct peer_state *now,
-				  DBusMessage *call, bool is_wrong)
+/* One property, or all with NULL for its name: then of each its name is in front. */
+static int peer_add(const struct peer *peer, const struct peer_state *now, DBusMessage *call,
+		    const char *property, DBusMessageIter *iter)
 {
 	bool is_ours = strcmp(peer_unit_of_path(dbus_message_get_path(call)), "ssh.service") == 0;
 	const char *state = is_ours ? peer->active_state : peer->sub_unit_state;
 	dbus_bool_t can_reload = peer->can_reload;
 	dbus_bool_t refuses_stop = peer->refuses_stop;
 	dbus_bool_t is_changed = peer->is_changed;
+	const dbus_bool_t yes = TRUE;
+	const char *no = "no";
 	const uint64_t start_us = PEER_START_US;
 	const struct peer_value values[] = {
 		{"Id", "s", &peer->unit},
@@ -134,7 +137,16 @@ static DBusMessage *peer_property(const struct peer *peer, const struct peer_sta
 		{"ActiveEnterTimestampMonotonic", "t", &start_us},
 		{"ExecStartPre", "a(sasbttttuii)", peer->start_pre},
 		{"ExecCondition", "a(sasbttttuii)", NULL},
+		{"ExecStartPost", "a(sasbttttuii)", peer->start_post},
+		{"ExecMainStartTimestamp", "t", &peer->started_us},
+		{"FragmentPath", "s", &peer->fragment},
+		{"DropInPaths", "as", peer->drop_in},
+		{"Requires", "as", peer->requires},
+		{"ReadOnlyPaths", "as", peer->read_only},
+		{"ProtectSystem", "s", &no},
+		{peer->confined_by ? peer->confined_by : "none", "b", &yes},
 		{"MainPID", "u", &peer->main_pid},
+		{"NRestarts", "u", &peer->n_restarts},
 		{"CanReload", "b", &can_reload},
 		{"RefuseManualStop", "b", &refuses_stop},
 		{"StateChangeTimestampMonotonic", "t", &now->changed},
@@ -147,8 +159,38 @@ static DBusMessage *peer_property(const struct peer *peer, const struct peer_sta
 		{"ExecStart", "a(sasbttttuii)", NULL},
 		{"Job", "(uo)", now->job},
 	};
+	int n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
+		const struct peer_value *value = &values[i];
+		DBusMessageIter entry;
+		DBusMessageIter variant;
+
+		if (property && strcmp(value->property, property) != 0)
+			continue;
+		/* Some have no value by now. */
+		if (!property && value->signature[0] == 's' && (!*(const char *const *)value->value))
+			continue;
+		if (!property)
+			peer_open(iter, DBUS_TYPE_DICT_ENTRY, NULL, &entry);
+		if (!property)
+			peer_append(&entry, DBUS_TYPE_STRING, &value->property);
+		peer_open(property ? iter : &entry, DBUS_TYPE_VARIANT, value->signature, &variant);
+		peer_fill(peer, value, &variant);
+		assert_true(dbus_message_iter_close_container(property ? iter : &entry, &variant));
+		if (!property)
+			assert_true(dbus_message_iter_close_container(iter, &entry));
+		n++;
+		if (property)
+			break;
+	}
+	return n;
+}
+
+static DBusMessage *peer_property(const struct peer *peer, const struct peer_state *now,
+				  DBusMessage *call, bool is_wrong)
+{
 	static const dbus_int16_t number = 5;
-	static const struct peer_value wrong = {"", "n", &number};
 	DBusMessage *reply = dbus_message_new_method_return(call);
 	DBusMessageIter iter;
 	DBusMessageIter variant;
@@ -157,45 +199,29 @@ static DBusMessage *peer_property(const struct peer *peer, const struct peer_sta
 
 	assert_true(dbus_message_get_args(call, NULL, DBUS_TYPE_STRING, &interface,
 					  DBUS_TYPE_STRING, &property, DBUS_TYPE_INVALID));
-	for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
-		const struct peer_value *value = is_wrong ? &wrong : &values[i];
-
-		if (strcmp(values[i].property, property) != 0)
-			continue;
-		dbus_message_iter_init_append(reply, &iter);
-		peer_open(&iter, DBUS_TYPE_VARIANT, value->signature, &variant);
-		peer_fill(peer, value, &variant);
+	dbus_message_iter_init_append(reply, &iter);
+	if (is_wrong) {
+		peer_open(&iter, DBUS_TYPE_VARIANT, "n", &variant);
+		peer_append(&variant, DBUS_TYPE_INT16, &number);
 		assert_true(dbus_message_iter_close_container(&iter, &variant));
 		return reply;
 	}
+	if (peer_add(peer, now, call, property, &iter))
+		return reply;
 	dbus_message_unref(reply);
 	return dbus_message_new_error(call, DBUS_ERROR_UNKNOWN_PROPERTY, property);
 }
 
-/* GetAll, of which two are enough: one that is never set, and one that may be. */
-static DBusMessage *peer_properties(const struct peer *peer, DBusMessage *call)
+/* GetAll, whichever interface is asked for. */
+static DBusMessage *peer_properties(const struct peer *peer, const struct peer_state *now, DBusMessage *call)
 {
-	static const dbus_bool_t yes = TRUE;
-	static const char *const no = "no";
 	DBusMessage *reply = dbus_message_new_method_return(call);
 	DBusMessageIter iter;
 	DBusMessageIter all;
 
 	dbus_message_iter_init_append(reply, &iter);
 	peer_open(&iter, DBUS_TYPE_ARRAY, "{sv}", &all);
-	for (int i = 0; i < (peer->confined_by ? 2 : 1); i++) {
-		const char *name = i == 0 ? "ProtectSystem" : peer->confined_by;
-		DBusMessageIter entry;
-		DBusMessageIter variant;
-
-		peer_open(&all, DBUS_TYPE_DICT_ENTRY, NULL, &entry);
-		peer_append(&entry, DBUS_TYPE_STRING, &name);
-		peer_open(&entry, DBUS_TYPE_VARIANT, i == 0 ? "s" : "b", &variant);
-		peer_append(&variant, i == 0 ? DBUS_TYPE_STRING : DBUS_TYPE_BOOLEAN,
-			    i == 0 ? (const void *)&no : &yes);
-		assert_true(dbus_message_iter_close_container(&entry, &variant));
-		assert_true(dbus_message_iter_close_container(&all, &entry));
-	}
+	(void)peer_add(peer, now, call, NULL, &all);
 	assert_true(dbus_message_iter_close_container(&iter, &all));
 	return reply;
 }
@@ -254,7 +280,7 @@ DBusMessage *peer_answer(const struct peer *peer, const struct peer_state *now, 
 	if (strcmp(method, "Get") == 0)
 		return peer_property(peer, now, call, is_wrong);
 	if (strcmp(method, "GetAll") == 0 && !is_wrong)
-		return peer_properties(peer, call);
+		return peer_properties(peer, now, call);
 	if (strcmp(method, "StartTransientUnit") == 0 && !peer_is_rescue(call))
 		return dbus_message_new_error(call, DBUS_ERROR_INVALID_ARGS, "no such unit");
 	if (is_wrong)

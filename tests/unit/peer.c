@@ -325,6 +325,8 @@ void peer_init(struct peer *peer)
 		.directory = "",
 		.load_state = "loaded",
 		.file_state = "enabled",
+		.fragment = "",
+		.started_us = PEER_START_US,
 		.main_pid = 34,
 		.can_reload = true,
 		.job_result = "done",

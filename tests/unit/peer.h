@@ -53,8 +53,15 @@ struct peer {
 	const char *load_state;
 	const char *file_state;
 	const char *start_pre; /* the program of ExecStartPre=; NULL: none */
+	const char *start_post; /* that of ExecStartPost=; NULL: none */
+	const char *fragment;   /* its file */
+	const char *drop_in;    /* NULL: none */
+	const char *requires;   /* a unit; NULL: none */
+	const char *read_only;  /* ReadOnlyPaths=; NULL: none */
 	const char *confined_by; /* a property that is set; NULL: none */
 	uint32_t main_pid;
+	uint32_t n_restarts; /* by systemd itself */
+	uint64_t started_us; /* when the service's main process was started, since 1970 */
 	uint64_t closed_us; /* when every other unit was active last */
 	bool can_reload;
 	bool refuses_stop;

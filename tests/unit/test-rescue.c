@@ -258,6 +258,25 @@ HEAL_TEST(nothing_is_started_that_others_have_ended)
 	}
 }
 
+HEAL_TEST(unit_with_a_name_of_its_own_is_down_when_it_has_failed)
+{
+	static const char *const programs[] = {"/usr/bin/ssh-agent", NULL};
+
+	for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
+		_cleanup_way_ struct way way;
+
+		down_init(&way);
+		way.service.unit.id = (char *)"own-ssh.service";
+		way.service.ssh_unit = "own-ssh.service";
+		way.service.exec_path = programs[i] ? programs[i] : way.exe;
+		way.service.state.has_failed = true;
+		tree_end(way.tree, PID);
+		run(&way, HEAL_HEAL);
+		assert_row(heal_report_status(&way.report) == (programs[i] ? 0 : 2), "%zu", i);
+		tree_remove_all();
+	}
+}
+
 HEAL_TEST(nothing_is_called_healthy_of_which_systemd_does_not_tell)
 {
 	_cleanup_way_ struct way way;

@@ -288,41 +288,63 @@ HEAL_TEST(service_foresees_a_start_only_where_nothing_can_come_between)
 {
 	static const struct {
 		const char *what;
-		bool is_changed;
-		const char *start_pre;
-		const char *analyze;
+		struct peer is;
 		const char *failing;
 		int r;
 		const char *words;
 	} rows[] = {
-		{"nothing runs before", false, NULL, "/bin/true", NULL, 0, ""},
-		{"sshd -t runs before", false, "/usr/sbin/sshd", "/bin/true", NULL, 0, ""},
-		{"something else does", false, "/bin/false", "/bin/true", NULL, -ECANCELED,
+		{"nothing runs before", {0}, NULL, 0, ""},
+		{"sshd -t runs before", {.start_pre = "/usr/sbin/sshd"}, NULL, 0, ""},
+		{"something else does", {.start_pre = "/bin/false"}, NULL, -ECANCELED,
 		 "ssh.service has an ExecStartPre= other than sshd -t, which may fail"},
-		{"its file was changed", true, NULL, "/bin/true", NULL, -ECANCELED,
+		{"something runs after", {.start_post = "/bin/false"}, NULL, -ECANCELED,
+		 "ssh.service has an ExecStartPost=, which may fail"},
+		{"its file was changed", {.is_changed = true}, NULL, -ECANCELED,
 		 "ssh.service was changed since systemd has read it"},
-		{"a condition does not hold", false, NULL, "/bin/false", NULL, -ECANCELED,
+		{"what it needs is there", {.requires = "a.service", .sub_unit_state = "active"}, NULL, 0, ""},
+		{"or has ended", {.requires = "a.service", .sub_unit_state = "failed"}, NULL, -ECANCELED,
+		 "ssh.service needs a.service, which is not active"},
+		{"or is not known", {.requires = "a.service"}, NULL, -ECANCELED,
+		 "ssh.service needs a.service, which is not active"},
+		{"its file is younger than its sshd", {.fragment = "/proc/self/status"}, NULL, 0, ""},
+		{"and shuts that in", {.drop_in = "/proc/self/status", .confined_by = "NoNewPrivileges"}, NULL,
+		 -ECANCELED, "ssh.service was changed since it was started, and has NoNewPrivileges="},
+		{"as it did before", {.drop_in = "/", .confined_by = "NoNewPrivileges", .started_us = INT64_MAX},
+		 NULL, 0, ""},
+		{"a path that it needs is there", {.read_only = "/"}, NULL, 0, ""},
+		{"or need not be", {.read_only = "-/no/where"}, NULL, 0, ""},
+		{"or is gone", {.read_only = "+/no/where"}, NULL, -ENXIO,
+		 "ssh.service needs /no/where by its ReadOnlyPaths=: No such file or directory"},
+		{"a condition does not hold", {.setup = {.analyze = "/bin/false"}}, NULL, -ENXIO,
 		 "the conditions of ssh.service may not hold: /bin/false condition "
 		 "--unit=ssh.service ended with status 1"},
-		{"nobody can tell", false, NULL, "/no/systemd-analyze", NULL, -ENOENT,
+		{"nobody can tell", {.setup = {.analyze = "/no/systemd-analyze"}}, NULL, -ENOENT,
 		 "asking /no/systemd-analyze about ssh.service: No such file or directory"},
-		{"no answer", false, NULL, "/bin/true", "LoadUnit", -EACCES,
-		 "asking systemd for ssh.service: so it is"},
-		{"no answer", false, NULL, "/bin/true", "ExecCondition", -EACCES,
-		 "asking systemd for ExecCondition of ssh.service: so it is"},
+		{"no answer", {0}, "LoadUnit", -EACCES, "asking systemd for ssh.service: so it is"},
+		{"no answer", {0}, "GetAll", -EACCES,
+		 "asking systemd for what ssh.service may do: so it is"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct peer_fault faults[] = {
 			{rows[i].failing ? rows[i].failing : "", PEER_ERROR, DBUS_ERROR_ACCESS_DENIED},
 			{0}};
+		const struct peer *is = &rows[i].is;
 		_cleanup_peer_ struct peer peer;
 		int r;
 
 		peer_init(&peer);
-		peer.is_changed = rows[i].is_changed;
-		peer.start_pre = rows[i].start_pre;
-		peer.setup.analyze = rows[i].analyze;
+		peer.is_changed = is->is_changed;
+		peer.start_pre = is->start_pre;
+		peer.start_post = is->start_post;
+		peer.requires = is->requires;
+		peer.read_only = is->read_only;
+		peer.sub_unit_state = is->sub_unit_state;
+		peer.fragment = is->fragment ? is->fragment : "";
+		peer.drop_in = is->drop_in;
+		peer.confined_by = is->confined_by;
+		peer.started_us = is->started_us ? is->started_us : PEER_START_US;
+		peer.setup.analyze = is->setup.analyze ? is->setup.analyze : "/bin/true";
 		peer.faults = faults;
 		assert_int_equal(peer_connect(&peer), 0);
 		r = heal_service_ops.foresee(peer.systemd, "ssh.service", &peer.error);
@@ -339,13 +361,15 @@ HEAL_TEST(service_tells_how_a_unit_stands)
 		const char *file;
 		const char *load;
 		struct heal_unit_state state;
+		uint32_t n_restarts;
 	} rows[] = {
-		{"active", "enabled", "loaded", {.is_enabled = true}},
-		{"activating", "disabled", "loaded", {0}},
-		{"inactive", "enabled-runtime", "loaded", {.is_enabled = true, .is_at_rest = true}},
-		{"failed", "static", "loaded", {.is_at_rest = true, .has_failed = true}},
-		{"inactive", "masked", "masked", {.is_at_rest = true, .is_masked = true}},
-		{"inactive", "", "not-found", {.is_at_rest = true}},
+		{"active", "enabled", "loaded", {.is_enabled = true}, 0},
+		{"activating", "disabled", "loaded", {0}, 0},
+		{"activating", "enabled", "loaded", {.is_enabled = true, .is_at_rest = true, .has_failed = true}, 7},
+		{"inactive", "enabled-runtime", "loaded", {.is_enabled = true, .is_at_rest = true}, 0},
+		{"failed", "static", "loaded", {.is_at_rest = true, .has_failed = true}, 0},
+		{"inactive", "masked", "masked", {.is_at_rest = true, .is_masked = true}, 0},
+		{"inactive", "", "not-found", {.is_at_rest = true}, 0},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -356,6 +380,7 @@ HEAL_TEST(service_tells_how_a_unit_stands)
 		peer_init(&peer);
 		peer.active_state = rows[i].active;
 		peer.file_state = rows[i].file;
+		peer.n_restarts = rows[i].n_restarts;
 		peer.load_state = rows[i].load;
 		expected.active_us = PEER_START_US;
 		assert_int_equal(peer_connect(&peer), 0);

@@ -173,6 +173,16 @@ def test_what_others_have_ended_is_told_and_left_to_them(twelve):
         report = json.loads(twelve.heal("heal", "--format=json").stdout)
         assert report["verdict"] == "down" and twelve.heal("check").returncode == 2
         assert active(twelve, "ssh.service") == "failed"
+        # Tried by systemd again and again it is no more up than that.
+        twelve.drop_in("ssh.service", "[Service]\nRestart=always\nRestartSec=0.3\nRestartPreventExitStatus=\n"
+                       "ExecStartPre=/bin/false\n[Unit]\nStartLimitIntervalSec=0\n")
+        twelve.run("systemctl", "start", "--no-block", "ssh.service")
+        twelve.wait_for(lambda: twelve.run("systemctl", "show", "-P", "NRestarts", "ssh.service").stdout
+                        not in ("0\n", "1\n"), 5, "a second restart")
+        for _ in range(20):
+            done = twelve.heal("check")
+            assert "CRITICAL: it is enabled and has failed" in done.stdout and done.returncode == 2, done.stdout
+        twelve.run("systemctl", "stop", "ssh.service")
         twelve.run("systemctl", "disable", "ssh.service")
         assert twelve.heal("check").returncode == 0 and hook(twelve) == ""
         twelve.run("systemctl", "enable", "ssh.service")
@@ -215,6 +225,18 @@ def test_who_has_taken_the_port_in_between_is_named_and_sshd_is_started_after(tw
               "systemctl daemon-reload; systemctl restart ssh")
 
 
+#: Lines of ssh.service that systemd has read, and that sshd was started without.
+UNFORESEEN = {
+    "[Service]\nExecStartPre=/bin/false": "ssh.service has an ExecStartPre= other than sshd -t",
+    "[Service]\nExecStartPost=/bin/false": "ssh.service has an ExecStartPost=, which may fail",
+    "[Service]\nInaccessiblePaths=/etc/ssh":
+        "ssh.service was changed since it was started, and has InaccessiblePaths=",
+    "[Service]\nSystemCallFilter=~accept accept4\nSystemCallErrorNumber=EPERM":
+        "ssh.service was changed since it was started, and has SystemCallFilter=",
+    "[Unit]\nRequires=nowhere.service": "ssh.service needs nowhere.service, which is not active",
+}
+
+
 @pytest.fixture
 def socket_activated(thirteen):
     """sshd has the socket of systemd, which it dies without."""
@@ -235,10 +257,10 @@ def test_a_restart_that_cannot_be_foreseen_is_not_done(socket_activated):
     for break_it, mend, why in (
             ("touch /etc/ssh/sshd_not_to_be_run", "rm /etc/ssh/sshd_not_to_be_run",
              "the conditions of ssh.service may not hold"),
-            ("mkdir -p /run/systemd/system/ssh.service.d; printf '[Service]\nExecStartPre=/bin/false\n'"
-             " >/run/systemd/system/ssh.service.d/a.conf; systemctl daemon-reload",
-             "rm -r /run/systemd/system/ssh.service.d; systemctl daemon-reload",
-             "ssh.service has an ExecStartPre= other than sshd -t"),
+            *((f"mkdir -p /run/systemd/system/ssh.service.d; printf '{lines}\n'"
+               " >/run/systemd/system/ssh.service.d/a.conf; systemctl daemon-reload",
+               "rm -r /run/systemd/system/ssh.service.d; systemctl daemon-reload", why)
+              for lines, why in UNFORESEEN.items()),
             ("sleep 0.1; mkdir -p /run/systemd/system/ssh.service.d;"
              "printf '[Unit]\nAssertPathExists=/no\n' >/run/systemd/system/ssh.service.d/a.conf",
              "rm -r /run/systemd/system/ssh.service.d; systemctl daemon-reload",
@@ -254,6 +276,26 @@ def test_a_restart_that_cannot_be_foreseen_is_not_done(socket_activated):
     assert session.answers("still here")
     done = host.heals()
     assert "healed: restarted" in done.stdout and host.listener() != pid
+    assert session.lasts()
+    assert host.ssh("echo in").stdout == "in\n"
+
+
+def test_a_restart_that_lacks_what_the_last_start_had_is_not_done(socket_activated):
+    host = socket_activated
+    host.sh("mkdir /srv/ro; echo x >/srv/secret")
+    host.drop_in("ssh.service", "[Service]\nReadOnlyPaths=/srv/ro -/srv/none\nLoadCredential=x:/srv/secret\n")
+    host.run("systemctl", "restart", "ssh.service")
+    session = host.session()
+    make_stale(host)
+    pid = host.listener()
+    for gone, back, why in (
+            ("rmdir /srv/ro", "mkdir /srv/ro", "ssh.service needs /srv/ro by its ReadOnlyPaths="),
+            ("rm /srv/secret", "echo x >/srv/secret", "ssh.service needs /srv/secret by its LoadCredential=")):
+        host.sh(gone)
+        host.leaves_alone(pid, 1, "whether its unit would start again cannot be foreseen", why)
+        assert host.ssh("echo in").stdout == "in\n"
+        host.sh(back)
+    assert "healed: restarted" in host.heals().stdout
     assert session.lasts()
     assert host.ssh("echo in").stdout == "in\n"
 

@@ -48,6 +48,8 @@ class Row:
     is_whole: bool = True
     #: Whether a heal lets clients in again, stale or not.
     is_cured: bool = False
+    #: Not with others, which restart sshd.
+    is_alone: bool = False
 
 
 def configured(lines, restart=True):
@@ -76,6 +78,23 @@ UNUNIT = f"rm /run/systemd/system/ssh.service.d/field.conf; {RESTART}"
 LOG_GONE = ("mkdir /var/log/x; " + unit("ExecStart=\nExecStart=/usr/sbin/sshd -D -E /var/log/x/log") +
             "; rm -r /var/log/x")
 
+WRAPPED = ("printf '#!/bin/sh\\nexec /usr/sbin/sshd -D -p 22\\n' >/usr/local/sbin/start-ssh; chmod 755"
+           " /usr/local/sbin/start-ssh; " + unit("ExecStart=\nExecStart=/usr/local/sbin/start-ssh"))
+#: Answers every question for an address with 127.0.0.1.
+NAMES = """use IO::Socket::INET;
+my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => 53, Proto => "udp") or die;
+while (1) {
+  $s->recv(my $b, 512);
+  my $rest = substr($b, 12);
+  my $q = substr($rest, 0, index($rest, chr(0)) + 5);
+  my $n = unpack("n", substr($q, -4, 2)) == 1 ? 1 : 0;
+  $s->send(substr($b, 0, 2) . pack("n5", 0x8180, 1, $n, 0, 0) . $q .
+           ($n ? pack("n3Nn", 0xc00c, 1, 1, 60, 4) . chr(127) . chr(0) x 2 . chr(1) : ""));
+}
+"""
+NAMED = (f"printf '%s' '{NAMES}' | tr '\\n' ' ' >/root/names.pl; echo nameserver 127.0.0.1 >/etc/resolv.conf;"
+         " systemd-run -q --unit=names perl /root/names.pl;"
+         " until getent hosts ssh.example.org; do sleep 0.1; done; ").replace("\n", " ")
 TAKEN = ("printf '[Socket]\\nListenStream=2222\\n' >/run/systemd/system/taker.socket; printf"
          " '[Service]\\nExecStart=/bin/true\\n' >/run/systemd/system/taker.service;"
          " systemctl daemon-reload; systemctl start taker.socket; ")
@@ -128,6 +147,19 @@ HARMLESS = [
         NET + UNFILTER.format("inet"), False, "unknown", "healed", ("a packet filter?",)),
     Row("loopback filtered, drop", NET + FILTER.format("inet", "drop"),
         NET + UNFILTER.format("inet"), False, "unknown", "healed", ("a packet filter?",)),
+    Row("a script that becomes sshd", WRAPPED, f"{UNUNIT}; rm /usr/local/sbin/start-ssh", True, "healthy",
+        "healed", ("whether its unit would start again is not known", "start-ssh, but /usr/sbin/sshd is what runs")),
+    Row("environment files by a pattern", "mkdir /etc/sshenv; echo SSHD_OPTS=-4 >/etc/sshenv/a; " +
+        unit("EnvironmentFile=\nEnvironmentFile=-/etc/sshenv/*"), f"{UNUNIT}; rm -r /etc/sshenv", True,
+        "healthy", "healed", ("has EnvironmentFile=/etc/sshenv/*, which is not understood",)),
+    Row("an address by its name", NAMED + configured("ListenAddress ssh.example.org"),
+        f"{UNCONFIGURED}; systemctl stop names; rm /etc/resolv.conf", True, "healthy", "healed",
+        ("and would after a restart",), is_alone=True),
+    Row("a command before sshd that will fail", "mkdir -p /run/systemd/system/ssh.service.d; printf '[Service]"
+        "\\nExecStartPre=/bin/false\\n' >/run/systemd/system/ssh.service.d/field.conf; systemctl daemon-reload",
+        UNUNIT, True, "healthy", "healed",
+        ("whether its unit would start again is not known: ssh.service has an ExecStartPre= other than sshd -t",),
+        is_alone=True),
     Row("mounts of its own", unit("PrivateTmp=yes\nProtectSystem=strict\nProtectHome=read-only\n"
                                   "ProtectKernelTunables=yes\nReadWritePaths=/run /var/log"),
         UNUNIT, True, "healthy", "healed"),
@@ -150,6 +182,16 @@ TROUBLES = [
         configured("ListenAddress 127.0.0.1\nListenAddress 10.9.9.1") + "\n" + NET +
         "ip address del 10.9.9.1/32 dev lo", UNCONFIGURED, True, "at-risk", "warned",
         ("this host has no address for 10.9.9.1:22 now",)),
+    Row("a condition that does not hold any more", "touch /etc/ssh/sshd_not_to_be_run",
+        "rm /etc/ssh/sshd_not_to_be_run", True, "at-risk", "healed",
+        ("its unit would not start again", "the conditions of ssh.service may not hold"), is_alone=True),
+    # Nor does systemd run ExecReload= then.
+    Row("an environment file that is gone", "touch /etc/sshenv; " +
+        unit("EnvironmentFile=\nEnvironmentFile=/etc/sshenv") + "; rm /etc/sshenv", UNUNIT, True,
+        "at-risk", "healed", ("ssh.service has EnvironmentFile=/etc/sshenv: No such file",
+                              "its unit would not start again"), is_alone=True),
+    Row("a unit that is masked", "systemctl -q mask ssh.service", "systemctl -q unmask ssh.service", True,
+        "at-risk", "warned", ("ssh.service is masked",), is_alone=True),
     Row("a silent connection, and a unit that ends all of its processes",
         unit("KillMode=control-group\nExecReload=") + "; bash -c 'exec 3<>/dev/tcp/127.0.0.1/22; sleep 600'"
         " >/dev/null 2>&1 & echo $! >/root/silent", f"kill $(cat /root/silent); {UNUNIT}", True,
@@ -309,7 +351,8 @@ def test_rows_in_combination_leave_no_client_worse_off(field):
     """30 of two or three at once: what is said holds of them, too."""
     seed = 20261127
     generator = random.Random(f"{seed} {field.suite}")
-    rows = [row for row in [*HARMLESS, *TROUBLES] if field.suite in row.suites and row.is_whole and "drop" not in row.name]
+    rows = [row for row in [*HARMLESS, *TROUBLES] if field.suite in row.suites and row.is_whole
+            and not row.is_alone and "drop" not in row.name]
     print("seed", seed)
     for number in range(30):
         chosen = rows[:1] * 2
@@ -384,6 +427,41 @@ def test_a_socket_with_nobody_behind_it_is_tried_as_its_next_sshd(field, accepts
     finally:
         field.sh("systemctl stop ssh.socket ssh.service; rm -rf /run/systemd/system/ssh.socket.d"
                  f" /run/systemd/system/ssh@.service; {UNCONFIGURED}")
+    field.still()
+
+
+#: A socket unit that starts an sshd for each client, and a service, by names of their own.
+OWN = """printf '[Socket]\\nListenStream=22\\nAccept=yes\\n' >/etc/systemd/system/front-ssh.socket
+printf '[Service]\\nExecStart=-/usr/sbin/sshd -i\\nStandardInput=socket\\nRuntimeDirectory=sshd\\n' \
+  >/etc/systemd/system/front-ssh@.service
+printf '[Service]\\nExecStart=/usr/sbin/sshd -D\\n[Install]\\nWantedBy=multi-user.target\\n' \
+  >/etc/systemd/system/own-sshd.service
+systemctl daemon-reload
+systemctl disable --now ssh.service"""
+
+
+def test_units_with_names_of_their_own_are_known(field):
+    field.still()
+    host = field.host
+    try:
+        host.sh(f"{OWN}; systemctl start front-ssh.socket; mkdir -p /run/sshd")
+        waiting, done = field.listener("check")
+        assert (waiting["unit"], waiting["verdict"]) == ("front-ssh@sshd-heal.service", "healthy"), done.stdout
+        assert field.is_in()
+        field.sh(configured("UseNonsense yes", restart=False))
+        broken, done = field.listener("check")
+        assert (broken["verdict"], done.returncode) == ("refusing", 2), done.stdout
+        assert not field.is_in()
+        host.sh("systemctl stop front-ssh.socket; systemctl enable --now own-sshd.service", check=False)
+        host.wait_for(lambda: "failed" in host.run("systemctl", "is-failed", "own-sshd", check=False).stdout,
+                      5, "its end")
+        down, done = field.listener("check")
+        assert (down["unit"], down["verdict"], done.returncode) == ("own-sshd.service", "down", 2), done.stdout
+    finally:
+        host.sh("systemctl disable --now own-sshd.service; systemctl stop front-ssh.socket; rm"
+                " /etc/systemd/system/own-sshd.service /etc/systemd/system/front-ssh*; mv /root/sshd_config"
+                f" {CONFIG}; systemctl daemon-reload; systemctl reset-failed; systemctl enable ssh; {RESTART}",
+                check=False)
     field.still()
 
 
