@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -74,6 +75,33 @@ static size_t host_keys_count(const struct causes *self, struct heal_cause *ret)
 	return usable;
 }
 
+/* Names each key that clients know and is another on disk, by both of its names. */
+static void host_keys_add_changed(const struct heal_evidence *evidence, struct heal_cause *ret)
+{
+	for (size_t i = 0; i < evidence->n_counted; i++) {
+		const struct heal_counted *file = &evidence->counted[i];
+
+		if (file->kind == HEAL_COUNTED_KEY && file->mark && file->now && strcmp(file->mark, "?") != 0 &&
+		    strcmp(file->now, "?") != 0 && strcmp(file->mark, file->now) != 0)
+			cause_add(ret, "; clients know %s, on disk is %s", file->mark, file->now);
+	}
+}
+
+/* What to type at a client, who may know this host by another name. */
+static void host_keys_advise(const struct heal_process *process, struct heal_cause *ret)
+{
+	const char *port = process->n_addresses ? strrchr(process->addresses[0], ':') : NULL;
+	struct utsname host;
+
+	if (uname(&host) < 0)
+		return;
+	if (port && strcmp(port, ":22") != 0)
+		cause_advise(ret, "ssh-keygen -R '[%s]%s'", host.nodename, port);
+	else
+		cause_advise(ret, "ssh-keygen -R %s", host.nodename);
+	cause_advise(ret, ", at each client, once the new key was verified");
+}
+
 void cause_of_host_keys(const struct causes *self, struct heal_cause *ret)
 {
 	const struct heal_evidence *evidence = &self->listener->evidence;
@@ -98,7 +126,8 @@ void cause_of_host_keys(const struct causes *self, struct heal_cause *ret)
 		cause_add(ret, "%sclients that know this host will meet \"REMOTE HOST IDENTIFICATION HAS CHANGED\": %s",
 			  *ret->detail ? "; " : "",
 			  *evidence->pending.detail ? evidence->pending.detail : trial->detail);
-		cause_advise(ret, "ssh-keygen -R HOST, at each client, once the new key was verified");
+		host_keys_add_changed(evidence, ret);
+		host_keys_advise(&self->listener->process, ret);
 	} else {
 		ret->result = HEAL_CAUSE_OK;
 		ret->advice[0] = '\0';

@@ -8,7 +8,10 @@
 
 #include "base/array.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
+#include "base/spawn.h"
+#include "base/text.h"
 #include "causes/cause.h"
 #include "host/context.h"
 #include "host/inet-diag.h"
@@ -20,6 +23,7 @@
 #define LOAD_SOURCES_MAX 256
 /* What MaxStartups is to be at the least, where its default is not enough. */
 #define LOAD_STARTUPS 100u
+#define LOAD_LOG_MS 1000
 
 struct load_source {
 	char address[64];
@@ -96,6 +100,50 @@ static void load_name_sources(const struct load *load, struct heal_cause *ret)
 			  most->address[0] == '[' ? "]" : "");
 }
 
+/* Whether a line of sshd's log tells of clients that it has turned away for their number. */
+static bool load_is_about(const char *line, size_t len)
+{
+	/* Clients of ours, heal_client_probe(). */
+	static const char own[] = "127.83.";
+	static const char *const words[] = {"MaxStartups", "drop connection", "PerSource", "penalt", "past threshold"};
+
+	for (size_t i = 0; !memmem(line, len, own, strlen(own)) && i < ARRAY_SIZE(words); i++)
+		if (memmem(line, len, words[i], strlen(words[i])))
+			return true;
+	return false;
+}
+
+/* The last of these in the journal of this hour, which may be long: the end of it is read. */
+static void load_name_log(const struct causes *self, struct heal_cause *ret)
+{
+	static const char path[] = "/usr/bin/journalctl";
+	_cleanup_(heal_output_done) struct heal_output output = {0};
+	char unit[192];
+	char *const argv[] = {(char *)path, (char *)"-q", (char *)"-o", (char *)"cat", (char *)"-n", (char *)"200",
+			      (char *)"--since=-1h", (char *)"_UID=0", unit, NULL};
+	const struct heal_command command = {.path = path, .argv = argv, .fds = {-1, -1, -1}};
+	const char *cursor;
+	const char *line;
+	const char *last = NULL;
+	size_t last_len = 0;
+	size_t len;
+
+	if (!self->listener->unit.id)
+		return;
+	(void)snprintf(unit, sizeof(unit), "_SYSTEMD_UNIT=%s", self->listener->unit.id);
+	if (heal_spawn_capture(&command, heal_now_ms() + heal_left_ms(self->ctx->deadline_ms, LOAD_LOG_MS), &output) < 0)
+		return;
+	cursor = output.text;
+	while ((line = heal_next_line(&cursor, output.text + output.len, &len))) {
+		if (!load_is_about(line, len))
+			continue;
+		last = line;
+		last_len = len;
+	}
+	if (last)
+		cause_add(ret, "; its log: %.*s", (int)(last_len < 160 ? last_len : 160), last);
+}
+
 static void load_look(struct load *load)
 {
 	static const int families[] = {AF_INET, AF_INET6};
@@ -138,4 +186,6 @@ void cause_of_load(const struct causes *self, struct heal_cause *ret)
 	} else {
 		ret->result = HEAL_CAUSE_OK;
 	}
+	if (ret->result != HEAL_CAUSE_OK)
+		load_name_log(self, ret);
 }

@@ -82,6 +82,44 @@ static void resources_check_cgroup(const struct causes *self, struct heal_cause 
 	}
 }
 
+/* Processes of the unit that the kernel has ended for want of memory, cgroups(7). */
+static void resources_check_kills(const struct causes *self, struct heal_cause *ret)
+{
+	static const char name[] = "oom_kill ";
+	_cleanup_close_ int dirfd = resources_open_cgroup(self);
+	_cleanup_free_ char *text = NULL;
+	const char *line = NULL;
+	uint64_t n = 0;
+	char words[64];
+	size_t len;
+
+	if (dirfd >= 0 && heal_read_at(dirfd, "memory.events", RESOURCES_FILE_MAX, &text, &len) == 0)
+		line = strstr(text, name);
+	if (!line || sscanf(line + strlen(name), "%" SCNu64, &n) != 1 || n == 0)
+		return;
+	(void)snprintf(words, sizeof(words), "%" PRIu64, n);
+	resources_problem(ret, "processes of its unit that were killed for want of memory: ", words);
+}
+
+/* As many tasks as the whole host may have: "0.1 0.2 0.3 1/234 5678" in proc_loadavg(5). */
+static void resources_check_tasks(const struct causes *self, struct heal_cause *ret)
+{
+	static const char *const limits[] = {"sys/kernel/pid_max", "sys/kernel/threads-max"};
+	_cleanup_free_ char *text = NULL;
+	uint64_t n = 0;
+	size_t len;
+
+	if (heal_read_at(self->ctx->proc_fd, "loadavg", RESOURCES_FILE_MAX, &text, &len) < 0 ||
+	    sscanf(text, "%*s %*s %*s %*u/%" SCNu64, &n) != 1)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+		uint64_t max = 0;
+
+		if (resources_read(self->ctx->proc_fd, limits[i], &max) && n + 2 >= max)
+			resources_problem(ret, "as many tasks as the host may have, /proc/", limits[i]);
+	}
+}
+
 /* As many descriptors as it may have, getrlimit(2): a client takes three. */
 static void resources_check_descriptors(const struct causes *self, struct heal_cause *ret)
 {
@@ -128,6 +166,8 @@ void cause_of_resources(const struct causes *self, struct heal_cause *ret)
 {
 	cause_is(ret, HEAL_CAUSE_OK, "there is room for more clients");
 	resources_check_cgroup(self, ret);
+	resources_check_kills(self, ret);
+	resources_check_tasks(self, ret);
 	resources_check_descriptors(self, ret);
 	resources_check_room(self, ret);
 	/* What lets clients in all the same is none. */
