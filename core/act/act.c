@@ -289,7 +289,12 @@ static void act_advise(struct heal_context *ctx, struct heal_listener *listener,
 		heal_detail(result, "systemctl restart %s", listener->unit.id);
 		break;
 	case HEAL_PLAN_START:
-		heal_detail(result, "systemctl start %s", listener->unit.id);
+		/* As often as it may be started in a row it may have been by now. */
+		if (listener->unit.absence == HEAL_ABSENCE_FAILED)
+			heal_detail(result, "systemctl reset-failed %s; systemctl start %s", listener->unit.id,
+				    listener->unit.id);
+		else
+			heal_detail(result, "systemctl start %s", listener->unit.id);
 		break;
 	case HEAL_PLAN_HUP:
 		heal_detail(result, "kill -HUP %d", (int)listener->process.pid);

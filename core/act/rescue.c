@@ -162,8 +162,8 @@ static void rescue_last(struct heal_context *ctx, struct heal_listener *listener
 		return;
 	}
 	heal_holder_find(ctx, &listener->process, holder, sizeof(holder));
-	heal_detail(&listener->result, "CRITICAL: sshd is DOWN, %s%s%s%s%s; type: systemctl start %s", why,
-		    *holder ? "; " : "", holder, *error.message ? "; no rescue: " : "", error.message,
+	heal_detail(&listener->result, "CRITICAL: sshd is DOWN, %s%s%s%s%s; type: systemctl reset-failed %s; systemctl start %s",
+		    why, *holder ? "; " : "", holder, *error.message ? "; no rescue: " : "", error.message, unit,
 		    unit);
 }
 

@@ -217,7 +217,7 @@ def test_an_sshd_that_stays_down_is_critical(host):
     done = host.heal("heal")
     assert done.returncode == 2
     assert "NOT healed: CRITICAL: sshd is DOWN" in done.stdout
-    assert "type: systemctl start ssh.service" in done.stdout
+    assert "type: systemctl reset-failed ssh.service; systemctl start ssh.service" in done.stdout
     assert "CRITICAL" in host.run("journalctl", "-q", "-p", "crit", "-t", "sshd-heal", "-o",
                                   "cat").stdout
 

@@ -10,7 +10,7 @@
 #define ASK "reset_failed ssh.service; unit_of 34; "
 #define RESTART ASK "restart ssh.service; "
 #define DOWN                                                                                 \
-	"CRITICAL: sshd is DOWN, nothing listens any more; type: systemctl start ssh.service"
+	"CRITICAL: sshd is DOWN, nothing listens any more; type: systemctl reset-failed ssh.service; systemctl start ssh.service"
 #define CAN_RELOAD (HEAL_FACT_STALE | HEAL_FACT_CAN_RELOAD)
 #define RESTARTS (HEAL_FACT_STALE | HEAL_FACT_SOCKET_ACTIVATED)
 

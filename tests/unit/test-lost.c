@@ -118,7 +118,7 @@ HEAL_TEST(failed_job_is_not_healed_by_a_process_that_systemd_is_about_to_end)
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	assert_int_equal(scene.listener.result.outcome, HEAL_OUTCOME_FAILED);
 	assert_string_equal(scene.listener.result.detail,
-			    "CRITICAL: sshd is DOWN, restart did not work; type: systemctl start "
+			    "CRITICAL: sshd is DOWN, restart did not work; type: systemctl reset-failed ssh.service; systemctl start "
 			    "ssh.service");
 }
 

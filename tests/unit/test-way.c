@@ -472,7 +472,7 @@ HEAL_TEST(way_does_not_start_an_sshd_again_whose_files_on_disk_are_broken)
 	/* The scene's own server is there, which no process of its tree has open. */
 	(void)snprintf(expected, sizeof(expected),
 		       "CRITICAL: sshd is DOWN, reload did not work; %s is held by user %u; type: "
-		       "systemctl start ssh.service",
+		       "systemctl reset-failed ssh.service; systemctl start ssh.service",
 		       way.address, (unsigned)geteuid());
 	(void)run_failed(&way, HEAL_HEAL, expected);
 	assert_string_equal(way.service.calls, LOOK "reload ssh.service; ");
