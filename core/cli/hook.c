@@ -42,8 +42,6 @@ static const char hook_unit[] = "sshd-heal.service";
 /* How long a transaction may take, and how often it is looked at. */
 #define HOOK_TRANSACTION_MS INT64_C(600000)
 #define HOOK_TRANSACTION_PAUSE_MS 20
-/* Who ends an actor that waits, and has it start again, may be in that transaction and wait for it. */
-#define HOOK_TRANSACTION_AGAIN_MS 1000
 /* aptitude has dpkg run several times, and holds nothing in between. */
 #define HOOK_TRANSACTION_LOOKS 3
 /* zypper may have something to fetch. 5 seconds. */
@@ -300,24 +298,20 @@ static int hook_looks(struct heal_context *ctx, bool is_asked)
 }
 
 /* Waits for the end of a transaction; a front end that asks has come to it. Gives whether it came. */
-static bool hook_await_transaction(struct heal_context *ctx, int claim)
+static bool hook_await_transaction(struct heal_context *ctx)
 {
-	int64_t end_ms = heal_now_ms() + (heal_actor_has_waited(claim) ? HOOK_TRANSACTION_AGAIN_MS
-								      : HOOK_TRANSACTION_MS);
+	int64_t end_ms = heal_now_ms() + HOOK_TRANSACTION_MS;
 	int free_looks = 0;
-	bool is_over = false;
 
-	heal_actor_note_wait(claim, true);
-	while (!is_over && heal_now_ms() < end_ms) {
+	while (heal_now_ms() < end_ms) {
 		bool is_asked = heal_request_peek(ctx) == HEAL_REQUEST_END;
 
 		free_looks = heal_transaction_is_on(ctx, !is_asked) ? 0 : free_looks + 1;
-		is_over = free_looks >= hook_looks(ctx, is_asked);
-		if (!is_over)
-			heal_sleep_ms(HOOK_TRANSACTION_PAUSE_MS);
+		if (free_looks >= hook_looks(ctx, is_asked))
+			return true;
+		heal_sleep_ms(HOOK_TRANSACTION_PAUSE_MS);
 	}
-	heal_actor_note_wait(claim, false);
-	return is_over;
+	return false;
 }
 
 /*
@@ -341,7 +335,7 @@ static void hook_service(const struct cli *cli, const struct cli_options *option
 		return;
 	cli->unwatch();
 	/* In the middle of it nothing is done: the end of it will start us again. */
-	if (!hook_await_transaction(ctx, claim))
+	if (!hook_await_transaction(ctx))
 		return;
 	cli->become("service-now");
 	/* In here, if there is no other way. */

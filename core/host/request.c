@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "host/request.h"
@@ -201,21 +200,6 @@ int heal_actor_claim(struct heal_context *ctx)
 	if (fcntl(fd, F_OFD_SETLK, &lock) < 0)
 		return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
 	return heal_take_fd(&fd);
-}
-
-/* One byte, that is there or not. */
-bool heal_actor_has_waited(int claim)
-{
-	struct stat st;
-
-	return claim >= 0 && fstat(claim, &st) == 0 && st.st_size > 0;
-}
-
-void heal_actor_note_wait(int claim, bool is_waiting)
-{
-	/* Without the note a wait is only longer than it need be. */
-	if (claim >= 0 && (is_waiting ? pwrite(claim, "w", 1, 0) : ftruncate(claim, 0)) < 0)
-		errno = 0;
 }
 
 bool heal_actor_is_there(struct heal_context *ctx)

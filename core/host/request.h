@@ -53,12 +53,6 @@ int heal_untold_take(struct heal_context *ctx, struct heal_answer *ret);
 
 /* Claims to be the actor, for as long as the descriptor is open. -EBUSY: another one is. */
 int heal_actor_claim(struct heal_context *ctx);
-/*
- * Notes in the claim, which is a descriptor of heal_actor_claim() or negative, that the
- * actor waits for a transaction; and whether one that did was ended over it.
- */
-void heal_actor_note_wait(int claim, bool is_waiting);
-bool heal_actor_has_waited(int claim);
 /* Whether there is an actor at work. */
 bool heal_actor_is_there(struct heal_context *ctx);
 
