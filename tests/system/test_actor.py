@@ -292,6 +292,18 @@ def test_a_removal_beside_an_upgrade_leaves_nothing_that_fails(installed, how): 
     assert installed.deleted(installed.listener()) == [] and failed(installed) == ""
 
 
+def test_a_removal_that_told_nobody_leaves_nothing_that_fails(host):
+    """As rpm -e --noscripts does it, or who removes the program by hand."""
+    host.run(*NET)
+    idle(host)
+    host.sh("mv /usr/sbin/sshd-heal /root/; : 3>>/var/lib/dpkg/lock")
+    time.sleep(0.5)
+    assert failed(host) == ""
+    host.sh("mv /root/sshd-heal /usr/sbin/; mv /etc/apt/apt.conf.d/90sshd-heal /root/")
+    host.upgrade("libssl3")
+    host.wait_for(lambda: host.deleted(host.listener()) == [], 5, "sshd to be healed")
+
+
 # --- what is put off, and what was told --------------------------------------------
 
 
