@@ -74,13 +74,10 @@ static void hook_start_actor(struct heal_context *ctx, struct heal_error *error)
 }
 
 /* What the actor has to say, to where it belongs: what is left to do must be seen. */
-static void hook_tell(const struct cli *cli, struct heal_context *ctx, struct heal_answer *answer)
+static void hook_tell(const struct cli *cli, struct heal_context *ctx,
+		      const struct heal_answer *answer)
 {
-	FILE *out = answer->status == 0 ? cli->out : cli->err;
-
-	heal_told_reduce(ctx, answer);
-	(void)fputs(answer->text, out);
-	(void)fflush(out);
+	heal_told_write(ctx, answer, answer->status == 0 ? cli->out : cli->err);
 }
 
 static void hook_tell_nothing(const struct cli *cli, const struct heal_error *why)
