@@ -162,6 +162,17 @@ static void hook_go(const struct cli *cli, const struct cli_options *options,
 		(void)cli_way(cli, options, HEAL_HOOK);
 }
 
+/* Starts the actor; who waits for no answer says here why it cannot be. Returns whether it was. */
+static bool hook_start(const struct cli *cli, struct heal_context *ctx, enum heal_request kind,
+		       struct heal_error *why)
+{
+	cli->unwatch();
+	hook_start_actor(ctx, why);
+	if (kind == HEAL_REQUEST_WITHIN && *why->message)
+		cli->log(LOG_WARNING, why->message);
+	return !*why->message;
+}
+
 /* Asks the actor, where there is anything to ask it for. */
 static void hook_ask(const struct cli *cli, const struct cli_options *options,
 		     enum heal_request kind)
@@ -170,6 +181,8 @@ static void hook_ask(const struct cli *cli, const struct cli_options *options,
 	struct heal_error why = {0};
 	enum heal_look look;
 	int64_t asked_ns = 0;
+	bool is_done;
+	int r;
 
 	if (hook_open(cli, options, &ctx) < 0)
 		return;
@@ -179,17 +192,19 @@ static void hook_ask(const struct cli *cli, const struct cli_options *options,
 			hook_tell_untold(cli, ctx);
 		return;
 	}
-	if (!heal_context_has_actor(ctx) || heal_request_add(ctx, kind, &asked_ns) < 0) {
+	r = heal_context_has_actor(ctx) ? heal_request_add(ctx, kind, &asked_ns) : -ENOENT;
+	if (r < 0 && r != -EROFS) {
 		hook_go(cli, options, ctx, kind);
 		return;
 	}
-	cli->unwatch();
-	hook_start_actor(ctx, &why);
-	if (kind == HEAL_REQUEST_WITHIN && *why.message)
-		cli->log(LOG_WARNING, why.message);
+	is_done = hook_start(cli, ctx, kind, &why);
+	if (kind == HEAL_REQUEST_WITHIN)
+		return;
+	/* Read-only for this front end is not so for the actor: it looks of itself, and answers nobody. */
+	if (r == 0)
+		is_done = hook_await(cli, ctx, asked_ns, look, &why);
 	/* Of what only is not proven yet there is nothing to say. */
-	if (kind == HEAL_REQUEST_END && !hook_await(cli, ctx, asked_ns, look, &why) &&
-	    look != HEAL_LOOK_UNPROVEN)
+	if (!is_done && look != HEAL_LOOK_UNPROVEN)
 		hook_tell_nothing(cli, &why);
 }
 

@@ -182,6 +182,15 @@ def test_a_request_that_nobody_served_is_served_later(host):
     assert host.run("cat", "/run/sshd-heal/requests").stdout == ""
 
 
+def test_a_front_end_that_may_not_write_to_run_is_told_nothing_that_is_not_so(host):
+    done = host.sh("systemd-run --wait -q --pipe -p ReadOnlyPaths=/run apt-get install -y --no-download"
+                   " libssl3")
+    assert "sshd-heal: " not in done.stdout + done.stderr, done.stderr
+    host.wait_for(lambda: host.deleted(host.listener()) == [], 5, "sshd to be healed")
+    idle(host)
+    assert "healed: reloaded" in host.journal() and "left alone" not in host.journal()
+
+
 def test_a_healed_host_costs_a_front_end_nothing(host):
     host.upgrade("libssl3")
     start = time.monotonic()
