@@ -280,6 +280,19 @@ def test_200_unrelated_transactions_are_not_worth_a_word(installed, capsys):  # 
     assert dpkg_ms < 2 * without_dpkg_ms + 50
 
 
+def test_where_nothing_is_mounted_it_has_nothing_mounted(installed):  # noqa: F811
+    """Any transaction asks there: those that were proven are gone."""
+    installed.sh(TINY)
+    installed.run("systemctl", "isolate", "emergency.target")
+    installed.sh("dpkg -i /srv/repo/tiny.deb; apt-get install -y --reinstall --no-download libssl3")
+    idle(installed)
+    assert "its unit was stopped" in installed.run("cat", "/run/sshd-heal/report.txt").stdout
+    assert installed.run("systemctl", "is-active", "sysinit.target", "local-fs.target",
+                         check=False).stdout == "inactive\n" * 2
+    installed.run("systemctl", "isolate", "multi-user.target")
+    assert installed.ssh("echo in").stdout == "in\n" and failed(installed) == ""
+
+
 # --- removal ----------------------------------------------------------------------
 
 
