@@ -39,10 +39,13 @@ static const char hook_unit[] = "sshd-heal.service";
 /* What an actor takes beyond its deadline, to begin and to end. */
 #define HOOK_GRACE_MS 10000
 #define HOOK_PAUSE_MS 5
-/* How long a transaction may take, and how often it is looked at. */
-#define HOOK_TRANSACTION_MS INT64_C(600000)
+/*
+ * How long the end of a transaction is waited for, and how often it is looked at. What comes
+ * later starts another actor; who has started this one may be in that transaction.
+ */
+#define HOOK_TRANSACTION_MS INT64_C(120000)
 #define HOOK_TRANSACTION_PAUSE_MS 20
-/* Who ends an actor that waits, and has it start again, may be in that transaction and wait for it. */
+/* Who ends an actor that waits, and has it start again, may be in there and wait for it. */
 #define HOOK_TRANSACTION_AGAIN_MS 1000
 /* aptitude has dpkg run several times, and holds nothing in between. */
 #define HOOK_TRANSACTION_LOOKS 3
@@ -81,13 +84,10 @@ static void hook_start_actor(struct heal_context *ctx, struct heal_error *error)
 }
 
 /* What the actor has to say, to where it belongs: what is left to do must be seen. */
-static void hook_tell(const struct cli *cli, struct heal_context *ctx, struct heal_answer *answer)
+static void hook_tell(const struct cli *cli, struct heal_context *ctx,
+		      const struct heal_answer *answer)
 {
-	FILE *out = answer->status == 0 ? cli->out : cli->err;
-
-	heal_told_reduce(ctx, answer);
-	(void)fputs(answer->text, out);
-	(void)fflush(out);
+	heal_told_write(ctx, answer, answer->status == 0 ? cli->out : cli->err);
 }
 
 static void hook_tell_nothing(const struct cli *cli, const struct heal_error *why)
@@ -171,6 +171,16 @@ static void hook_go(const struct cli *cli, const struct cli_options *options,
 		(void)cli_way(cli, options, HEAL_HOOK);
 }
 
+/* Starts the actor; who waits for no answer says here why it cannot be. Returns whether it was. */
+static bool hook_start(const struct cli *cli, struct heal_context *ctx, enum heal_request kind,
+		       struct heal_error *why)
+{
+	hook_start_actor(ctx, why);
+	if (kind == HEAL_REQUEST_WITHIN && *why->message)
+		cli->log(LOG_WARNING, why->message);
+	return !*why->message;
+}
+
 /* Asks the actor, where there is anything to ask it for. */
 static void hook_ask(const struct cli *cli, const struct cli_options *options,
 		     enum heal_request kind)
@@ -179,6 +189,8 @@ static void hook_ask(const struct cli *cli, const struct cli_options *options,
 	struct heal_error why = {0};
 	enum heal_look look;
 	int64_t asked_ns = 0;
+	bool is_done;
+	int r;
 
 	if (hook_open(cli, options, &ctx) < 0)
 		return;
@@ -188,19 +200,20 @@ static void hook_ask(const struct cli *cli, const struct cli_options *options,
 			hook_tell_untold(cli, ctx);
 		return;
 	}
-	if (!heal_context_has_actor(ctx) || heal_request_add(ctx, kind, &asked_ns) < 0) {
+	r = heal_context_has_actor(ctx) ? heal_request_add(ctx, kind, &asked_ns) : -ENOENT;
+	if (r < 0 && r != -EROFS) {
 		hook_go(cli, options, ctx, kind);
 		return;
 	}
 	/* Whatever holds it then, in systemd or at the terminal, does not hold the front end. */
 	ctx->deadline_ms = heal_now_ms() + ctx->config.deadline_ms + HOOK_GRACE_MS;
 	cli->watch(ctx);
-	hook_start_actor(ctx, &why);
-	if (kind == HEAL_REQUEST_WITHIN && *why.message)
-		cli->log(LOG_WARNING, why.message);
+	is_done = hook_start(cli, ctx, kind, &why);
+	/* Read-only for this front end is not so for the actor: it looks of itself, and answers nobody. */
+	if (kind == HEAL_REQUEST_END && r == 0)
+		is_done = hook_await(cli, ctx, asked_ns, look, &why);
 	/* Of what only is not proven yet there is nothing to say. */
-	if (kind == HEAL_REQUEST_END && !hook_await(cli, ctx, asked_ns, look, &why) &&
-	    look != HEAL_LOOK_UNPROVEN)
+	if (kind == HEAL_REQUEST_END && !is_done && look != HEAL_LOOK_UNPROVEN)
 		hook_tell_nothing(cli, &why);
 	cli->watch(NULL);
 }
@@ -312,19 +325,20 @@ static bool hook_await_transaction(struct heal_context *ctx, int claim)
 	int64_t end_ms = heal_now_ms() + (heal_actor_has_waited(claim) ? HOOK_TRANSACTION_AGAIN_MS
 								      : HOOK_TRANSACTION_MS);
 	int free_looks = 0;
-	bool is_over = false;
 
+	/* It stays where the end does not come: who started this one may start another. */
 	heal_actor_note_wait(claim, true);
-	while (!is_over && heal_now_ms() < end_ms) {
+	while (heal_now_ms() < end_ms) {
 		bool is_asked = heal_request_peek(ctx) == HEAL_REQUEST_END;
 
 		free_looks = heal_transaction_is_on(ctx, !is_asked) ? 0 : free_looks + 1;
-		is_over = free_looks >= hook_looks(ctx, is_asked);
-		if (!is_over)
-			heal_sleep_ms(HOOK_TRANSACTION_PAUSE_MS);
+		if (free_looks >= hook_looks(ctx, is_asked)) {
+			heal_actor_note_wait(claim, false);
+			return true;
+		}
+		heal_sleep_ms(HOOK_TRANSACTION_PAUSE_MS);
 	}
-	heal_actor_note_wait(claim, false);
-	return is_over;
+	return false;
 }
 
 /*

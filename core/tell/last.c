@@ -60,26 +60,36 @@ static void told_remember(struct heal_context *ctx, const char *text, time_t now
 		(void)heal_state_write(ctx, told_file, 0600, told, (size_t)n);
 }
 
-void heal_told_reduce(struct heal_context *ctx, struct heal_answer *answer)
+/* Whether it was taken by whoever reads there: what a buffer took need not be. */
+static bool told_put(FILE *out, const char *text)
 {
-	time_t now = time(NULL);
-	time_t when;
+	bool is_put = fputs(text, out) >= 0;
+
+	return fflush(out) == 0 && is_put;
+}
+
+/* What stands for words that were told at a time. The caller frees; NULL: there is no such line. */
+static char *told_line(time_t when)
+{
 	struct tm tm;
 	char clock[32];
 	char *line;
 
-	/* What could not be found out may be something else every time. */
-	if (answer->status == 0 || answer->status == 3 || !*answer->text)
-		return;
-	when = told_when(ctx, answer->text, now);
-	if (!when) {
-		told_remember(ctx, answer->text, now);
-		return;
-	}
 	if (!localtime_r(&when, &tm) || strftime(clock, sizeof(clock), "%H:%M", &tm) == 0 ||
 	    asprintf(&line, "sshd-heal: as told at %s, sshd is not healed; sshd-heal says why\n",
 		     clock) < 0)
-		return;
-	free(answer->text);
-	answer->text = line;
+		return NULL;
+	return line;
+}
+
+void heal_told_write(struct heal_context *ctx, const struct heal_answer *answer, FILE *out)
+{
+	/* What could not be found out may be something else every time. */
+	bool is_warning = answer->status != 0 && answer->status != 3 && *answer->text;
+	time_t now = time(NULL);
+	time_t when = is_warning ? told_when(ctx, answer->text, now) : 0;
+	_cleanup_free_ char *line = when ? told_line(when) : NULL;
+
+	if (told_put(out, line ? line : answer->text) && is_warning && !when)
+		told_remember(ctx, answer->text, now);
 }

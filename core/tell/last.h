@@ -3,6 +3,8 @@
 #ifndef SSHD_HEAL_TELL_LAST_H
 #define SSHD_HEAL_TELL_LAST_H
 
+#include <stdio.h>
+
 #include "host/context.h"
 #include "host/request.h"
 #include "report.h"
@@ -11,9 +13,9 @@
 int heal_last_write(struct heal_context *ctx, const struct heal_report *report);
 
 /*
- * Makes one line of an answer that says what was told within a day, word for word; one
- * that is no warning is left as it is. What cannot be remembered is told in full.
+ * Tells an answer: in one line what was told within a day, word for word, unless it is no
+ * warning. What could not be written was not told; what cannot be remembered is told in full.
  */
-void heal_told_reduce(struct heal_context *ctx, struct heal_answer *answer);
+void heal_told_write(struct heal_context *ctx, const struct heal_answer *answer, FILE *out);
 
 #endif

@@ -69,7 +69,7 @@ class Host:
         self.wait_for(self._is_up, timeout, "the host to boot")
         # The first proof, as the timer takes it soon after a boot.
         if (self.upper / "usr/lib/systemd/system/sshd-heal.service").exists():
-            self.run("systemctl", "start", "sshd-heal.service")
+            self.act()
 
     def reboot(self):
         """Ends it, and boots it again with what is on its disk."""
@@ -145,6 +145,10 @@ class Host:
 
     def sh(self, script, **kwargs):
         return self.run("sh", "-c", script, **kwargs)
+
+    def act(self):
+        """Has the actor run, as the timer does, and waits for its end."""
+        self.run("systemctl", "start", "sshd-heal.service")
 
     def heal(self, *args, **kwargs):
         return self.run("sshd-heal", *args, check=False, **kwargs)

@@ -125,6 +125,20 @@ HEAL_TEST(untold_is_taken_once_and_forgotten_soon)
 	assert_false(tree_has(tree, "run/sshd-heal/untold"));
 }
 
+/* What a front end's user reads of an answer. */
+static char *told_of(struct heal_context *ctx, int status, const char *text)
+{
+	const struct heal_answer answer = {.status = status, .text = (char *)text};
+	char *told = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&told, &len);
+
+	assert_non_null(out);
+	heal_told_write(ctx, &answer, out);
+	assert_int_equal(fclose(out), 0);
+	return told;
+}
+
 HEAL_TEST(told_is_one_line_where_the_same_was_told_within_a_day)
 {
 	static const struct {
@@ -147,15 +161,27 @@ HEAL_TEST(told_is_one_line_where_the_same_was_told_within_a_day)
 	_cleanup_context_ struct heal_context *ctx = tree_context(tree);
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		_cleanup_(heal_answer_done) struct heal_answer answer = {
-			.status = rows[i].status, .text = strdup(rows[i].text)};
+		_cleanup_free_ char *told = told_of(ctx, rows[i].status, rows[i].text);
 
-		heal_told_reduce(ctx, &answer);
-		assert_row((strncmp(answer.text, "sshd-heal: as told at ", 22) == 0) == rows[i].is_reduced,
-			   "row %zu: %s", i, answer.text);
-		assert_row(rows[i].is_reduced || test_same(answer.text, rows[i].text), "row %zu: %s", i,
-			   answer.text);
+		assert_row((strncmp(told, "sshd-heal: as told at ", 22) == 0) == rows[i].is_reduced,
+			   "row %zu: %s", i, told);
+		assert_row(rows[i].is_reduced || test_same(told, rows[i].text), "row %zu: %s", i, told);
 	}
+}
+
+HEAL_TEST(told_is_what_could_be_written_only)
+{
+	static const char text[] = "sshd-heal: left alone\n";
+	_cleanup_context_ struct heal_context *ctx = tree_context(tree_new());
+	const struct heal_answer answer = {.status = 1, .text = (char *)text};
+	_cleanup_free_ char *told = NULL;
+	FILE *full = fopen("/dev/full", "we");
+
+	assert_non_null(full);
+	heal_told_write(ctx, &answer, full);
+	(void)fclose(full);
+	told = told_of(ctx, 1, text);
+	assert_string_equal(told, text);
 }
 
 HEAL_TEST(answer_that_is_none_is_an_error)
