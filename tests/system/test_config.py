@@ -147,6 +147,6 @@ def test_the_json_report_has_every_field(host):
         "addresses": ["0.0.0.0:22", "[::]:22"], "sessions": 1, "verdict": "stale",
         "live": {"fate": "in", "detail": None},
         "trial": {"result": "ok", "kind": "rehearsal", "detail": None, "host_key": "same"},
-        "pending": None, "plan": "reload",
+        "pending": None, "causes": [], "plan": "reload",
         "reason": "its unit can reload", "outcome": "healed"}
     session.close()
