@@ -46,13 +46,13 @@ static int resources_open_cgroup(const struct causes *self)
 	return openat(self->ctx->root_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-static void resources_problem(struct heal_cause *ret, const char *fmt, const char *what)
+static void resources_problem(struct heal_cause *ret, const char *words, const char *what)
 {
 	if (ret->result != HEAL_CAUSE_LIKELY)
 		cause_is(ret, HEAL_CAUSE_LIKELY, "%s", "");
 	if (*ret->detail)
 		cause_add(ret, "; ");
-	cause_add(ret, "%s%s", fmt, what);
+	cause_add(ret, "%s%s", words, what);
 }
 
 static void resources_check_cgroup(const struct causes *self, struct heal_cause *ret)
