@@ -32,7 +32,7 @@ def idle(host):
 def starts(host):
     """How often the service was started."""
     lines = host.run("journalctl", "-q", "-u", UNIT, "-o", "cat", "--no-pager").stdout
-    return lines.count("Started sshd-heal.service")
+    return lines.count("Starting sshd-heal.service")
 
 
 # --- not in the way ---------------------------------------------------------------
@@ -302,6 +302,8 @@ def test_a_transaction_that_begins_before_the_action_is_waited_for(installed):  
     assert installed.deleted(installed.listener()) != [] and starts_and_reloads(installed) == before
     installed.wait_for(lambda: installed.sh("test -e /run/over", check=False).returncode == 0, 20, "the end")
     assert_healed_once(installed, before)
+
+
 def test_where_nothing_is_mounted_it_has_nothing_mounted(installed):  # noqa: F811
     """Any transaction asks there: those that were proven are gone."""
     installed.sh(TINY)
