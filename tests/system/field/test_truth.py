@@ -129,7 +129,7 @@ HARMLESS = [
         "echo 'sshd: ALL EXCEPT 10.9.0.0/255.255.0.0' >/etc/hosts.deny", "rm /etc/hosts.deny", False,
         "healthy", "healed", ("let in one from 10.9.0.1",)),
     Row("hosts.deny for this host", "echo 'ALL: 127.' >/etc/hosts.deny", "rm /etc/hosts.deny", False,
-        "healthy", "healed", ("let in one from 192.0.2.83",)),
+        "healthy", "healed", ("turn away clients of this host, and let in one from",)),
     Row("hosts.deny ALL, hosts.allow for a name",
         "echo 'sshd: ALL' >/etc/hosts.deny; echo 'sshd: .example.org' >/etc/hosts.allow",
         "rm /etc/hosts.deny /etc/hosts.allow", False, "healthy", "healed",
