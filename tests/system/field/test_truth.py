@@ -294,7 +294,7 @@ def situation(field, *rows):
     if len(rows) == 1:
         field.still()
     # What needs a restart comes before what would not survive it.
-    rows = sorted(rows, key=lambda row: (row in TROUBLES, RESTART not in row.do))
+    rows = sorted(rows, key=lambda row: (row in TROUBLES, RESTART not in row.do, "rm -r " in row.do))
     try:
         for row in rows:
             field.sh(row.do)
