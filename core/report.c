@@ -23,6 +23,11 @@ const char *heal_verdict_text(enum heal_verdict verdict)
 	return texts[verdict];
 }
 
+bool heal_fate_is_in(enum heal_fate fate)
+{
+	return fate == HEAL_FATE_OK || fate == HEAL_FATE_ANSWERED;
+}
+
 bool heal_fate_is_refusal(enum heal_fate fate)
 {
 	return fate == HEAL_FATE_REFUSED || fate == HEAL_FATE_RESET || fate == HEAL_FATE_EOF ||

@@ -338,6 +338,8 @@ enum heal_verb {
 /* "healthy", "at-risk", "stale", "unknown", "down", "refusing" or "foreign". */
 const char *heal_verdict_text(enum heal_verdict verdict);
 
+/* Whether a client met what it is to meet. */
+bool heal_fate_is_in(enum heal_fate fate);
 /* Whether a client was turned away, as against not being tried to the end. */
 bool heal_fate_is_refusal(enum heal_fate fate);
 /* What a client meets, as the end of a sentence that begins with "a new client". */

@@ -136,7 +136,7 @@ static bool prove_is_bad(enum heal_fate fate)
 /* Whether what was seen before is not seen any more, be it for trouble of our own. */
 static bool prove_is_open(enum heal_fate before, enum heal_fate now)
 {
-	return (before == HEAL_FATE_OK || before == HEAL_FATE_ANSWERED) &&
+	return heal_fate_is_in(before) &&
 	       (now == HEAL_FATE_UNKNOWN || now == HEAL_FATE_TIMEOUT);
 }
 

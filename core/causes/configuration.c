@@ -18,7 +18,7 @@ static bool configuration_is_it(const struct causes *self)
 	const struct heal_experiment experiment = {.config = "/dev/null", .hides_wrappers = true};
 
 	return heal_experiment(self->ctx, self->listener, &experiment, &rehearsal) == 0 &&
-	       heal_experiment_is_in(&rehearsal);
+	       heal_fate_is_in(rehearsal.hello.fate);
 }
 
 /*

@@ -87,12 +87,6 @@ static void text_foreign(FILE *out, const struct heal_listener *listener)
 	(void)fprintf(out, "left alone, %s", words);
 }
 
-/* Whether a client met what it is to meet. */
-static bool text_is_in(enum heal_fate fate)
-{
-	return fate == HEAL_FATE_OK || fate == HEAL_FATE_ANSWERED;
-}
-
 /* What was done, or what would be, or what to type. */
 static void text_outcome(FILE *out, const struct heal_listener *listener)
 {
@@ -122,7 +116,7 @@ static void text_outcome(FILE *out, const struct heal_listener *listener)
 	case HEAL_OUTCOME_HEALED:
 		(void)fprintf(out, "healed: %s, no deleted file left, a new client %s",
 			      done[listener->result.plan],
-			      text_is_in(listener->result.proved) ? heal_fate_text(listener->result.proved)
+			      heal_fate_is_in(listener->result.proved) ? heal_fate_text(listener->result.proved)
 							     : "could not be tried");
 		if (listener->result.refused_ms >= 0)
 			(void)fprintf(out, "; clients were refused for %.1f ms", listener->result.refused_ms);
@@ -225,7 +219,7 @@ static const char *text_trouble_of(const struct heal_listener *listener)
 		[HEAL_VERDICT_REFUSING] = "it refuses clients",
 	};
 
-	if (listener->result.verdict == HEAL_VERDICT_UNKNOWN && text_is_in(listener->evidence.live.fate))
+	if (listener->result.verdict == HEAL_VERDICT_UNKNOWN && heal_fate_is_in(listener->evidence.live.fate))
 		return "clients get in; it is not known whether they would after a restart";
 	return listener->result.outcome == HEAL_OUTCOME_HEALED ? "it refused clients"
 							       : troubles[listener->result.verdict];
@@ -258,7 +252,7 @@ static void text_seen(FILE *out, const struct heal_listener *listener)
 		(void)fprintf(out, "; TCP wrappers turn away clients of this host, and %s%s",
 			      *trial->let_in ? "let in one from " : "it was not tried whom they let in by name",
 			      trial->let_in);
-	else if (trial->result == HEAL_TRIAL_OK && text_is_in(listener->evidence.live.fate))
+	else if (trial->result == HEAL_TRIAL_OK && heal_fate_is_in(listener->evidence.live.fate))
 		(void)fprintf(out, "; a new client gets up to the login%s",
 			      *listener->evidence.start ? "" : ", and would after a restart");
 }

@@ -61,8 +61,3 @@ int heal_experiment(struct heal_context *ctx, struct heal_listener *listener,
 	}
 	return r;
 }
-
-bool heal_experiment_is_in(const struct heal_rehearsal *rehearsal)
-{
-	return rehearsal->hello.fate == HEAL_FATE_OK || rehearsal->hello.fate == HEAL_FATE_ANSWERED;
-}

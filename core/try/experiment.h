@@ -23,7 +23,4 @@ struct heal_experiment {
 int heal_experiment(struct heal_context *ctx, struct heal_listener *listener,
 		    const struct heal_experiment *experiment, struct heal_rehearsal *ret);
 
-/* Whether our client got in. */
-bool heal_experiment_is_in(const struct heal_rehearsal *rehearsal);
-
 #endif

@@ -162,11 +162,6 @@ static int rehearse_send_client(struct rehearsal *self)
 	return r;
 }
 
-static bool rehearse_is_in(const struct rehearsal *self)
-{
-	return self->ret->hello.fate == HEAL_FATE_OK || self->ret->hello.fate == HEAL_FATE_ANSWERED;
-}
-
 static int rehearse_note_inode(void *user, const struct heal_socket *found)
 {
 	struct rehearsal *self = user;
@@ -280,9 +275,9 @@ static int rehearse_clients(struct rehearsal *self)
 
 	if (r == 0)
 		r = self->of->sources ? rehearse_send_all(self) : rehearse_send_client(self);
-	if (r == 0 && rehearse_is_in(self) && self->of->hups)
+	if (r == 0 && heal_fate_is_in(self->ret->hello.fate) && self->of->hups)
 		r = rehearse_hup(self);
-	if (r == 0 && rehearse_is_in(self))
+	if (r == 0 && heal_fate_is_in(self->ret->hello.fate))
 		rehearse_see_servers(self);
 	/* By then it has bound all that it would. */
 	if (r == 0)

@@ -90,7 +90,7 @@ static void trial_judge(struct heal_context *ctx, const struct heal_process *pro
 	size_t size = sizeof(trial->detail);
 
 	trial->detail[0] = '\0';
-	if (code == 0 && (hello->fate == HEAL_FATE_OK || hello->fate == HEAL_FATE_ANSWERED)) {
+	if (code == 0 && heal_fate_is_in(hello->fate)) {
 		trial->result = HEAL_TRIAL_OK;
 		memcpy(trial->key, hello->key, sizeof(trial->key));
 		return;
